@@ -1,0 +1,24 @@
+# `make demo` and `make test` do everything on a fresh machine. `make check` is the part of `make test` without the tests.
+.PHONY: demo test check lock
+ARGS ?=
+
+demo:
+	@.ci/setup
+	@.venv/bin/pledgetrail demo $(ARGS)
+
+test:
+	@.ci/setup dev
+	@.ci/setup-browser
+	@.ci/setup-anvil
+	@$(MAKE) --no-print-directory check
+	@.venv/bin/pytest -n 2 --dist worksteal $(ARGS)
+
+check:
+	@.ci/setup dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+lock:
+	@.ci/lock

@@ -1,0 +1,1 @@
+"""Runnable journeys that compose all rooms; nothing imports this package."""

@@ -1,0 +1,1 @@
+"""What gets carried: step workers, submitter, indexer. Never trusted, only retried."""
