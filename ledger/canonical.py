@@ -1,6 +1,6 @@
 """One value, one spelling: strict JSON in, RFC 8785 bytes out, and the digests taken over those bytes.
 
-Everything that is signed, logged or keyed passes through here, so that nobody hashes two spellings of one thing.
+Everything that is signed, logged or keyed passes through here: nobody hashes two spellings of one thing.
 May never happen here: guessing. Bytes that two JSON readers could understand differently (a duplicate key,
 NaN, an integer beyond 2^53, half a surrogate pair) are refused instead of being read one way.
 """
@@ -42,8 +42,8 @@ _SPELLING = frozenset({"JSON_DUPLICATE_KEY", "JSON_ENCODING", "JSON_NUMBER"})
 def parse_json(raw: bytes, *, max_bytes: int = MAX_JSON_BYTES, max_depth: int = MAX_JSON_DEPTH) -> JsonValue:
     """Read JSON text (RFC 8259, narrowed to I-JSON, RFC 7493) from at most `max_bytes` bytes.
 
-    Raises `BadInput`: JSON_SIZE, JSON_ENCODING (not UTF-8, a BOM, half a surrogate pair), JSON_SYNTAX, JSON_DEPTH,
-    JSON_DUPLICATE_KEY, JSON_NUMBER (NaN, Infinity, a double that overflows or vanishes, an unsafe integer).
+    Raises `BadInput`: JSON_SIZE, JSON_ENCODING (not UTF-8, a BOM, half a surrogate pair), JSON_SYNTAX,
+    JSON_DEPTH, JSON_DUPLICATE_KEY, JSON_NUMBER (NaN, Infinity, a double that overflows or vanishes, an unsafe integer).
     """
     if len(raw) > max_bytes:
         raise BadInput(
@@ -184,7 +184,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _inspect(value: JsonValue, max_depth: int, *, surrogates: bool) -> None:
-    """Check depth, and strings where `surrogates` says an escape could have made half a pair. No recursion."""
+    """Check depth, and strings where `surrogates` says an escape could have made half a pair; a loop."""
     pending: list[tuple[JsonValue, int]] = [(value, 0)]
     while pending:
         item, depth = pending.pop()

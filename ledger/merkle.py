@@ -1,0 +1,241 @@
+"""The append-only log's Merkle tree (RFC 9162 section 2.1): roots, inclusion proofs, consistency proofs.
+
+SHA-256, leaves prefixed 0x00 and nodes 0x01, an odd node moves up alone and is never doubled. The shape is the one
+of Certificate Transparency and of C2SP tlog-tiles, so that other people's verifiers read our proofs.
+May never happen here: a verifier that says yes to a proof of any other length or order than the tree's size dictates,
+or to an empty tree as an old state; both verifiers raise `Refused` PROOF_INVALID or return None, and never a bool
+that a caller could forget to look at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from ledger.errors import BadInput, Refused, WrongUse
+
+HASH_BYTES = 32
+MAX_SIZE = 2**63 - 1  # leaves; C2SP tooling holds sizes in signed 64-bit integers
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """SHA-256(0x00 ‖ entry), 32 bytes: how an entry stands in the tree."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """SHA-256(0x01 ‖ left ‖ right), 32 bytes, of two 32-byte hashes."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class Tree:
+    """A growing tree of leaf hashes that keeps the hash of every full subtree: about 64 bytes a leaf.
+
+    Append costs O(1) hashes on average, a root or a proof O(log n), and every past size can still be proven.
+    Not safe for two threads at once; leaves are never changed or removed.
+    """
+
+    def __init__(self, leaf_hashes: Iterable[bytes] = ()) -> None:
+        # _levels[h] holds, 32 bytes each, the hashes of the full subtrees of 2^h leaves from left to right.
+        self._levels: list[bytearray] = [bytearray()]
+        for leaf in leaf_hashes:
+            self.append(leaf)
+
+    def __len__(self) -> int:
+        return len(self._levels[0]) // HASH_BYTES
+
+    def append(self, leaf: bytes) -> int:
+        """Add one leaf hash (32 bytes) at the right and return its index."""
+        if len(leaf) != HASH_BYTES:
+            raise BadInput("LEAF_LENGTH", f"A leaf hash has {HASH_BYTES} bytes, this one {len(leaf)}.")
+        index = position = len(self)
+        height, full = 0, leaf
+        self._levels[0] += full
+        while position & 1:
+            full = node_hash(self._full(height, position - 1), full)
+            height, position = height + 1, position >> 1
+            if height == len(self._levels):
+                self._levels.append(bytearray())
+            self._levels[height] += full
+        return index
+
+    def leaf(self, index: int) -> bytes:
+        """The leaf hash at `index`."""
+        if not 0 <= index < len(self):
+            raise _no_such("leaf", index, len(self))
+        return self._full(0, index)
+
+    def root(self, size: int | None = None) -> bytes:
+        """The root over the first `size` leaves (all of them when None), 32 bytes; `EMPTY_ROOT` over none."""
+        size = self._known(size)
+        return self._range(0, size) if size else EMPTY_ROOT
+
+    def inclusion_proof(self, index: int, size: int | None = None) -> list[bytes]:
+        """The sibling hashes from leaf `index` up to the root of `size` leaves (RFC 9162 section 2.1.3.1)."""
+        size = self._known(size)
+        if not 0 <= index < size:
+            raise _no_such("leaf", index, size)
+        return self._path(index, index + 1, size)
+
+    def consistency_proof(self, old_size: int, size: int | None = None) -> list[bytes]:
+        """The hashes that tie the root of `old_size` leaves to the one of `size` (RFC 9162 section 2.1.4.1).
+
+        Empty for equal sizes, and for an `old_size` of 0, which everything extends and no proof can show.
+        """
+        size = self._known(size)
+        if not 0 <= old_size <= size:
+            raise _no_such("size", old_size, size)
+        if old_size in (0, size):
+            return []
+        low = _low_full_subtree(old_size)
+        path = self._path(old_size - low, old_size, size)
+        # When the old tree is one full subtree the verifier already holds its hash: it is the old root.
+        return path if low == old_size else [self._range(old_size - low, old_size), *path]
+
+    def _path(self, start: int, end: int, size: int) -> list[bytes]:
+        """Siblings, deepest first, of the full subtree over [start, end) inside the tree of `size` leaves."""
+        low, high, siblings = 0, size, list[bytes]()
+        while (low, high) != (start, end):
+            middle = low + _split(high - low)
+            if start < middle:
+                siblings.append(self._range(middle, high))
+                high = middle
+            else:
+                siblings.append(self._range(low, middle))
+                low = middle
+        siblings.reverse()
+        return siblings
+
+    def _range(self, start: int, end: int) -> bytes:
+        """Hash of leaves [start, end), where start is a multiple of the next power of two: O(log n)."""
+        pieces = list[bytes]()
+        while start < end:
+            height = (end - start).bit_length() - 1
+            pieces.append(self._full(height, start >> height))
+            start += 1 << height
+        root = pieces.pop()
+        while pieces:
+            root = node_hash(pieces.pop(), root)
+        return root
+
+    def _full(self, height: int, position: int) -> bytes:
+        offset = position * HASH_BYTES
+        return bytes(self._levels[height][offset : offset + HASH_BYTES])
+
+    def _known(self, size: int | None) -> int:
+        if size is None:
+            return len(self)
+        if not 0 <= size <= len(self):
+            raise _no_such("size", size, len(self))
+        return size
+
+
+def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
+    """The root of a list of leaf hashes. Keep a `Tree` instead where the list grows."""
+    return Tree(leaf_hashes).root()
+
+
+def inclusion_proof(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
+    """The inclusion proof of leaf `index`; see `Tree.inclusion_proof`."""
+    return Tree(leaf_hashes).inclusion_proof(index)
+
+
+def consistency_proof(leaf_hashes: Sequence[bytes], old_size: int) -> list[bytes]:
+    """The proof that the first `old_size` leaves are the beginning of all; see `Tree.consistency_proof`."""
+    return Tree(leaf_hashes).consistency_proof(old_size)
+
+
+def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
+    """Check that the tree of `size` leaves with `root` holds `leaf` at `index` (RFC 9162 section 2.1.3.2).
+
+    `leaf` is a leaf **hash**: call it with `leaf_hash(entry)` of the entry you hold, never with a hash you were
+    handed. Raises `Refused` PROOF_INVALID for anything but the one right proof.
+    """
+    if not 0 <= index < size <= MAX_SIZE:
+        raise _invalid(f"leaf {index} is not in a tree of {size} leaves")
+    _check_lengths((leaf, root, *_bounded(proof)))
+    position, last, reached = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            raise _invalid("the proof is longer than the tree is high")
+        if position & 1 or position == last:
+            reached = node_hash(sibling, reached)
+            # A last node without a sibling moves up as it is: skip those levels.
+            while position and not position & 1:
+                position, last = position >> 1, last >> 1
+        else:
+            reached = node_hash(reached, sibling)
+        position, last = position >> 1, last >> 1
+    if last:
+        raise _invalid("the proof is shorter than the tree is high")
+    if reached != root:
+        raise _invalid("the proof leads to another root")
+
+
+def verify_consistency(
+    *, old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
+) -> None:
+    """Check that the old tree is the beginning of the new one (RFC 9162 section 2.1.4.2).
+
+    An `old_size` of 0 is refused: an empty tree is the beginning of every tree, so there is nothing to prove, and
+    code that asks anyway has lost its old state. Raises `Refused` PROOF_INVALID.
+    """
+    if not 0 < old_size <= new_size <= MAX_SIZE:
+        raise _invalid(f"a tree of {old_size} leaves is no provable beginning of one of {new_size}")
+    _check_lengths((old_root, new_root, *_bounded(proof)))
+    if old_size == new_size:
+        if proof or old_root != new_root:
+            raise _invalid("two trees of one size need equal roots and no proof")
+        return
+    whole = old_size & (old_size - 1) == 0
+    hashes = [old_root, *proof] if whole else list(proof)
+    if not hashes or (whole and not proof):
+        raise _invalid("the proof is empty")
+    shift = (_low_full_subtree(old_size)).bit_length() - 1
+    position, last = (old_size - 1) >> shift, (new_size - 1) >> shift
+    old = new = hashes[0]
+    for sibling in hashes[1:]:
+        if last == 0:
+            raise _invalid("the proof is longer than the tree is high")
+        if position & 1 or position == last:
+            old, new = node_hash(sibling, old), node_hash(sibling, new)
+            while position and not position & 1:
+                position, last = position >> 1, last >> 1
+        else:
+            new = node_hash(new, sibling)
+        position, last = position >> 1, last >> 1
+    if last or old != old_root or new != new_root:
+        raise _invalid("the proof does not lead from the old root to the new one")
+
+
+def _split(size: int) -> int:
+    """The largest power of two smaller than `size` (size >= 2): where RFC 9162 divides a tree."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def _low_full_subtree(size: int) -> int:
+    """Leaves of the last, smallest full subtree in a tree of `size` leaves: its lowest set bit."""
+    return size & -size
+
+
+def _bounded(proof: Sequence[bytes]) -> Sequence[bytes]:
+    # 64 levels hold more leaves than MAX_SIZE, and a consistency proof has one hash more than levels.
+    if len(proof) > 65:
+        raise _invalid(f"{len(proof)} hashes are more than any tree is high")
+    return proof
+
+
+def _check_lengths(hashes: Iterable[bytes]) -> None:
+    if any(len(found) != HASH_BYTES for found in hashes):
+        raise _invalid(f"every hash has {HASH_BYTES} bytes")
+
+
+def _invalid(reason: str) -> Refused:
+    return Refused(
+        "PROOF_INVALID", f"The Merkle proof does not hold: {reason}.", cure="Ask the log for the proof again."
+    )
+
+
+def _no_such(kind: str, asked: int, size: int) -> WrongUse:
+    return WrongUse("TREE_RANGE", f"The tree has {size} leaves, so there is no {kind} {asked}.")
