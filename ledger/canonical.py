@@ -43,7 +43,8 @@ def parse_json(raw: bytes, *, max_bytes: int = MAX_JSON_BYTES, max_depth: int = 
     """Read JSON text (RFC 8259, narrowed to I-JSON, RFC 7493) from at most `max_bytes` bytes.
 
     Raises `BadInput`: JSON_SIZE, JSON_ENCODING (not UTF-8, a BOM, half a surrogate pair), JSON_SYNTAX,
-    JSON_DEPTH, JSON_DUPLICATE_KEY, JSON_NUMBER (NaN, Infinity, a double that overflows or vanishes, an unsafe integer).
+    JSON_DEPTH, JSON_DUPLICATE_KEY, JSON_NUMBER (NaN, Infinity, a double that over- or underflows, an unsafe
+    integer).
     """
     if len(raw) > max_bytes:
         raise BadInput(

@@ -1,10 +1,10 @@
 """The append-only log's Merkle tree (RFC 9162 section 2.1): roots, inclusion proofs, consistency proofs.
 
-SHA-256, leaves prefixed 0x00 and nodes 0x01, an odd node moves up alone and is never doubled. The shape is the one
+SHA-256, leaves prefixed 0x00 and nodes 0x01; an odd node moves up alone and is never doubled. The shape is that
 of Certificate Transparency and of C2SP tlog-tiles, so that other people's verifiers read our proofs.
-May never happen here: a verifier that says yes to a proof of any other length or order than the tree's size dictates,
-or to an empty tree as an old state; both verifiers raise `Refused` PROOF_INVALID or return None, and never a bool
-that a caller could forget to look at.
+May never happen here: a verifier that says yes to a proof of another length or order than the tree's size
+dictates, or to an empty tree as an old state. Verifiers raise `Refused` PROOF_INVALID or return None, never a
+bool that a caller could forget to look at.
 """
 
 from __future__ import annotations
@@ -149,8 +149,8 @@ def consistency_proof(leaf_hashes: Sequence[bytes], old_size: int) -> list[bytes
 def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """Check that the tree of `size` leaves with `root` holds `leaf` at `index` (RFC 9162 section 2.1.3.2).
 
-    `leaf` is a leaf **hash**: call it with `leaf_hash(entry)` of the entry you hold, never with a hash you were
-    handed. Raises `Refused` PROOF_INVALID for anything but the one right proof.
+    `leaf` is a leaf **hash**: give `leaf_hash(entry)` of the entry you hold, never a hash you were handed.
+    Raises `Refused` PROOF_INVALID for anything but the one right proof.
     """
     if not 0 <= index < size <= MAX_SIZE:
         raise _invalid(f"leaf {index} is not in a tree of {size} leaves")
@@ -178,16 +178,16 @@ def verify_consistency(
 ) -> None:
     """Check that the old tree is the beginning of the new one (RFC 9162 section 2.1.4.2).
 
-    An `old_size` of 0 is refused: an empty tree is the beginning of every tree, so there is nothing to prove, and
-    code that asks anyway has lost its old state. Raises `Refused` PROOF_INVALID.
+    An `old_size` of 0 is refused: an empty tree is the beginning of every tree, so there is nothing to prove,
+    and code that asks anyway has lost its old state. Raises `Refused` PROOF_INVALID.
     """
     if not 0 < old_size <= new_size <= MAX_SIZE:
         raise _invalid(f"a tree of {old_size} leaves is no provable beginning of one of {new_size}")
-    _check_lengths((old_root, new_root, *_bounded(proof)))
     if old_size == new_size:
         if proof or old_root != new_root:
             raise _invalid("two trees of one size need equal roots and no proof")
         return
+    _check_lengths((old_root, new_root, *_bounded(proof)))
     whole = old_size & (old_size - 1) == 0
     hashes = [old_root, *proof] if whole else list(proof)
     if not hashes or (whole and not proof):
