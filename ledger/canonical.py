@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, TypeAlias
 
@@ -152,8 +153,7 @@ def _decode(raw: bytes) -> str:
 def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        seen: set[str] = set()
-        repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        repeated = max(Counter(key for key, _ in pairs).items(), key=lambda counted: counted[1])[0]
         raise BadInput(
             "JSON_DUPLICATE_KEY", "An object names the same key twice.", where=ascii(repeated)[:80]
         )

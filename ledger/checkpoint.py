@@ -1,10 +1,11 @@
 """Checkpoints of the log: what the log signs, what notaries cosign, and what a reader may believe.
 
-C2SP tlog-checkpoint (the text), signed-note (the lines) and tlog-cosignature (Ed25519 `cosignature/v1`), so that
-other people's tools read ours. Two deliberate narrowings, both so that no byte of a note can change unnoticed:
-extension lines are refused, and `open_cosigned` refuses lines of keys it does not know unless told to ignore them
-(signed-note would have readers always ignore them).
-May never happen here: counting one cosigner twice, or believing a checkpoint that the log itself did not sign.
+C2SP tlog-checkpoint (the text), signed-note (the lines) and tlog-cosignature (Ed25519 `cosignature/v1`), so
+that other people's tools read ours. Two deliberate narrowings, so that no byte of a note changes unnoticed:
+extension lines are refused, and `open_cosigned` refuses lines of keys it does not know unless told to ignore
+them (signed-note would have readers always ignore them).
+May never happen here: counting one cosigner twice, or believing a checkpoint that the log itself did not
+sign.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from ledger import ed25519
 from ledger.errors import BadInput, Refused, WrongUse
@@ -28,8 +30,6 @@ from ledger.note import (
     verifier_key,
 )
 
-LOG_KIND = 0x01  # signed-note: plain Ed25519 over the text
-COSIGNATURE_KIND = 0x04  # tlog-cosignature: Ed25519 over a header, a time and the text
 MAX_TIME = 2**63 - 1  # seconds since 1970, as tlog-cosignature bounds it
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -37,7 +37,7 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One state of one log: `origin` names the log, `size` counts its leaves, `root` (32 bytes) is their Merkle root."""
+    """One state of one log: `origin` names the log, `size` counts its leaves, `root` has 32 bytes."""
 
     origin: str
     size: int
@@ -61,11 +61,10 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class LogKey:
-    """The public key a log signs its checkpoints with; `name` equals the log's origin."""
-
+class _NoteKey:
     name: str
     public_key: bytes
+    kind: ClassVar[int]
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -74,34 +73,26 @@ class LogKey:
     @property
     def key_id(self) -> bytes:
         """The 4 bytes that name this key in a signature line."""
-        return key_id(self.name, LOG_KIND, self.public_key)
+        return key_id(self.name, self.kind, self.public_key)
 
     @property
     def verifier_key(self) -> str:
-        """The key for other C2SP tools."""
-        return verifier_key(self.name, LOG_KIND, self.public_key)
+        """The key as other C2SP tools take it."""
+        return verifier_key(self.name, self.kind, self.public_key)
 
 
 @dataclass(frozen=True, slots=True)
-class CosignerKey:
-    """The public key a notary cosigns with. One key per cosigner: the signed text does not name who signs."""
+class LogKey(_NoteKey):
+    """The public key (32 bytes) a log signs its checkpoints with; `name` equals the log's origin."""
 
-    name: str
-    public_key: bytes
+    kind: ClassVar[int] = 0x01  # signed-note: plain Ed25519 over the text
 
-    def __post_init__(self) -> None:
-        check_name(self.name)
-        ed25519.check_public_key(self.public_key)
 
-    @property
-    def key_id(self) -> bytes:
-        """The 4 bytes that name this key in a signature line."""
-        return key_id(self.name, COSIGNATURE_KIND, self.public_key)
+@dataclass(frozen=True, slots=True)
+class CosignerKey(_NoteKey):
+    """The public key (32 bytes) a notary cosigns with. The signed text does not name its signer."""
 
-    @property
-    def verifier_key(self) -> str:
-        """The key for other C2SP tools."""
-        return verifier_key(self.name, COSIGNATURE_KIND, self.public_key)
+    kind: ClassVar[int] = 0x04  # tlog-cosignature: Ed25519 over a header, a time and the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +138,7 @@ class CosignedCheckpoint:
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: LogSigner) -> bytes:
-    """The note of a checkpoint with the log's own signature. Raises `WrongUse` LOG_NAME for another log's key."""
+    """The checkpoint's note with the log's signature. Raises `WrongUse` LOG_NAME for another log's key."""
     if signer.name != checkpoint.origin:
         raise WrongUse("LOG_NAME", f"The key {signer.name} cannot sign for the log {checkpoint.origin}.")
     body = checkpoint.body()
@@ -169,7 +160,7 @@ def cosign(note: bytes, *, log_key: LogKey, cosigner: Cosigner, time: int) -> by
 
 
 def add_cosignatures(note: bytes, lines: Sequence[bytes]) -> bytes:
-    """The note with more signature lines under it, each one line with its newline; nothing is verified here."""
+    """The note with more signature lines under it, each with its newline; nothing is verified here."""
     opened = read_note(note)
     added = []
     for line in lines:
@@ -199,10 +190,10 @@ def open_cosigned(
 ) -> CosignedCheckpoint:
     """The checkpoint of a note that the log signed and at least `quorum` of `cosigners` cosigned.
 
-    `not_after`: POSIX seconds; a cosignature from later is refused. `ignore_unknown`: skip lines of other keys, as
-    needed for notes that public witnesses cosigned too. A known key whose signature fails refuses the whole note.
-    Raises what `open_checkpoint` raises, and `Refused` SIG_UNKNOWN, SIG_DUPLICATE_SIGNER, COSIGNATURE_FUTURE,
-    QUORUM_MISSING; `WrongUse` QUORUM_INVALID, COSIGNER_REPEATED.
+    `not_after`: POSIX seconds; a cosignature from later is refused. `ignore_unknown`: skip lines of other
+    keys, as needed for notes that public witnesses cosigned too. A known key whose signature fails refuses
+    the whole note. Raises what `open_checkpoint` raises, and `Refused` SIG_UNKNOWN, SIG_DUPLICATE_SIGNER,
+    COSIGNATURE_FUTURE, QUORUM_MISSING; `WrongUse` QUORUM_INVALID, COSIGNER_REPEATED.
     """
     _check_committee(log_key, cosigners, quorum)
     opened = read_note(note)

@@ -1,8 +1,8 @@
-"""Ed25519 (RFC 8032 section 5.1) for cameras, logs and cosigners: the one place that signs with it and verifies it.
+"""Ed25519 (RFC 8032 section 5.1) for cameras, logs and cosigners: the only place that uses it.
 
-Keys and signatures are plain bytes: a private key is any 32 random bytes (the RFC's seed), a public key 32, a
-signature 64. May never happen here: accepting a second spelling of a signature or a key, or one of the eight weak
-keys under which a signature says nothing about the message.
+Keys and signatures are plain bytes: a private key is any 32 random bytes (the RFC's seed), a public key
+has 32, a signature 64. May never happen here: accepting a second spelling of a signature or a key, or one
+of the eight weak keys under which a signature says nothing about the message.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ KEY_BYTES = 32
 SIGNATURE_BYTES = 64
 
 _FIELD = 2**255 - 19
-# y coordinates of the eight points whose order divides 8 (two points share most of them). Under such a key anybody
-# can write a signature that holds for many messages, so its owner could deny everything.
+# y coordinates of the eight points whose order divides 8 (a point and its negative share one). Under such
+# a key anybody can write a signature that holds for many messages, so its owner could deny everything.
 _WEAK_Y = frozenset(
     {
         0,
@@ -40,7 +40,7 @@ def sign(private_key: bytes, message: bytes) -> bytes:
 
 
 def check_public_key(key: bytes) -> None:
-    """Check a key before it is enrolled. Raises `BadInput` KEY_LENGTH, or KEY_WEAK for a key that binds nobody."""
+    """Check a key before it is enrolled. Raises `BadInput` KEY_LENGTH, KEY_WEAK (it would bind nobody)."""
     if len(key) != KEY_BYTES:
         raise BadInput("KEY_LENGTH", f"An Ed25519 public key has {KEY_BYTES} bytes, this one {len(key)}.")
     y = int.from_bytes(key, "little") & (2**255 - 1)
@@ -56,7 +56,8 @@ def check_public_key(key: bytes) -> None:
 def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
     """Check one signature; return only when it holds.
 
-    Raises `Refused` SIG_INVALID (also for a wrong length or a scalar out of range), `BadInput` KEY_LENGTH, KEY_WEAK.
+    Raises `Refused` SIG_INVALID (also for a wrong length or a scalar out of range); `BadInput` KEY_LENGTH,
+    KEY_WEAK.
     """
     check_public_key(public_key)
     if len(signature) != SIGNATURE_BYTES:

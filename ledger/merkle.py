@@ -1,10 +1,10 @@
 """The append-only log's Merkle tree (RFC 9162 section 2.1): roots, inclusion proofs, consistency proofs.
 
-SHA-256, leaves prefixed 0x00 and nodes 0x01; an odd node moves up alone and is never doubled. The shape is that
-of Certificate Transparency and of C2SP tlog-tiles, so that other people's verifiers read our proofs.
+SHA-256, leaves prefixed 0x00 and nodes 0x01; an odd node moves up alone and is never doubled. The shape is
+that of Certificate Transparency and of C2SP tlog-tiles, so that other people's verifiers read our proofs.
 May never happen here: a verifier that says yes to a proof of another length or order than the tree's size
-dictates, or to an empty tree as an old state. Verifiers raise `Refused` PROOF_INVALID or return None, never a
-bool that a caller could forget to look at.
+dictates, or to an empty tree as an old state. Verifiers raise `Refused` PROOF_INVALID or return None,
+never a bool that a caller could forget to look at.
 """
 
 from __future__ import annotations
@@ -178,8 +178,8 @@ def verify_consistency(
 ) -> None:
     """Check that the old tree is the beginning of the new one (RFC 9162 section 2.1.4.2).
 
-    An `old_size` of 0 is refused: an empty tree is the beginning of every tree, so there is nothing to prove,
-    and code that asks anyway has lost its old state. Raises `Refused` PROOF_INVALID.
+    An `old_size` of 0 is refused: an empty tree is the beginning of every tree, so there is nothing to
+    prove, and code that asks anyway has lost its old state. Raises `Refused` PROOF_INVALID.
     """
     if not 0 < old_size <= new_size <= MAX_SIZE:
         raise _invalid(f"a tree of {old_size} leaves is no provable beginning of one of {new_size}")

@@ -4,8 +4,8 @@
     <empty line>
     — <key name> <base64 of 4-byte key id ‖ signature>
 
-May never happen here: two spellings of one note. Bytes that do not write back exactly as they were read are refused,
-because a bundle that holds a note must notice every changed byte.
+May never happen here: two spellings of one note. Bytes that do not write back exactly as they were read are
+refused, because a bundle that holds a note must notice every changed byte.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class Note:
 
 
 def key_id(name: str, kind: int, public_key: bytes) -> bytes:
-    """SHA-256(name ‖ 0x0A ‖ kind ‖ public key)[:4]: which key signed a line; an address, never an authority."""
+    """SHA-256(name ‖ 0x0A ‖ kind ‖ public key)[:4]: which key signed a line; a name, no authority."""
     return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public_key).digest()[:4]
 
 
 def verifier_key(name: str, kind: int, public_key: bytes) -> str:
-    """The key as other tools take it on their command lines: `name+hex key id+base64(kind ‖ public key)`."""
+    """The key as other tools take it: `name+hex key id+base64(kind ‖ public key)`."""
     blob = base64.b64encode(bytes([kind]) + public_key).decode("ascii")
     return f"{name}+{key_id(name, kind, public_key).hex()}+{blob}"
 
@@ -100,7 +100,7 @@ def read_note(raw: bytes) -> Note:
 
 
 def read_line(line: str) -> SignatureLine:
-    """Take one signature line apart, given without its newline. Raises `BadInput` NOTE_FORMAT, NOTE_BASE64."""
+    """Take one signature line apart, without its newline. Raises `BadInput` NOTE_FORMAT, NOTE_BASE64."""
     name, _, blob = line.removeprefix(_DASH).partition(" ")
     if not line.startswith(_DASH) or not blob:
         raise BadInput(
@@ -115,9 +115,10 @@ def read_line(line: str) -> SignatureLine:
 
 
 def strict_base64(text: str) -> bytes:
-    """Decode standard base64 (RFC 4648 section 4) in its one canonical form. Raises `BadInput` NOTE_BASE64.
+    """Decode standard base64 (RFC 4648 section 4) in its canonical form. Raises `BadInput` NOTE_BASE64.
 
-    The spare bits of the last character must be zero and the padding complete, else one value has many spellings.
+    The spare bits of the last character must be zero and the padding complete, else one value has many
+    spellings.
     """
     try:
         decoded = base64.b64decode(text, validate=True)
