@@ -1,0 +1,91 @@
+"""The worker that touches foreign video with native code: its own process, bounded, without network.
+
+What happens here: `python -m ledger.capture.remux` reads an MP4 on standard input and writes the same coded frames as
+one fragmented MP4 on standard output. One muxer per recording: a muxer per segment would begin time anew in each.
+What may never happen here: decoding to pictures and encoding again; opening a path, an address or another file than
+the two it was started with; growing beyond the bounds below, whatever the input says.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+
+import av
+import av.subtitles.stream  # av loads it late, when no file may be opened any more
+
+MAX_MEMORY_BYTES = 448 * 1024 * 1024
+MAX_CPU_SECONDS = 60
+FAILED = 3
+"""Exit status for a recording that the demuxer or muxer refused; its reason is on standard error."""
+
+_READ = {
+    # Edit lists shift the start and hide nothing: evidence shows what was recorded.
+    "advanced_editlist": "0",
+}
+_WRITE = {
+    "movflags": "frag_keyframe+empty_moov+default_base_moof+skip_trailer",
+    "fflags": "+bitexact",
+}
+
+
+class _Output:
+    """Standard output without seeking, so that the muxer cannot go back over what was written."""
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(1, view) :]
+        return len(data)
+
+
+def main() -> int:
+    """Remux standard input to standard output. Exit status 0, or `FAILED` with a reason."""
+    _bound_this_process()
+    try:
+        with open(0, "rb", closefd=False) as file:  # noqa: PTH123 a descriptor, not a path
+            _remux(file)
+    except (av.FFmpegError, MemoryError, ValueError) as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}")
+        return FAILED
+    return 0
+
+
+def _bound_this_process() -> None:
+    av.logging.set_level(None)
+    _limit(resource.RLIMIT_AS, MAX_MEMORY_BYTES)
+    _limit(resource.RLIMIT_CPU, MAX_CPU_SECONDS)
+    _limit(resource.RLIMIT_CORE, 0)
+    # Only the three standard descriptors: no file, socket or device can be opened any more.
+    _limit(resource.RLIMIT_NOFILE, 3)
+
+
+def _limit(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
+
+
+def _remux(file: object) -> None:
+    with (
+        av.open(file, "r", format="mov", options=_READ) as origin,
+        av.open(_Output(), "w", format="mp4", options=_WRITE) as target,
+    ):
+        wanted = {stream.index for stream in origin.streams.audio}
+        wanted.add(next(s.index for s in origin.streams.video if s.codec_context.name == "h264"))
+        streams = {}
+        for stream in origin.streams:
+            if stream.index in wanted:
+                copy = target.add_stream_from_template(stream)
+                copy.time_base = stream.time_base
+                streams[stream.index] = copy
+        for packet in origin.demux([origin.streams[index] for index in sorted(wanted)]):
+            if packet.dts is None:
+                continue
+            packet.stream = streams[packet.stream.index]
+            target.mux(packet)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
