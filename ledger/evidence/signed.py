@@ -1,0 +1,68 @@
+"""A statement with its device's signature, and the envelope both travel in.
+
+Devices sign domain ‖ 0x00 ‖ statement bytes with Ed25519, so that a signature for anything else never fits
+here. May never happen here: keeping a statement in another form than the bytes that were signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger import ed25519
+from ledger.canonical import canonical_json, digest, domain_separated, parse_canonical
+from ledger.errors import BadInput
+from ledger.evidence.statement import EVIDENCE_DOMAIN, MAX_STATEMENT_BYTES, SegmentStatement
+
+_SIGNATURE_HEX = 2 * ed25519.SIGNATURE_BYTES
+_ENVELOPE_BYTES = MAX_STATEMENT_BYTES + 256
+
+
+@dataclass(frozen=True, slots=True)
+class SignedEvidence:
+    """The statement's bytes and a signature (64 bytes) over them; nothing is verified yet."""
+
+    statement_bytes: bytes
+    signature: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """What the device's next statement names as `previous`: 32 bytes, over the statement alone."""
+        return digest(EVIDENCE_DOMAIN, self.statement_bytes)
+
+    def envelope(self) -> bytes:
+        """`{"signature":hex,"statement":{…}}` in canonical form: one JSON document that loses neither part.
+
+        These are the bytes to log and to keep, since a log of statements alone would not miss a stripped
+        signature.
+        """
+        statement = parse_canonical(self.statement_bytes, max_bytes=MAX_STATEMENT_BYTES)
+        return canonical_json({"signature": self.signature.hex(), "statement": statement})
+
+
+def sign_statement(statement: SegmentStatement, private_key: bytes) -> SignedEvidence:
+    """Sign a statement with the device's key (32 bytes). Raises `BadInput` KEY_LENGTH, EVIDENCE_SIZE."""
+    raw = statement.canonical()
+    if len(raw) > MAX_STATEMENT_BYTES:
+        raise BadInput(
+            "EVIDENCE_SIZE", f"A statement has at most {MAX_STATEMENT_BYTES} bytes, this one {len(raw)}."
+        )
+    return SignedEvidence(raw, ed25519.sign(private_key, domain_separated(EVIDENCE_DOMAIN, raw)))
+
+
+def read_envelope(raw: bytes) -> SignedEvidence:
+    """Take an envelope apart, verify nothing. Raises `BadInput` ENVELOPE_FORMAT, NON_CANONICAL, JSON_…."""
+    value = parse_canonical(raw, max_bytes=_ENVELOPE_BYTES)
+    if not isinstance(value, dict) or value.keys() != {"signature", "statement"}:
+        raise BadInput(
+            "ENVELOPE_FORMAT", "An evidence envelope holds a signature and a statement, nothing else."
+        )
+    signature = value["signature"]
+    if not isinstance(signature, str) or len(signature) != _SIGNATURE_HEX or not _is_lower_hex(signature):
+        raise BadInput(
+            "ENVELOPE_FORMAT", f"The signature is not {_SIGNATURE_HEX} lower-case hexadecimal digits."
+        )
+    return SignedEvidence(canonical_json(value["statement"]), bytes.fromhex(signature))
+
+
+def _is_lower_hex(text: str) -> bool:
+    return all(char in "0123456789abcdef" for char in text)
