@@ -1,0 +1,3 @@
+"""What an EVM chain's bytes prove: RLP, Merkle-Patricia tries, headers and transaction receipts. Pure, no
+node.
+"""
