@@ -1,0 +1,104 @@
+"""Vyper sources → artifacts, compiled once per change and kept in a cache folder.
+
+The key of the cache is a digest of every source, of the compiler's version and of its settings: an artifact in the
+cache is exactly what compiling now would give.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+SOURCES = Path(__file__).parent / "vyper"
+EVM_VERSION = "prague"
+CONTRACTS = (
+    "Committee",
+    "Gateway",
+    "AnchorRegistry",
+    "AnchorMirror",
+    "WarehouseReceipt",
+    "GoodsRegistry",
+    "PledgeRegistry",
+    "TransactionRegistry",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled contract: its ABI as JSON values and its creation bytecode without constructor arguments."""
+
+    name: str
+    abi: tuple[dict[str, Any], ...]
+    bytecode: bytes
+
+
+def cache_folder() -> Path:
+    """`PLEDGETRAIL_CACHE`, else the user's cache folder (XDG base directories)."""
+    if configured := os.environ.get("PLEDGETRAIL_CACHE"):
+        return Path(configured)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pledgetrail"
+
+
+def artifact(name: str) -> Artifact:
+    """One contract of `CONTRACTS`, compiled or from the cache."""
+    return artifacts()[name]
+
+
+@lru_cache(maxsize=1)
+def artifacts() -> dict[str, Artifact]:
+    """Every contract by name, compiled or from the cache."""
+    return compile_all(cache_folder())
+
+
+def compile_all(cache: Path, *, on_compile: Callable[[str], None] = lambda _name: None) -> dict[str, Artifact]:
+    """Return every contract; compile those the cache lacks, calling `on_compile` with each name before it starts."""
+    key = source_digest()
+    found: dict[str, Artifact] = {}
+    for name in CONTRACTS:
+        path = cache / f"{name}-{key}.json"
+        if not path.exists():
+            on_compile(name)
+            _write_atomically(path, _compile(name))
+        stored = json.loads(path.read_text())
+        found[name] = Artifact(name, tuple(stored["abi"]), bytes.fromhex(stored["bytecode"]))
+    return found
+
+
+def source_digest() -> str:
+    """16 hex digits that change with any source, the compiler or its settings."""
+    digest = hashlib.sha256(f"vyper {version('vyper')} {EVM_VERSION} gas".encode())
+    for path in sorted(SOURCES.glob("*.vy*")):
+        content = path.read_bytes()
+        digest.update(f"\n{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _compile(name: str) -> str:
+    # Imported here: the compiler takes a second to load, and with a warm cache nobody needs it.
+    from vyper.compiler import compile_from_file_input  # noqa: PLC0415
+    from vyper.compiler.input_bundle import FilesystemInputBundle  # noqa: PLC0415
+    from vyper.compiler.settings import OptimizationLevel, Settings  # noqa: PLC0415
+
+    bundle = FilesystemInputBundle([SOURCES])
+    output = compile_from_file_input(
+        bundle.load_file(f"{name}.vy"),
+        input_bundle=bundle,
+        settings=Settings(evm_version=EVM_VERSION, optimize=OptimizationLevel.GAS),
+        output_formats=["abi", "bytecode"],
+    )
+    return json.dumps({"abi": output["abi"], "bytecode": output["bytecode"].removeprefix("0x")})
+
+
+def _write_atomically(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as unfinished:
+        unfinished.write(content)
+    Path(unfinished.name).replace(path)

@@ -1,0 +1,143 @@
+"""One account that sends transactions to one node, and waits for what became of them.
+
+Each call is simulated before it is paid for, so that a revert is a typed refusal with the contract's own words and
+costs nothing. Nonces come from the node's pool under a lock: one process per account.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from eth_account import Account as EthAccount
+
+from contracts.node import Node, data, quantity
+from ledger.errors import Refused, Unavailable
+from ledger.ethereum.tx_receipt import Log
+from ledger.secp256k1 import SigningKey
+
+RECEIPT_WAIT_SECONDS = 60.0
+FIRST_POLL_SECONDS = 0.004
+LONGEST_POLL_SECONDS = 0.25
+GAS_MARGIN = 1.25  # state may move between estimate and inclusion
+PRIORITY_FEE_WEI = 1_000_000_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A transaction in a block, with status 1: what the node says of it. `milliseconds`: from sending to receipt."""
+
+    transaction: bytes
+    block: int
+    block_hash: bytes
+    gas_used: int
+    contract: bytes | None
+    logs: tuple[Log, ...]
+    milliseconds: float
+
+
+class Transactor:
+    """Sends as one account. `chain_id` is checked against the node's at construction.
+
+    Errors: `Refused` CHAIN_ID when the node serves another chain.
+    """
+
+    def __init__(self, node: Node, key: SigningKey, *, chain_id: int) -> None:
+        self.node, self.key, self.chain_id = node, key, chain_id
+        self._lock = threading.Lock()
+        served = quantity(node.request("eth_chainId"), what="chain id")
+        if served != chain_id:
+            raise Refused("CHAIN_ID", f"the node serves chain {served}, not {chain_id}", where=node.url)
+
+    @property
+    def address(self) -> bytes:
+        """The sending account."""
+        return self.key.address
+
+    def send(self, to: bytes | None, call_data: bytes) -> Mined:
+        """Simulate, send and wait. `to` None creates a contract.
+
+        Errors: `Refused` CALL_REVERTED (before paying), TX_FAILED (mined with status 0); `Unavailable` TX_NOT_MINED.
+        """
+        return self.wait(self.submit(to, call_data))
+
+    def submit(self, to: bytes | None, call_data: bytes) -> tuple[bytes, float]:
+        """Simulate and send; return the transaction hash and when it was sent (monotonic seconds)."""
+        call = {"from": f"0x{self.address.hex()}", "data": f"0x{call_data.hex()}"}
+        if to is not None:
+            call["to"] = f"0x{to.hex()}"
+        # One at a time: the next nonce is known only when the node holds the previous transaction.
+        with self._lock:
+            gas = self._estimate(call)
+            nonce, base_fee = self.node.batch(
+                [
+                    ("eth_getTransactionCount", [call["from"], "pending"]),
+                    ("eth_getBlockByNumber", ["latest", False]),
+                ]
+            )
+            fee = 2 * quantity(base_fee["baseFeePerGas"]) + PRIORITY_FEE_WEI
+            signed = EthAccount.sign_transaction(
+                {
+                    "type": 2,
+                    "chainId": self.chain_id,
+                    "nonce": quantity(nonce),
+                    "to": to or b"",
+                    "value": 0,
+                    "data": call_data,
+                    "gas": int(gas * GAS_MARGIN),
+                    "maxFeePerGas": fee,
+                    "maxPriorityFeePerGas": PRIORITY_FEE_WEI,
+                },
+                self.key.secret,
+            )
+            raw = f"0x{bytes(signed.raw_transaction).hex()}"
+            sent = time.monotonic()
+            return data(self.node.request("eth_sendRawTransaction", raw), length=32), sent
+
+    def wait(self, submitted: tuple[bytes, float]) -> Mined:
+        """Wait for a submitted transaction's receipt. Errors as `send`."""
+        transaction, sent = submitted
+        receipt = wait_for(
+            lambda: self.node.request("eth_getTransactionReceipt", f"0x{transaction.hex()}"),
+            seconds=RECEIPT_WAIT_SECONDS,
+        )
+        if receipt is None:
+            raise Unavailable("TX_NOT_MINED", "the transaction has no receipt yet", where=f"0x{transaction.hex()}")
+        if quantity(receipt["status"]) != 1:
+            raise Refused("TX_FAILED", "the transaction was mined and failed", where=f"0x{transaction.hex()}")
+        created = receipt.get("contractAddress")
+        return Mined(
+            transaction=transaction,
+            block=quantity(receipt["blockNumber"]),
+            block_hash=data(receipt["blockHash"], length=32),
+            gas_used=quantity(receipt["gasUsed"]),
+            contract=data(created, length=20) if created else None,
+            logs=tuple(
+                Log(data(log["address"]), tuple(data(topic) for topic in log["topics"]), data(log["data"]))
+                for log in receipt["logs"]
+            ),
+            milliseconds=(time.monotonic() - sent) * 1000,
+        )
+
+    def _estimate(self, call: dict[str, str]) -> int:
+        try:
+            return quantity(self.node.request("eth_estimateGas", call))
+        except Refused as error:
+            raise Refused("CALL_REVERTED", error.what, where=call.get("to", "contract creation")) from error
+
+
+def wait_for(look: Callable[[], T | None], *, seconds: float) -> T | None:
+    """Call `look` until it answers something or the bound passes; polls from 4 ms up to 250 ms apart."""
+    deadline = time.monotonic() + seconds
+    for attempt in itertools.count():
+        found = look()
+        if found is not None or time.monotonic() >= deadline:
+            return found
+        time.sleep(min(FIRST_POLL_SECONDS * 1.5**attempt, LONGEST_POLL_SECONDS))
+    raise AssertionError("unreachable")

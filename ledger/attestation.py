@@ -1,0 +1,89 @@
+"""What notaries sign (EIP-712): the root of a certificate, and the verdict over a commit.
+
+Twin of `contracts/vyper/attestation.vy`. The domain names the contract the signature is meant for on its live chain:
+an attestation for one destination is worthless on another, also after a fork.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from ledger.ethereum.keccak import keccak256 as keccak
+
+SAME, DIFFERS = 1, 2
+
+_DOMAIN_TYPE = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+_ATTESTATION_TYPE = keccak(b"Attestation(bytes32 root,uint64 epoch)")
+_VERDICT_TYPE = keccak(
+    b"Verdict(bytes32 id,uint64 epoch,bytes32 originBlock,bytes32 commitBlock,bytes32 commitTransaction,"
+    b"uint64 checkedFrom,uint8 verdict,bool executed,bytes32 outcome)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A notary's finding about a commit, as the transaction registry takes it.
+
+    `id`, `origin_block`, `commit_block`, `commit_transaction`, `outcome`: 32 bytes each; `checked_from`: the first
+    destination block from which this notary has re-executed without gaps; `verdict`: SAME or DIFFERS; `executed`:
+    whether the application's call succeeded.
+    """
+
+    id: bytes
+    epoch: int
+    origin_block: bytes
+    commit_block: bytes
+    commit_transaction: bytes
+    checked_from: int
+    verdict: int
+    executed: bool
+    outcome: bytes
+
+    def words(self) -> bytes:
+        """The fields as ABI words, in the order of the EIP-712 type."""
+        return b"".join(
+            (
+                self.id,
+                word(self.epoch),
+                self.origin_block,
+                self.commit_block,
+                self.commit_transaction,
+                word(self.checked_from),
+                word(self.verdict),
+                word(int(self.executed)),
+                self.outcome,
+            )
+        )
+
+
+def word(value: int) -> bytes:
+    """An unsigned integer as one big-endian ABI word."""
+    return value.to_bytes(32, "big")
+
+
+def address_word(address: bytes) -> bytes:
+    """A 20-byte address as one ABI word."""
+    return address.rjust(32, b"\x00")
+
+
+@cache
+def domain_separator(chain_id: int, verifying_contract: bytes) -> bytes:
+    """EIP-712 domain separator (name `Pledgetrail`, version `1`) of a contract on a chain."""
+    return keccak(
+        _DOMAIN_TYPE + keccak(b"Pledgetrail") + keccak(b"1") + word(chain_id) + address_word(verifying_contract)
+    )
+
+
+def attestation_digest(*, chain_id: int, gateway: bytes, root: bytes, epoch: int) -> bytes:
+    """The digest a notary signs to attest a root of message ids for a destination gateway."""
+    return _digest(chain_id, gateway, keccak(_ATTESTATION_TYPE + root + word(epoch)))
+
+
+def verdict_digest(*, chain_id: int, registry: bytes, verdict: Verdict) -> bytes:
+    """The digest a notary signs over its verdict, for the transaction registry."""
+    return _digest(chain_id, registry, keccak(_VERDICT_TYPE + verdict.words()))
+
+
+def _digest(chain_id: int, verifying_contract: bytes, struct_hash: bytes) -> bytes:
+    return keccak(b"\x19\x01" + domain_separator(chain_id, verifying_contract) + struct_hash)

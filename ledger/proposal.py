@@ -1,0 +1,186 @@
+"""The message between chains: its fields, its id, its lane, and how it is read from the gateway's log.
+
+Twin of `contracts/vyper/message.vy`. The id binds every field, each as one ABI word under a tag, so that two different
+messages never share an id; it holds no epoch and no signature, because who attests a message does not change which
+message it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from eth_abi.abi import decode as abi_decode
+from eth_abi.exceptions import DecodingError
+
+from ledger import interoperable
+from ledger.attestation import address_word, word
+from ledger.errors import BadInput
+from ledger.ethereum.keccak import keccak256 as keccak
+from ledger.ethereum.tx_receipt import Log
+
+VERSION = 1
+MAX_PAYLOAD_BYTES = 4096
+
+_ID_TAG = keccak(b"pledgetrail/message/v1")
+_LANE_TAG = keccak(b"pledgetrail/lane/v1")
+
+MESSAGE_SENT = keccak(b"MessageSent(bytes32,bytes,bytes,bytes,uint256,bytes[])")
+_ATTRIBUTES = {
+    keccak(signature)[:4]: (field, bits)
+    for signature, field, bits in (
+        (b"kind(uint8)", "kind", 8),
+        (b"generation(uint32)", "generation", 32),
+        (b"sequence(uint64)", "sequence", 64),
+        (b"expiry(uint64)", "expiry", 64),
+        (b"gasLimit(uint64)", "gas_limit", 64),
+    )
+}
+
+
+class Kind(IntEnum):
+    """What a message asks for. Only a call is acknowledged, and only once its credential is closed."""
+
+    NOTICE = 1
+    CALL = 2
+    ACKNOWLEDGEMENT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One end of a message: EIP-155 id, genesis hash (32 bytes) and gateway (20 bytes)."""
+
+    chain_id: int
+    genesis: bytes
+    gateway: bytes
+
+    def __str__(self) -> str:
+        return interoperable.caip2(self.chain_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as both gateways see it. `expiry`: seconds of destination block time. `payload_digest`: Keccak-256."""
+
+    kind: Kind
+    origin: Chain
+    destination: Chain
+    generation: int
+    sequence: int
+    sender: bytes
+    recipient: bytes
+    expiry: int
+    gas_limit: int
+    payload_digest: bytes
+    version: int = VERSION
+
+    @property
+    def id(self) -> bytes:
+        """The message's identity, 32 bytes."""
+        ends = b"".join(
+            word(end.chain_id) + end.genesis + address_word(end.gateway) for end in (self.origin, self.destination)
+        )
+        return keccak(
+            _ID_TAG
+            + word(self.version)
+            + word(self.kind)
+            + ends
+            + word(self.generation)
+            + word(self.sequence)
+            + address_word(self.sender)
+            + address_word(self.recipient)
+            + word(self.expiry)
+            + word(self.gas_limit)
+            + self.payload_digest
+        )
+
+    @property
+    def lane(self) -> bytes:
+        """The lane it travels on, without the generation, 32 bytes."""
+        return lane_id(self.origin.chain_id, self.destination.chain_id, self.sender, self.recipient)
+
+    def as_abi(self) -> tuple[object, ...]:
+        """The contract's `Message` struct, for an ABI encoder."""
+        return (
+            self.version,
+            int(self.kind),
+            *((end.chain_id, end.genesis, end.gateway) for end in (self.origin, self.destination)),
+            self.generation,
+            self.sequence,
+            self.sender,
+            self.recipient,
+            self.expiry,
+            self.gas_limit,
+            self.payload_digest,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A message with its payload, as the origin gateway's log carries it."""
+
+    message: Message
+    payload: bytes
+
+
+def lane_id(origin_chain: int, destination_chain: int, sender: bytes, recipient: bytes) -> bytes:
+    """Keccak-256 of tag, both chain ids, sender and recipient."""
+    return keccak(
+        _LANE_TAG + word(origin_chain) + word(destination_chain) + address_word(sender) + address_word(recipient)
+    )
+
+
+def read_proposal(log: Log, *, origin: Chain, destinations: dict[int, Chain]) -> Proposal:
+    """Read a `MessageSent` log; the message's id is recomputed and must be the one the log names.
+
+    `destinations`: the gateways known for each chain id. The log's inclusion is the caller's to prove.
+    Errors: `BadInput` EMITTER (not the origin's gateway), PROPOSAL_LOG (not such a log, or fields that contradict each
+    other), PROPOSAL_CHAIN (unknown destination, or sender not on the origin), PROPOSAL_ID.
+    """
+    if log.address != origin.gateway:
+        raise BadInput("EMITTER", "the log is not the origin gateway's", where=f"0x{log.address.hex()}")
+    if len(log.topics) != 2 or log.topics[0] != MESSAGE_SENT:
+        raise BadInput("PROPOSAL_LOG", "not a MessageSent log")
+    try:
+        sender, recipient, payload, value, attributes = abi_decode(
+            ["bytes", "bytes", "bytes", "uint256", "bytes[]"], log.data
+        )
+    except (DecodingError, OverflowError) as error:
+        raise BadInput("PROPOSAL_LOG", "the log's data does not decode") from error
+    if value != 0 or len(payload) > MAX_PAYLOAD_BYTES:
+        raise BadInput("PROPOSAL_LOG", "the log carries native value or too large a payload")
+    sender_chain, sender_account = interoperable.decode(sender)
+    recipient_chain, recipient_account = interoperable.decode(recipient)
+    destination = destinations.get(recipient_chain)
+    if sender_chain != origin.chain_id or destination is None:
+        raise BadInput("PROPOSAL_CHAIN", "the message is not between known chains", where=f"{recipient_chain}")
+    fields = _read_attributes(attributes)
+    message = Message(
+        kind=Kind(fields["kind"]),
+        origin=origin,
+        destination=destination,
+        generation=fields["generation"],
+        sequence=fields["sequence"],
+        sender=sender_account,
+        recipient=recipient_account,
+        expiry=fields["expiry"],
+        gas_limit=fields["gas_limit"],
+        payload_digest=keccak(payload),
+    )
+    if message.id != log.topics[1]:
+        raise BadInput("PROPOSAL_ID", "the log names another id than its fields give", where=log.topics[1].hex())
+    return Proposal(message, payload)
+
+
+def _read_attributes(attributes: tuple[bytes, ...]) -> dict[str, int]:
+    """Each of the five attributes exactly once, in range; else `BadInput` PROPOSAL_LOG."""
+    fields: dict[str, int] = {}
+    for attribute in attributes:
+        field, bits = _ATTRIBUTES.get(attribute[:4], ("", 0))
+        value = int.from_bytes(attribute[4:], "big")
+        if len(attribute) != 36 or not field or field in fields or value >= 2**bits:
+            raise BadInput("PROPOSAL_LOG", "an attribute is unknown, repeated or out of range", where=attribute.hex())
+        fields[field] = value
+    if len(fields) != len(_ATTRIBUTES) or fields["kind"] not in Kind.__members__.values():
+        raise BadInput("PROPOSAL_LOG", "an attribute is missing, or the kind is unknown")
+    return fields
