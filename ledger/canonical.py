@@ -32,6 +32,7 @@ MAX_JSON_DEPTH = 64  # arrays and objects inside one another; EPCIS documents ne
 MAX_SAFE_INTEGER = 2**53 - 1  # RFC 7493 section 2.2: beyond it readers that use doubles disagree
 MAX_DOMAIN_CHARS = 128
 
+_EXPONENT_FROM = 1e21  # RFC 8785 section 3.2.2.3: larger numbers are written with an exponent
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -136,9 +137,7 @@ def domain_separated(domain: str, message: bytes) -> bytes:
 
 def _decode(raw: bytes) -> str:
     if raw.startswith(_BOM):
-        raise BadInput(
-            "JSON_ENCODING", "The document starts with a byte order mark.", cure="Save it as plain UTF-8."
-        )
+        raise BadInput("JSON_ENCODING", "The document starts with a byte order mark.", cure="Save it as plain UTF-8.")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -154,9 +153,7 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     members = dict(pairs)
     if len(members) != len(pairs):
         repeated = max(Counter(key for key, _ in pairs).items(), key=lambda counted: counted[1])[0]
-        raise BadInput(
-            "JSON_DUPLICATE_KEY", "An object names the same key twice.", where=ascii(repeated)[:80]
-        )
+        raise BadInput("JSON_DUPLICATE_KEY", "An object names the same key twice.", where=ascii(repeated)[:80])
     return members
 
 
@@ -175,8 +172,9 @@ def _integer(literal: str) -> int:
 def _double(literal: str) -> float:
     number = float(literal)
     vanished = number == 0 and any(digit in "123456789" for digit in re.split("[eE]", literal)[0])
-    if math.isinf(number) or vanished:
-        raise BadInput("JSON_NUMBER", "This number does not fit a double (IEEE 754).", where=literal[:40])
+    # From 2^53 up to 1e21 the canonical text of a double is an integer that readers with long integers misread.
+    if math.isinf(number) or vanished or MAX_SAFE_INTEGER < abs(number) < _EXPONENT_FROM:
+        raise BadInput("JSON_NUMBER", "No double (IEEE 754) says this number safely.", where=literal[:40])
     return number
 
 
@@ -195,9 +193,7 @@ def _inspect(value: JsonValue, max_depth: int, *, surrogates: bool) -> None:
         elif isinstance(item, (dict, list)):
             if depth == max_depth:
                 raise _too_deep(max_depth)
-            pending.extend(
-                (child, depth + 1) for child in (item.values() if isinstance(item, dict) else item)
-            )
+            pending.extend((child, depth + 1) for child in (item.values() if isinstance(item, dict) else item))
             if surrogates and isinstance(item, dict):
                 pending.extend((key, depth) for key in item)
 
@@ -209,6 +205,4 @@ def _half_pair() -> BadInput:
 
 
 def _too_deep(max_depth: int) -> BadInput:
-    return BadInput(
-        "JSON_DEPTH", f"Arrays and objects are nested deeper than {max_depth}.", cure="Flatten it."
-    )
+    return BadInput("JSON_DEPTH", f"Arrays and objects are nested deeper than {max_depth}.", cure="Flatten it.")

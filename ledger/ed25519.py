@@ -23,7 +23,7 @@ _WEAK_Y = frozenset(
         0,
         1,
         _FIELD - 1,
-        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
         0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
     }
 )
@@ -61,9 +61,7 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
     """
     check_public_key(public_key)
     if len(signature) != SIGNATURE_BYTES:
-        raise Refused(
-            "SIG_INVALID", f"An Ed25519 signature has {SIGNATURE_BYTES} bytes, this one {len(signature)}."
-        )
+        raise Refused("SIG_INVALID", f"An Ed25519 signature has {SIGNATURE_BYTES} bytes, this one {len(signature)}.")
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
     except (InvalidSignature, ValueError):
@@ -72,7 +70,5 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
 
 def _private(private_key: bytes) -> Ed25519PrivateKey:
     if len(private_key) != KEY_BYTES:
-        raise BadInput(
-            "KEY_LENGTH", f"An Ed25519 private key has {KEY_BYTES} bytes, this one {len(private_key)}."
-        )
+        raise BadInput("KEY_LENGTH", f"An Ed25519 private key has {KEY_BYTES} bytes, this one {len(private_key)}.")
     return Ed25519PrivateKey.from_private_bytes(private_key)

@@ -53,7 +53,7 @@ class LogProof:
 
 
 def read_log_proof(raw: bytes) -> LogProof:
-    """Take a proof file apart. Raises `BadInput` PROOF_SIZE, PROOF_SPEC, PROOF_FORMAT, PROOF_NODE, NOTE_BASE64."""
+    """Take a proof file apart. Raises `BadInput` PROOF_SIZE, PROOF_SPEC, PROOF_FORMAT, PROOF_NODE, NOTE_…."""
     if len(raw) > MAX_PROOF_BYTES:
         raise BadInput("PROOF_SIZE", f"A log proof has at most {MAX_PROOF_BYTES} bytes, this one {len(raw)}.")
     head, gap, note = raw.partition(b"\n\n")
