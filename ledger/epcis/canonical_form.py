@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from ledger.canonical import JsonValue, canonical_json
-from ledger.epcis.context import CONTEXT_URL, STANDARD_PREFIXES, Prefixes
+from ledger.epcis.context import CONTEXT_URL, STANDARD_PREFIXES, Context
 from ledger.epcis.limits import MAX_TEXT_CHARACTERS
 from ledger.epcis.problems import at, bad_context, bad_field, over_limit
 
@@ -17,19 +17,21 @@ from ledger.epcis.problems import at, bad_context, bad_field, over_limit
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def canonical_event(value: Mapping[str, JsonValue], prefixes: Prefixes) -> bytes:
-    """RFC 8785 bytes of the event, its `@context` reduced to GS1's and the prefixes it uses, sorted into one map."""
+def canonical_event(value: Mapping[str, JsonValue], context: Context) -> bytes:
+    """RFC 8785 bytes of the event, its `@context` reduced to GS1's and the prefixes it uses."""
     kept: dict[str, JsonValue] = {
         name: member for name, member in value.items() if name not in ("recordTime", "@context")
     }
-    used = {text.partition(":")[0] for text in _texts(kept)}
+    texts = set(_texts(kept))
+    types = {name: kind for name, kind in context.types.items() if name in texts}
+    used = {text.partition(":")[0] for text in (*texts, *types.values())}
     own: dict[str, JsonValue] = {
         prefix: namespace
-        for prefix, namespace in prefixes.items()
+        for prefix, namespace in context.prefixes.items()
         if prefix in used and prefix not in STANDARD_PREFIXES
     }
-    context: list[JsonValue] = [CONTEXT_URL]
-    kept["@context"] = [*context, own] if own else context
+    own.update({name: {"@type": kind} for name, kind in types.items()})
+    kept["@context"] = [CONTEXT_URL, own] if own else [CONTEXT_URL]
     return canonical_json(kept)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from ledger.canonical import JsonValue
@@ -42,11 +43,20 @@ STANDARD_PREFIXES: Mapping[str, str] = MappingProxyType(
 _SCHEMES = frozenset({"http", "https", "urn", "ni", "tag", "did", "data", "file", "mailto", "ftp", "_"})
 _PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
 
-Prefixes = Mapping[str, str]
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a document declares: `prefixes`, name → namespace; `types`, extension name → the type of its values."""
+
+    prefixes: Mapping[str, str]
+    types: Mapping[str, str]
 
 
-def read_context(value: JsonValue, pointer: str, *, inherited: Prefixes | None = None) -> Prefixes:
-    """The prefixes `value` (an `@context`) declares, standard ones included: prefix → namespace.
+EMPTY_CONTEXT = Context(MappingProxyType({}), MappingProxyType({}))
+
+
+def read_context(value: JsonValue, pointer: str, *, inherited: Context | None = None) -> Context:
+    """What `value` (an `@context`) declares, the standard's prefixes included.
 
     `inherited`: an event's own context adds to its document's; without one, GS1's context must be named.
     Refuses EPCIS_CONTEXT, EPCIS_LIMIT.
@@ -55,6 +65,7 @@ def read_context(value: JsonValue, pointer: str, *, inherited: Prefixes | None =
     if len(entries) > MAX_PREFIXES:
         raise over_limit(pointer, f"a context of {len(entries)} entries; at most {MAX_PREFIXES} are read")
     own: dict[str, str] = {}
+    types: dict[str, str] = dict(inherited.types) if inherited else {}
     named = inherited is not None
     for place, entry in enumerate(entries):
         where = at(pointer, place) if isinstance(value, list) else pointer
@@ -70,7 +81,11 @@ def read_context(value: JsonValue, pointer: str, *, inherited: Prefixes | None =
         raise bad_context(pointer, "the EPCIS context is not named", cure=f"Add {CONTEXT_URL!r} to it.")
     if len(own) > MAX_PREFIXES:
         raise over_limit(pointer, f"{len(own)} prefixes; at most {MAX_PREFIXES} are read")
-    return MappingProxyType({**STANDARD_PREFIXES, **(inherited or {}), **own})
+    prefixes = {**STANDARD_PREFIXES, **(inherited.prefixes if inherited else {}), **own}
+    context = Context(MappingProxyType(prefixes), MappingProxyType(types))
+    for name in types:
+        expand(name, context, at(pointer, name))
+    return context
 
 
 def _require_pinned(entry: JsonValue, pointer: str) -> bool:
@@ -93,6 +108,9 @@ def _declared(entry: Mapping[str, JsonValue], pointer: str) -> Iterator[tuple[st
             raise bad_context(
                 where, f"{prefix!r} has a meaning already, which no document may change", cure="Rename it."
             )
+        if isinstance(namespace, dict) and ":" in prefix:
+            yield prefix, _value_type(namespace, where)
+            continue
         if not isinstance(namespace, str) or not is_uri(namespace) or not _PREFIX.fullmatch(prefix):
             raise bad_context(where, "only prefix maps are read: a name and its namespace URI", cure="Write it so.")
         if STANDARD_PREFIXES.get(prefix, namespace) != namespace:
@@ -100,11 +118,19 @@ def _declared(entry: Mapping[str, JsonValue], pointer: str) -> Iterator[tuple[st
         yield prefix, namespace
 
 
-def expand(name: str, prefixes: Prefixes, pointer: str) -> str:
+def _value_type(definition: Mapping[str, JsonValue], pointer: str) -> str:
+    """The type an extension's values are said to have: `{"@type": "xsd:integer"}`, and nothing else."""
+    kind = definition.get("@type")
+    if set(definition) != {"@type"} or not isinstance(kind, str) or not (kind == "@id" or is_uri(kind)):
+        raise bad_context(pointer, "only the type of an extension may be declared", cure='{"@type": …}.')
+    return kind
+
+
+def expand(name: str, context: Context, pointer: str) -> str:
     """The full URI of an extension's `name`. Refuses EPCIS_CONTEXT where its prefix is not declared."""
     prefix, colon, local = name.partition(":")
-    if colon and prefix in prefixes and not local.startswith("//"):
-        return prefixes[prefix] + local
+    if colon and prefix in context.prefixes and not local.startswith("//"):
+        return context.prefixes[prefix] + local
     if colon and prefix.lower() in _SCHEMES:
         return name
     raise bad_context(

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ledger.canonical import JsonValue
-from ledger.epcis.context import Prefixes
+from ledger.epcis.context import Context
 from ledger.epcis.fields import Extension, Fields, kind_of, read_identifier, read_uri
 from ledger.epcis.limits import MAX_IDENTIFIERS
 from ledger.epcis.problems import at, bad_field
@@ -101,7 +101,7 @@ def read_quantities(fields: Fields, name: str, *, least: int = 0) -> tuple[Quant
     """A list of quantities of classes."""
 
     def read(value: JsonValue, pointer: str) -> Quantity:
-        return _read_quantity(Fields(value, pointer, fields.prefixes))
+        return _read_quantity(Fields(value, pointer, fields.context))
 
     return fields.array(name, read, least=least, limit=MAX_IDENTIFIERS)
 
@@ -132,7 +132,7 @@ def read_biz_transactions(fields: Fields, *, least: int = 0) -> tuple[BizTransac
     """`bizTransactionList`."""
 
     def read(value: JsonValue, pointer: str) -> BizTransaction:
-        entry = Fields(value, pointer, fields.prefixes)
+        entry = Fields(value, pointer, fields.context)
         kind = entry.maybe("type", lambda name: entry.word(name, BIZ_TRANSACTION_TYPE))
         transaction = entry.uri("bizTransaction")
         entry.nothing_else()
@@ -145,7 +145,7 @@ def read_endpoints(fields: Fields, name: str, member: str) -> tuple[Endpoint, ..
     """`sourceList` (member `source`) or `destinationList` (member `destination`)."""
 
     def read(value: JsonValue, pointer: str) -> Endpoint:
-        entry = Fields(value, pointer, fields.prefixes)
+        entry = Fields(value, pointer, fields.context)
         endpoint = Endpoint(entry.word("type", SOURCE_DESTINATION_TYPE), entry.identifier(member))
         entry.nothing_else()
         return endpoint
@@ -157,7 +157,7 @@ def read_place(fields: Fields, name: str) -> Place | None:
     """`readPoint` or `bizLocation`."""
     if not fields.has(name):
         return None
-    place = Fields(fields.take(name), fields.at(name), fields.prefixes)
+    place = Fields(fields.take(name), fields.at(name), fields.context)
     return Place(place.identifier("id"), place.extensions())
 
 
@@ -166,7 +166,7 @@ def read_persistent_disposition(fields: Fields) -> PersistentDisposition | None:
     name = "persistentDisposition"
     if not fields.has(name):
         return None
-    entry = Fields(fields.take(name), fields.at(name), fields.prefixes)
+    entry = Fields(fields.take(name), fields.at(name), fields.context)
     now_set, unset = (_read_dispositions(entry, side) for side in ("set", "unset"))
     entry.nothing_else()
     if not now_set and not unset:
@@ -193,7 +193,7 @@ def read_error_declaration(fields: Fields) -> ErrorDeclaration | None:
     """`errorDeclaration`: when it was declared is required; why and what is right instead are not."""
     if not fields.has("errorDeclaration"):
         return None
-    entry = Fields(fields.take("errorDeclaration"), fields.at("errorDeclaration"), fields.prefixes)
+    entry = Fields(fields.take("errorDeclaration"), fields.at("errorDeclaration"), fields.context)
     return ErrorDeclaration(
         declared_at=entry.time("declarationTime"),
         reason=entry.maybe("reason", lambda name: entry.word(name, ERROR_REASON)),
@@ -213,8 +213,8 @@ def read_certification(fields: Fields) -> tuple[str, ...]:
     return (read_uri(value, fields.at(name)),)
 
 
-def read_ilmd(fields: Fields, prefixes: Prefixes) -> tuple[Extension, ...]:
+def read_ilmd(fields: Fields, context: Context) -> tuple[Extension, ...]:
     """`ilmd`, instance or lot master data: namespaced members only."""
     if not fields.has("ilmd"):
         return ()
-    return Fields(fields.take("ilmd"), fields.at("ilmd"), prefixes).extensions()
+    return Fields(fields.take("ilmd"), fields.at("ilmd"), context).extensions()

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from ledger.canonical import JsonValue, parse_json
 from ledger.epcis.canonical_form import inspect
-from ledger.epcis.context import read_context
+from ledger.epcis.context import EMPTY_CONTEXT, read_context
 from ledger.epcis.event import Event
 from ledger.epcis.fields import Extension, Fields
 from ledger.epcis.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, MAX_EVENTS
@@ -50,14 +50,14 @@ def read_document(raw: bytes) -> Document:
     version = _read_version(fields)
     if not fields.has("@context"):
         raise missing("", "@context")
-    fields.prefixes = read_context(fields.take("@context"), fields.at("@context"))
+    fields.context = read_context(fields.take("@context"), fields.at("@context"))
     vocabularies = read_header(fields)
-    body = Fields(fields.take("epcisBody"), fields.at("epcisBody"), fields.prefixes)
+    body = Fields(fields.take("epcisBody"), fields.at("epcisBody"), fields.context)
     if not body.has("eventList"):
         raise missing(body.pointer, "eventList")
 
     def read(event: JsonValue, pointer: str) -> Event:
-        return read_event_object(event, pointer, fields.prefixes)
+        return read_event_object(event, pointer, fields.context)
 
     events = body.array("eventList", read, limit=MAX_EVENTS)
     _require_distinct(events, body.at("eventList"))
@@ -101,7 +101,7 @@ def _require_kind(value: JsonValue, kind: str) -> Fields:
             where="/type",
             cure=f'An EPCIS 2.0 document is a JSON object with "type": "{kind}".',
         )
-    fields = Fields(value, "", {})
+    fields = Fields(value, "", EMPTY_CONTEXT)
     fields.take("type")
     return fields
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from ledger.canonical import JsonValue
-from ledger.epcis.context import Prefixes, expand
+from ledger.epcis.context import Context, expand
 from ledger.epcis.limits import MAX_LIST_ENTRIES
 from ledger.epcis.problems import at, bad_field, missing, over_limit
 from ledger.epcis.vocabulary import Vocabulary, word
@@ -41,11 +41,11 @@ class Extension:
 class Fields:
     """A JSON object at `pointer`, whose members are read by name. Every refusal names the member's pointer."""
 
-    def __init__(self, value: JsonValue, pointer: str, prefixes: Prefixes) -> None:
+    def __init__(self, value: JsonValue, pointer: str, context: Context) -> None:
         if not isinstance(value, dict):
             raise bad_field(pointer, f"an object is needed here, not {kind_of(value)}")
         self.pointer = pointer
-        self.prefixes = prefixes
+        self.context = context
         self._value = value
         self._read: set[str] = set()
 
@@ -140,7 +140,7 @@ class Fields:
                     f"{name[:80]!r} is not a member EPCIS knows here",
                     cure="Correct its spelling, or give an extension a declared prefix.",
                 )
-            found.append(Extension(name, expand(name, self.prefixes, self.at(name)), value))
+            found.append(Extension(name, expand(name, self.context, self.at(name)), value))
         return tuple(found)
 
     def nothing_else(self) -> None:

@@ -41,11 +41,11 @@ def read_header(fields: Fields) -> tuple[Vocabulary, ...]:
     """The vocabularies of a document's `epcisHeader`; none where there is no header."""
     if not fields.has("epcisHeader"):
         return ()
-    header = Fields(fields.take("epcisHeader"), fields.at("epcisHeader"), fields.prefixes)
+    header = Fields(fields.take("epcisHeader"), fields.at("epcisHeader"), fields.context)
     found: tuple[Vocabulary, ...] = ()
     if header.has("epcisMasterData"):
-        data = Fields(header.take("epcisMasterData"), header.at("epcisMasterData"), fields.prefixes)
-        found = data.array("vocabularyList", lambda value, at: _vocabulary(Fields(value, at, fields.prefixes)))
+        data = Fields(header.take("epcisMasterData"), header.at("epcisMasterData"), fields.context)
+        found = data.array("vocabularyList", lambda value, at: _vocabulary(Fields(value, at, fields.context)))
         data.extensions()
     header.extensions()
     return found
@@ -53,7 +53,7 @@ def read_header(fields: Fields) -> tuple[Vocabulary, ...]:
 
 def _vocabulary(fields: Fields) -> Vocabulary:
     def read(value: JsonValue, pointer: str) -> VocabularyElement:
-        return _element(Fields(value, pointer, fields.prefixes))
+        return _element(Fields(value, pointer, fields.context))
 
     kind = fields.uri("type")
     elements = fields.array("vocabularyElementList", read, limit=MAX_EVENTS)
@@ -62,7 +62,7 @@ def _vocabulary(fields: Fields) -> Vocabulary:
 
 def _element(fields: Fields) -> VocabularyElement:
     def read(value: JsonValue, pointer: str) -> Attribute:
-        return _attribute(Fields(value, pointer, fields.prefixes))
+        return _attribute(Fields(value, pointer, fields.context))
 
     return VocabularyElement(
         fields.uri("id"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from ledger.canonical import JsonValue
 from ledger.epcis.canonical_form import canonical_event
-from ledger.epcis.context import Prefixes, read_context
+from ledger.epcis.context import EMPTY_CONTEXT, Context, read_context
 from ledger.epcis.dimensions import (
     read_biz_transactions,
     read_certification,
@@ -48,11 +48,11 @@ _ANY_GTIN = "00000000000000"  # only to hold an ILMD lot number against the rule
 Parts = dict[str, Any]  # keyword arguments of one event class; each reader below fills in what it read
 
 
-def read_event_object(value: JsonValue, pointer: str, prefixes: Prefixes | None) -> Event:
-    """The event in `value`. `prefixes`: its document's; None where the event stands alone with its own @context."""
-    fields = Fields(value, pointer, prefixes or {})
-    if prefixes is None or fields.has("@context"):
-        fields.prefixes = read_context(fields.take("@context"), fields.at("@context"), inherited=prefixes)
+def read_event_object(value: JsonValue, pointer: str, context: Context | None) -> Event:
+    """The event in `value`. `context`: its document's; None where the event stands alone with its own @context."""
+    fields = Fields(value, pointer, context or EMPTY_CONTEXT)
+    if context is None or fields.has("@context"):
+        fields.context = read_context(fields.take("@context"), fields.at("@context"), inherited=context)
     kind = fields.text("type")
     if kind not in _READERS:
         raise bad_field(
@@ -65,7 +65,7 @@ def read_event_object(value: JsonValue, pointer: str, prefixes: Prefixes | None)
     parts.update(read(fields))
     parts["extensions"] = fields.extensions()
     assert isinstance(value, dict)  # Fields has refused anything else
-    event = make(canonical_bytes=canonical_event(value, fields.prefixes), **parts)
+    event = make(canonical_bytes=canonical_event(value, fields.context), **parts)
     assert isinstance(event, Event)
     return event
 
@@ -181,7 +181,7 @@ def _read_transformation(fields: Fields) -> Parts:
 
 
 def _read_lot_data(fields: Fields) -> tuple[Extension, ...]:
-    ilmd = read_ilmd(fields, fields.prefixes)
+    ilmd = read_ilmd(fields, fields.context)
     for extension in ilmd:
         if extension.uri == LOT_NUMBER:
             _require_lot_number(extension, at(fields.at("ilmd"), extension.name))

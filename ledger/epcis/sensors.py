@@ -76,10 +76,10 @@ def read_sensor_elements(fields: Fields) -> tuple[SensorElement, ...]:
     """`sensorElementList`."""
 
     def read(value: JsonValue, pointer: str) -> SensorElement:
-        element = Fields(value, pointer, fields.prefixes)
+        element = Fields(value, pointer, fields.context)
         metadata = SensorMetadata()
         if element.has("sensorMetadata"):
-            inner = Fields(element.take("sensorMetadata"), element.at("sensorMetadata"), fields.prefixes)
+            inner = Fields(element.take("sensorMetadata"), element.at("sensorMetadata"), fields.context)
             metadata = _read_metadata(inner)
         if not element.has("sensorReport"):
             element.take("sensorReport")
@@ -87,7 +87,7 @@ def read_sensor_elements(fields: Fields) -> tuple[SensorElement, ...]:
         return SensorElement(metadata, reports, element.extensions())
 
     def read_report(value: JsonValue, pointer: str) -> SensorReport:
-        return _read_report(Fields(value, pointer, fields.prefixes))
+        return _read_report(Fields(value, pointer, fields.context))
 
     return fields.array("sensorElementList", read)
 

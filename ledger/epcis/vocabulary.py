@@ -30,8 +30,12 @@ class Vocabulary:
     forbidden: re.Pattern[str] = _FORBIDDEN
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 def _cbv(name: str, lead: str, words: str) -> Vocabulary:
-    return Vocabulary(name, frozenset(words.split()), (f"cbv:{lead}-", f"{CBV}{lead}-"))
+    return Vocabulary(name, _words(words), (f"cbv:{lead}-", f"{CBV}{lead}-"))
 
 
 BIZ_STEP = _cbv(
@@ -67,7 +71,7 @@ COMPONENT = _cbv(
 )
 MEASUREMENT_TYPE = Vocabulary(
     "measurement type",
-    frozenset(
+    _words(
         """AbsoluteHumidity AbsorbedDose AbsorbedDoseRate Acceleration Altitude AmountOfSubstance
         AmountOfSubstancePerUnitVolume Angle AngularAcceleration AngularMomentum AngularVelocity Area Capacitance
         Conductance Conductivity Count Density Dimensionless DoseEquivalent DoseEquivalentRate DynamicViscosity
@@ -77,7 +81,7 @@ MEASUREMENT_TYPE = Vocabulary(
         MassConcentration MassFlowRate MassPerAreaTime MemoryCapacity MolalityOfSolute MolarEnergy MolarMass
         MolarVolume Power Pressure RadiantFlux RadiantIntensity Radioactivity RelativeHumidity Resistance
         Resistivity SolidAngle SpecificVolume Speed SurfaceDensity SurfaceTension Temperature Time Torque Voltage
-        Volume VolumeFlowRate VolumeFraction VolumetricFlux Wavenumber""".split()
+        Volume VolumeFlowRate VolumeFraction VolumetricFlux Wavenumber"""
     ),
     ("gs1:",),
     _FORBIDDEN_GS1,
