@@ -1,0 +1,144 @@
+"""Reads one chain at finality, block by block without gaps, and reports the logs of the deployment's contracts.
+
+What a node reports is enough here: the relay is never trusted, and everything it carries is proven again by notaries
+and contracts. What matters is that no block is passed over and that a reorganisation is noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.binding import DecodedLog
+from contracts.manifest import ChainManifest
+from contracts.node import Node, data, quantity
+from ledger.ethereum.tx_receipt import Log
+
+REMEMBERED_BLOCKS = 256  # how far back a reorganisation can be followed
+BLOCKS_PER_STEP = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a log stands: chain, block, transaction in the block and log in the transaction, both from 0."""
+
+    chain_id: int
+    block: int
+    block_hash: bytes
+    transaction: bytes
+    transaction_index: int
+    log_index: int
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLog:
+    """A contract's log with its place, decoded and as emitted."""
+
+    place: Place
+    decoded: DecodedLog
+    raw: Log
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBlock:
+    """A final block and the logs of our contracts in it."""
+
+    chain_id: int
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+    logs: tuple[SeenLog, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """The chain left blocks behind: everything above `block` is void."""
+
+    chain_id: int
+    block: int
+
+
+class Watcher:
+    """Follows one chain from `first_block`. Keeps its position in memory: on start it reads again from there."""
+
+    def __init__(self, node: Node, chain: ChainManifest, *, first_block: int = 0) -> None:
+        self.node, self.chain = node, chain
+        self.next_block = first_block
+        self._hashes: dict[int, bytes] = {}
+        self._contracts = {address: chain.contract(name) for name, address in chain.contracts.items()}
+
+    def poll(self) -> Iterator[SeenBlock | Rewound]:
+        """Yield what is new and final, at most `BLOCKS_PER_STEP` blocks. Errors as `Node.request`."""
+        head = quantity(self.node.request("eth_blockNumber"), what="block number") - self.chain.finality_blocks
+        last = min(head, self.next_block + BLOCKS_PER_STEP - 1)
+        if last < self.next_block:
+            if head >= 0 and head in self._hashes and self._is_left(head):
+                yield self._rewind(head)
+            return
+        numbers = range(self.next_block, last + 1)
+        replies = self.node.batch(
+            [
+                call
+                for number in numbers
+                for call in (("eth_getBlockByNumber", [hex(number), False]), ("eth_getBlockReceipts", [hex(number)]))
+            ]
+        )
+        for number, header, receipts in zip(numbers, replies[::2], replies[1::2], strict=True):
+            if header is None or receipts is None:
+                return
+            block = self._read(number, header, receipts)
+            if self._hashes.get(number - 1, block.parent_hash) != block.parent_hash:
+                yield self._rewind(number - 1)
+                return
+            self._remember(block)
+            yield block
+
+    def _read(self, number: int, header: dict[str, Any], receipts: list[dict[str, Any]]) -> SeenBlock:
+        block_hash = data(header["hash"], length=32)
+        logs: list[SeenLog] = []
+        for receipt in receipts:
+            if quantity(receipt["status"]) != 1:
+                continue
+            for index, reported in enumerate(receipt["logs"]):
+                contract = self._contracts.get(data(reported["address"], length=20))
+                if contract is None:
+                    continue
+                raw = Log(contract.address, tuple(data(topic) for topic in reported["topics"]), data(reported["data"]))
+                decoded = contract.decode_log(raw)
+                if decoded is not None:
+                    logs.append(SeenLog(self._place(number, block_hash, receipt, index), decoded, raw))
+        parent = data(header["parentHash"], length=32)
+        timestamp = quantity(header["timestamp"])
+        return SeenBlock(self.chain.chain_id, number, block_hash, parent, timestamp, tuple(logs))
+
+    def _place(self, number: int, block_hash: bytes, receipt: dict[str, Any], log_index: int) -> Place:
+        return Place(
+            chain_id=self.chain.chain_id,
+            block=number,
+            block_hash=block_hash,
+            transaction=data(receipt["transactionHash"], length=32),
+            transaction_index=quantity(receipt["transactionIndex"]),
+            log_index=log_index,
+            gas_used=quantity(receipt["gasUsed"]),
+        )
+
+    def _is_left(self, number: int) -> bool:
+        header = self.node.request("eth_getBlockByNumber", hex(number), False)
+        return header is not None and data(header["hash"]) != self._hashes[number]
+
+    def _rewind(self, above: int) -> Rewound:
+        """Step back from `above` to the newest remembered block that is still on the chain."""
+        number = above
+        while number in self._hashes and self._is_left(number):
+            del self._hashes[number]
+            number -= 1
+        self.next_block = number + 1
+        return Rewound(self.chain.chain_id, number)
+
+    def _remember(self, block: SeenBlock) -> None:
+        self._hashes[block.number] = block.hash
+        self._hashes.pop(block.number - REMEMBERED_BLOCKS, None)
+        self.next_block = block.number + 1
