@@ -127,8 +127,8 @@ def _require_key_value(key: Key, value: str, where: str) -> tuple[str, bool]:
     if len(number) != size or (serial and key.serial is None):
         raise BadInput("GS1_LENGTH", f"({key.ai}) has {len(value)} characters, not {size}", where=where)
     require_digits(number, where=where)
-    require_check_digit(number[: key.digits], where=where)
     _require_special_digits(key, number, where)
+    require_check_digit(number[: key.digits], where=where)
     if serial and key.serial is not None:
         require_characters(serial, key.serial.allowed, longest=key.serial.longest, where=where)
     return value, bool(serial)
