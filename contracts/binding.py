@@ -74,6 +74,11 @@ def creation_code(name: str, *arguments: Any) -> bytes:
     return found.bytecode + encode(inputs, arguments)
 
 
+def log_topic(name: str, event: str) -> bytes:
+    """The first topic of a contract's event; KeyError for an event its ABI does not have."""
+    return {found: topic for topic, (found, _, _) in _events(name).items()}[event]
+
+
 @cache
 def _functions(name: str) -> dict[str, tuple[bytes, list[str], list[str]]]:
     found = {}
