@@ -21,7 +21,7 @@ BLOCKS_PER_STEP = 64
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a log stands: chain, block, transaction in the block and log in the transaction, both from 0."""
+    """Where a log stands: chain, block, transaction in the block, and log in the transaction and in the block, from 0."""
 
     chain_id: int
     block: int
@@ -29,6 +29,7 @@ class Place:
     transaction: bytes
     transaction_index: int
     log_index: int
+    log_index_in_block: int
     gas_used: int
 
 
@@ -109,19 +110,20 @@ class Watcher:
                 raw = Log(contract.address, tuple(data(topic) for topic in reported["topics"]), data(reported["data"]))
                 decoded = contract.decode_log(raw)
                 if decoded is not None:
-                    logs.append(SeenLog(self._place(number, block_hash, receipt, index), decoded, raw))
+                    logs.append(SeenLog(self._place(block_hash, receipt, index), decoded, raw))
         parent = data(header["parentHash"], length=32)
         timestamp = quantity(header["timestamp"])
         return SeenBlock(self.chain.chain_id, number, block_hash, parent, timestamp, tuple(logs))
 
-    def _place(self, number: int, block_hash: bytes, receipt: dict[str, Any], log_index: int) -> Place:
+    def _place(self, block_hash: bytes, receipt: dict[str, Any], log_index: int) -> Place:
         return Place(
             chain_id=self.chain.chain_id,
-            block=number,
+            block=quantity(receipt["blockNumber"]),
             block_hash=block_hash,
             transaction=data(receipt["transactionHash"], length=32),
             transaction_index=quantity(receipt["transactionIndex"]),
             log_index=log_index,
+            log_index_in_block=quantity(receipt["logs"][log_index]["logIndex"]),
             gas_used=quantity(receipt["gasUsed"]),
         )
 

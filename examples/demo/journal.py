@@ -1,4 +1,4 @@
-"""What the demo has done: one row a step, kept in the data folder so that a second run goes on where this one stopped."""
+"""What the demo has done: one row a step, kept in the data folder so that a second run can go on."""
 
 from __future__ import annotations
 
