@@ -1,0 +1,1 @@
+"""What secures what: the chains' facts folded into loans, receipts, reservations, messages and anchors."""

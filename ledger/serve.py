@@ -1,0 +1,121 @@
+"""Serve an ASGI application on this machine, in a thread, on a port that is known when `serve` returns.
+
+Used by the ledger, the notaries, the relay and the embedded chains alike. May never happen here: a server that looks
+started and is not listening, or one that listens beyond the given address.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from ledger.errors import Unavailable, WrongUse
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+START_SECONDS = 15.0
+STOP_SECONDS = 5  # open connections, such as a paused video, are cut after this
+KEEP_ALIVE_SECONDS = 30
+MAX_CONNECTIONS = 512
+MAX_HEADER_BYTES = 64 * 1024
+BACKLOG = 256
+
+
+class RunningServer:
+    """A server that is listening. `url` has no slash at its end."""
+
+    def __init__(self, server: uvicorn.Server, thread: threading.Thread, host: str, port: int) -> None:
+        self._server, self._thread = server, thread
+        self.port = port
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def stop(self) -> None:
+        """Stop listening, give open requests `STOP_SECONDS`, and return when all is over."""
+        self._server.should_exit = True
+        self._thread.join(STOP_SECONDS + 1)
+        if self._thread.is_alive():
+            self._server.force_exit = True
+            self._thread.join(STOP_SECONDS)
+
+    def wait(self) -> None:
+        """Return when the server has stopped."""
+        self._thread.join()
+
+
+def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int) -> RunningServer:
+    """Listen on `host`:`port` (0 takes a free one) and serve `app` in a thread of its own.
+
+    `WrongUse` PORT_INVALID, HOST_INVALID; `Unavailable` PORT_IN_USE, PORT_FORBIDDEN, SERVER_START.
+    """
+    listener = _listen(host, port)
+    bound = int(listener.getsockname()[1])
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="auto",
+            server_header=False,
+            proxy_headers=False,  # whoever sends X-Forwarded-For is not to be believed here
+            ws="none",
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+    )
+    thread = threading.Thread(target=server.run, args=([listener],), name=f"serve-{bound}", daemon=True)
+    thread.start()
+    if not server.is_listening.wait(START_SECONDS) or not server.started:
+        server.should_exit = True
+        listener.close()
+        raise Unavailable("SERVER_START", "The server did not start.", where=f"{host}:{bound}")
+    return RunningServer(server, thread, host, bound)
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and leaves the process's signals to whoever owns the process."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_listening = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        finally:
+            self.is_listening.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise WrongUse("PORT_INVALID", f"{port} is no port.", cure="Choose one from 1 to 65535, or 0 for a free one.")
+    where = f"{host}:{port}"
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        # So that a restart does not wait for the last connections to time out; it shares no port with a live server.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Replies in several writes would otherwise wait 40 ms for the other side's acknowledgement (Nagle).
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Unavailable(
+                "PORT_IN_USE",
+                "Another program listens on this port.",
+                where=where,
+                cure="Stop it, or choose another port with --port; 0 takes a free one.",
+            ) from None
+        if error.errno == errno.EACCES:
+            raise Unavailable(
+                "PORT_FORBIDDEN", "This user may not listen on this port.", where=where, cure="Choose one above 1023."
+            ) from None
+        raise WrongUse("HOST_INVALID", f"This address cannot be listened on: {error.strerror}.", where=where) from None
+    return listener

@@ -1,0 +1,48 @@
+"""Column types that keep a value exactly: UTC times as sortable text, JSON with integers of any size.
+
+May never happen here: a time without its zone, or a number that came back as another one.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Dialect
+from sqlalchemy.types import String, Text, TypeDecorator
+
+from ledger.errors import WrongUse
+
+_FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A time with a zone, kept as `2026-03-01T08:00:00.000000Z`, so that text order is time order."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            raise WrongUse("TIME_ZONE", "A time without a zone cannot be stored.", cure="Pass a UTC time.")
+        # Not strftime: its %Y writes years before 1000 without leading zeros, which breaks the order.
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.strptime(value, _FORM).replace(tzinfo=UTC)
+
+
+class ExactJson(TypeDecorator[Any]):
+    """JSON text; contract integers go up to 2^256 and come back as they were."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> str:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"), sort_keys=True)
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)

@@ -1,0 +1,175 @@
+"""One SQLite database: opened strictly, written by one at a time, each write whole or not at all.
+
+WAL with synchronous=FULL: what was acknowledged is on the disk. May never happen here: opening a database of another
+program or schema version, or going on with weaker durability than promised.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, SQLModel
+
+from ledger.errors import Problem, Unavailable, WrongUse
+from ledger.store import tables
+
+APPLICATION_ID = 0x504C4454  # "PLDT", SQLite's own mark of whose file this is
+BUSY_TIMEOUT_MS = 10_000
+FULL = 2  # PRAGMA synchronous
+
+_SQLITE_URL = "sqlite:///"
+
+
+class Database:
+    """Sessions over one database file; safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use `open`."""
+        self._engine = engine
+        self._writing_engine = engine.execution_options(writes=True)
+        self._writer = threading.Lock()
+
+    @classmethod
+    def open(cls, place: Path | str) -> Self:
+        """Open the database, or make it where there is none. `place`: a path or a `sqlite:///` URL.
+
+        `WrongUse` STORE_URL (another kind of database), STORE_VERSION (of another schema version), STORE_OTHER
+        (somebody else's file), STORE_SYNCHRONOUS (durability switched off); `Unavailable` STORE_UNAVAILABLE.
+        """
+        path = _path(place)
+        engine = create_engine(_SQLITE_URL + str(path), connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+        database = cls(engine)
+        try:
+            database._check_or_create(path)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session over one consistent state. What is written in it is thrown away."""
+        with _typed(), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that is committed at the end, or rolled back whole when anything is raised."""
+        # The lock gives writers of this process an order; BEGIN IMMEDIATE gives those of others one.
+        with self._writer, _typed(), Session(self._writing_engine, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    def close(self) -> None:
+        """Close every connection; the object is of no use afterwards."""
+        self._engine.dispose()
+
+    def _check_or_create(self, path: Path) -> None:
+        with _typed(str(path)), self._writing_engine.begin() as connection:
+            owner, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+            if _pragma(connection, "synchronous") < FULL:
+                raise WrongUse(
+                    "STORE_SYNCHRONOUS", "The database does not write durably (synchronous < FULL).", where=str(path)
+                )
+            if owner == 0 and not _has_tables(connection):
+                SQLModel.metadata.create_all(connection, tables=_TABLES)
+                connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.exec_driver_sql(f"PRAGMA user_version = {tables.SCHEMA_VERSION}")
+            elif owner != APPLICATION_ID:
+                raise WrongUse(
+                    "STORE_OTHER",
+                    "This database belongs to another program.",
+                    where=str(path),
+                    cure="Name another file.",
+                )
+            elif version != tables.SCHEMA_VERSION:
+                raise WrongUse(
+                    "STORE_VERSION",
+                    f"The database has schema version {version}; this program reads {tables.SCHEMA_VERSION}.",
+                    where=str(path),
+                    cure="Use the program version that wrote it, or begin with an empty data folder.",
+                )
+
+
+_TABLES = [
+    model.__table__  # type: ignore[attr-defined]
+    for model in vars(tables).values()
+    if isinstance(model, type) and issubclass(model, SQLModel) and model is not SQLModel
+]
+
+
+def _path(place: Path | str) -> Path:
+    if isinstance(place, str) and "://" in place:
+        if not place.startswith(_SQLITE_URL):
+            raise WrongUse(
+                "STORE_URL",
+                "Only SQLite databases are served.",
+                where=place.partition("://")[0],
+                cure="Give a file path.",
+            )
+        place = place.removeprefix(_SQLITE_URL)
+    path = Path(place)
+    if not path.parent.is_dir():
+        raise WrongUse("STORE_FOLDER", "The database's folder does not exist.", where=str(path.parent), cure="Make it.")
+    return path
+
+
+def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver would begin transactions by itself, and not before reads: we begin every one (see `_begin`).
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "trusted_schema = OFF",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # A writer takes its place in the queue at once: one that first reads and then writes could fail half way.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _pragma(connection: Connection, name: str) -> int:
+    return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+
+
+def _has_tables(connection: Connection) -> bool:
+    return bool(connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one())
+
+
+@contextmanager
+def _typed(where: str = "") -> Iterator[None]:
+    """The database's own failures as `Unavailable` STORE_UNAVAILABLE or STORE_BUSY, without SQL in them."""
+    try:
+        yield
+    except Problem:
+        raise
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        name = getattr(cause, "sqlite_errorname", "") or type(cause).__name__
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise Unavailable("STORE_BUSY", "The database is busy.", where=where, cure="Try again.") from error
+        if name.startswith("SQLITE_NOTADB"):
+            raise WrongUse(
+                "STORE_OTHER", "This file is no database.", where=where, cure="Name another file."
+            ) from error
+        if name.startswith("SQLITE_CONSTRAINT"):
+            raise  # a rule of ours was not checked first: a defect, which must not look like a passing failure
+        raise Unavailable(
+            "STORE_UNAVAILABLE",
+            f"The database failed: {name}.",
+            where=where,
+            cure="Check the disk's space and the folder's permissions.",
+        ) from error

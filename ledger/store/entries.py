@@ -1,0 +1,67 @@
+"""Entries of the log: a salted digest each, appended in the same write as what it is the digest of.
+
+May never happen here: an entry without its object, an object without its entry, an index that is skipped or reused.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, func, select
+
+from ledger.canonical import SALT_BYTES, entry_digest
+from ledger.errors import Refused
+from ledger.store.database import Database
+from ledger.store.tables import EntryRow
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry. `digest` is public; `salt` (32 bytes) goes only to whoever holds the object itself."""
+
+    index: int
+    digest: bytes
+    salt: bytes
+    domain: str
+    object_digest: bytes
+
+    def holds(self, canonical: bytes) -> bool:
+        """Whether these bytes are what was logged."""
+        return entry_digest(self.domain, self.salt, canonical) == self.digest
+
+
+def append_entry(session: Session, *, domain: str, canonical: bytes, object_digest: bytes) -> Entry:
+    """Append one entry inside the caller's write. `object_digest` (32 bytes) finds it again."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    entry = Entry(size_of(session), entry_digest(domain, salt, canonical), salt, domain, object_digest)
+    session.add(EntryRow(index=entry.index, digest=entry.digest, salt=salt, domain=domain, object_digest=object_digest))
+    session.flush()
+    return entry
+
+
+def size_of(session: Session) -> int:
+    """How many entries the log has."""
+    highest = session.exec(select(func.max(col(EntryRow.index)))).one()
+    return 0 if highest is None else highest + 1
+
+
+def entry_at(database: Database, index: int) -> Entry:
+    """The entry at `index`. Raises `Refused` ENTRY_UNKNOWN."""
+    with database.reading() as session:
+        row = session.get(EntryRow, index) if 0 <= index < 2**63 else None
+    if row is None:
+        raise Refused("ENTRY_UNKNOWN", "The log has no such entry.", where=f"index {index}")
+    return entry_of(row)
+
+
+def digests_from(database: Database, start: int) -> list[bytes]:
+    """The public digests (32 bytes) of all entries from `start` on, in order."""
+    with database.reading() as session:
+        query = select(EntryRow.digest).where(col(EntryRow.index) >= start).order_by(col(EntryRow.index))
+        return list(session.exec(query))
+
+
+def entry_of(row: EntryRow) -> Entry:
+    """A row as a value."""
+    return Entry(row.index, row.digest, row.salt, row.domain, row.object_digest)

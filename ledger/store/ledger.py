@@ -1,0 +1,91 @@
+"""`Ledger`: everything the API and the pages work on, opened together from one data folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ledger.errors import WrongUse
+from ledger.gs1 import Identifier
+from ledger.intake.media import FolderStore, MediaStore
+from ledger.store.chain_book import ChainBook
+from ledger.store.database import Database
+from ledger.store.event_book import EventBook
+from ledger.store.evidence_book import SqlEvidenceBook
+from ledger.store.log import Cosigners, Log
+from ledger.store.log_key import log_signer
+from ledger.store.paper_book import PaperBook
+from ledger.store.scan_book import ScanBook
+
+DATABASE_FILE = "ledger.sqlite"
+KEY_FILE = "log.key"
+MEDIA_FOLDER = "media"
+
+
+def utc_now() -> datetime:
+    """The machine's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The services of one ledger.
+
+    `public_url`: what printed codes point at, without a slash at the end; None: where the server listens.
+    `bundle_of`: writes the proof bundle of a unit; None until whoever composes the program gives one.
+    """
+
+    database: Database
+    media: MediaStore
+    log: Log
+    evidence: SqlEvidenceBook
+    events: EventBook
+    chains: ChainBook
+    papers: PaperBook
+    scans: ScanBook
+    clock: Callable[[], datetime] = utc_now
+    public_url: str | None = None
+    bundle_of: Callable[[Identifier], bytes] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        origin: str,
+        cosigners: Cosigners | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> Ledger:
+        """Open the ledger in `folder`, or make it. `origin`: the log's name, for good.
+
+        Raises what `Database.open`, `log_signer`, `Log` and `FolderStore` raise; `WrongUse` STORE_FOLDER.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WrongUse(
+                "STORE_FOLDER", f"The data folder cannot be used: {error.strerror}.", where=str(folder)
+            ) from error
+        database = Database.open(folder / DATABASE_FILE)
+        try:
+            log = Log(database, log_signer(folder / KEY_FILE, origin), clock=clock, cosigners=cosigners)
+            return cls(
+                database=database,
+                media=FolderStore(folder / MEDIA_FOLDER),
+                log=log,
+                evidence=SqlEvidenceBook(database),
+                events=EventBook(database),
+                chains=ChainBook(database),
+                papers=PaperBook(database),
+                scans=ScanBook(database),
+                clock=clock,
+            )
+        except BaseException:
+            database.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database; nothing of the ledger may be used afterwards."""
+        self.database.close()

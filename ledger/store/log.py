@@ -1,0 +1,233 @@
+"""`Log`: the append-only log as its operator sees it: sizes, roots, proofs, and the checkpoints it signed.
+
+The tree is kept in memory (64 bytes an entry) and follows the table: an append or a proof reads only what is new.
+May never happen here: signing two roots for one size, publishing a checkpoint that a quorum did not cosign, or going
+back to a smaller one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from ledger.checkpoint import (
+    Checkpoint,
+    CosignedCheckpoint,
+    CosignerKey,
+    LogKey,
+    LogSigner,
+    open_checkpoint,
+    open_cosigned,
+    sign_checkpoint,
+)
+from ledger.errors import BadInput, Refused, WrongUse
+from ledger.log_proof import LogProof
+from ledger.merkle import Tree, leaf_hash
+from ledger.store.database import Database
+from ledger.store.entries import Entry, digests_from, entry_at
+from ledger.store.tables import CheckpointRow
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigners:
+    """Whose cosignatures count, and how many are needed."""
+
+    keys: tuple[CosignerKey, ...]
+    quorum: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCheckpoint:
+    """A cosigned checkpoint: the note anybody can verify, and what it was verified to say."""
+
+    note: bytes
+    cosigned: CosignedCheckpoint
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Origin, size and root."""
+        return self.cosigned.checkpoint
+
+
+class Log:
+    """The log of one database; safe to share between threads.
+
+    `cosigners` may be set later, when the notaries' keys are known; until then nothing is published.
+    Raises `Refused` LOG_CHANGED when the table no longer gives a root that the log has signed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        signer: LogSigner,
+        *,
+        clock: Callable[[], datetime],
+        cosigners: Cosigners | None = None,
+    ) -> None:
+        self._database, self._signer, self._clock = database, signer, clock
+        self._tree, self._follows = Tree(), threading.Lock()
+        self._published: PublishedCheckpoint | None = None
+        self.cosigners = cosigners
+        self._check_history()
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self._signer.name
+
+    @property
+    def key(self) -> LogKey:
+        """The public key that its checkpoints are verified with."""
+        return self._signer.key
+
+    @property
+    def size(self) -> int:
+        """How many entries it has now."""
+        return len(self._current())
+
+    def root(self, size: int | None = None) -> bytes:
+        """The root (32 bytes) over the first `size` entries, or over all."""
+        with self._follows:
+            return self._follow().root(size)
+
+    def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
+        """The inclusion proof of entry `index` in the tree of `size`. `WrongUse` TREE_RANGE."""
+        with self._follows:
+            return self._follow().inclusion_proof(index, size)
+
+    def consistency(self, old: int, new: int | None = None) -> list[bytes]:
+        """The consistency proof from size `old` to size `new`. `WrongUse` TREE_RANGE."""
+        with self._follows:
+            return self._follow().consistency_proof(old, new)
+
+    def entry(self, index: int) -> Entry:
+        """The entry at `index`, with its salt. `Refused` ENTRY_UNKNOWN."""
+        return entry_at(self._database, index)
+
+    def make_checkpoint(self) -> bytes:
+        """Sign the present state and return the note; the same state gives the same note again."""
+        with self._follows:
+            tree = self._follow()
+            checkpoint = Checkpoint(self.origin, len(tree), tree.root())
+        with self._database.writing() as session:
+            row = session.get(CheckpointRow, checkpoint.size)
+            if row is None:
+                row = CheckpointRow(
+                    size=checkpoint.size, note=sign_checkpoint(checkpoint, self._signer), made_at=self._clock()
+                )
+                session.add(row)
+            elif open_checkpoint(row.note, log_key=self.key) != checkpoint:
+                raise _changed(checkpoint.size)
+            return row.note
+
+    def store_cosigned(self, note: bytes) -> CosignedCheckpoint:
+        """Publish a checkpoint that a quorum cosigned; a repeat changes nothing.
+
+        Raises what `open_cosigned` raises, `Refused` SPLIT_VIEW (not a state of this log), LOG_SHRINKS (smaller than
+        what is published); `WrongUse` COSIGNERS_UNKNOWN.
+        """
+        opened = self._open(note)
+        size = opened.checkpoint.size
+        with self._follows:
+            if size > len(self._follow()) or self._tree.root(size) != opened.checkpoint.root:
+                raise Refused("SPLIT_VIEW", f"This is not the log's state of size {size}.", where=self.origin)
+        with self._database.writing() as session:
+            latest = session.exec(_newest_cosigned()).first()
+            if latest is not None and latest.size > size:
+                raise Refused(
+                    "LOG_SHRINKS",
+                    f"A checkpoint of size {latest.size} is published; this one has {size}.",
+                    where=self.origin,
+                )
+            row = session.get(CheckpointRow, size)
+            if row is None:
+                raise Refused("CHECKPOINT_UNKNOWN", "The log never made this checkpoint.", where=f"size {size}")
+            if row.cosigned is None or len(self._open(row.cosigned).cosignatures) < len(opened.cosignatures):
+                row.cosigned, row.cosigned_at = note, self._clock()
+                session.add(row)
+        return opened
+
+    def latest_cosigned(self) -> PublishedCheckpoint | None:
+        """The newest checkpoint a quorum cosigned, verified with the present cosigners; None before the first."""
+        if self.cosigners is None:
+            return None
+        with self._database.reading() as session:
+            row = session.exec(_newest_cosigned()).first()
+        if row is None or row.cosigned is None:
+            return None
+        published = self._published
+        if published is None or published.note != row.cosigned:
+            published = self._published = PublishedCheckpoint(row.cosigned, self._open(row.cosigned))
+        return published
+
+    def proof(self, index: int) -> LogProof:
+        """The offline proof (C2SP tlog-proof) of entry `index` under the newest cosigned checkpoint.
+
+        `Refused` ENTRY_UNKNOWN; `Refused` NOT_COSIGNED_YET where no cosigned checkpoint covers the entry.
+        """
+        entry, published = self.entry(index), self.latest_cosigned()
+        if published is None or index >= published.checkpoint.size:
+            raise Refused(
+                "NOT_COSIGNED_YET",
+                "No cosigned checkpoint covers this entry yet.",
+                where=f"index {index}",
+                cure="Ask again after the next checkpoint.",
+            )
+        path = self.inclusion(index, published.checkpoint.size)
+        return LogProof(entry.digest, index, tuple(path), published.note)
+
+    def _open(self, note: bytes) -> CosignedCheckpoint:
+        if self.cosigners is None:
+            raise WrongUse("COSIGNERS_UNKNOWN", "No cosigners are configured.", cure="Name the notaries' keys.")
+        return open_cosigned(note, log_key=self.key, cosigners=self.cosigners.keys, quorum=self.cosigners.quorum)
+
+    def _current(self) -> Tree:
+        with self._follows:
+            return self._follow()
+
+    def _follow(self) -> Tree:
+        """Take in what was appended since; called under the lock."""
+        for digest in digests_from(self._database, len(self._tree)):
+            self._tree.append(leaf_hash(digest))
+        return self._tree
+
+    def _check_history(self) -> None:
+        with self._database.reading() as session:
+            row = session.exec(select(CheckpointRow).order_by(col(CheckpointRow.size).desc())).first()
+        if row is None:
+            return
+        try:
+            signed = open_checkpoint(row.note, log_key=self.key)
+        except (BadInput, Refused) as error:
+            raise WrongUse(
+                "LOG_KEY",
+                "The key file, or the log's name, is not the one that signed this database's checkpoints.",
+                where=self.origin,
+                cure="Restore the key file that belongs to this database.",
+            ) from error
+        tree = self._current()
+        if signed.size > len(tree) or tree.root(signed.size) != signed.root:
+            raise _changed(signed.size)
+
+
+def _newest_cosigned() -> SelectOfScalar[CheckpointRow]:
+    return (
+        select(CheckpointRow)
+        .where(col(CheckpointRow.cosigned).is_not(None))
+        .order_by(col(CheckpointRow.size).desc())
+        .limit(1)
+    )
+
+
+def _changed(size: int) -> Refused:
+    return Refused(
+        "LOG_CHANGED",
+        f"The stored entries no longer give the root that was signed for size {size}.",
+        where=f"size {size}",
+        cure="Restore the database from a copy: a log that goes on from here would be a fork.",
+    )

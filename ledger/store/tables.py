@@ -1,0 +1,196 @@
+"""The tables, and nothing but the tables. Their order is the journey's: devices, evidence, events, log, chains, papers.
+
+Digests and keys are bytes, times are UTC text (`UtcTime`). What a row says is checked before it is written, by the
+pure modules; nothing read back from here convinces a notary or a contract.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from ledger.store.columns import ExactJson, UtcTime
+
+SCHEMA_VERSION = 1
+
+
+class DeviceRow(SQLModel, table=True):
+    """An enrolled device (`ledger.evidence.Device`)."""
+
+    __tablename__ = "device"
+    id: str = Field(primary_key=True)
+    public_key: bytes
+    label: str
+    valid_from: datetime = Field(sa_type=UtcTime)
+    valid_until: datetime = Field(sa_type=UtcTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class EntryRow(SQLModel, table=True):
+    """One leaf of the log. `object_digest` names what was logged; the public only ever sees `digest`."""
+
+    __tablename__ = "entry"
+    __table_args__ = (UniqueConstraint("domain", "object_digest"),)
+    index: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    digest: bytes
+    salt: bytes
+    domain: str
+    object_digest: bytes
+
+
+class SegmentRow(SQLModel, table=True):
+    """One segment of video and the evidence for it, kept as the bytes the device signed."""
+
+    __tablename__ = "segment"
+    __table_args__ = (UniqueConstraint("device", "sequence"),)
+    digest: bytes = Field(primary_key=True)  # of the statement: what the device's next one names
+    entry: int = Field(foreign_key="entry.index", sa_type=BigInteger, unique=True)
+    device: str = Field(foreign_key="device.id")
+    sequence: int = Field(sa_type=BigInteger)
+    recording: str = Field(index=True)  # `recording_key`: device, recording and initialisation part together
+    lot: str = Field(index=True)  # normal form where it is an identifier
+    step: str
+    place: str
+    recorded_from: datetime = Field(sa_type=UtcTime)
+    recorded_until: datetime = Field(sa_type=UtcTime)
+    statement: bytes
+    signature: bytes
+    init_cid: str = Field(index=True)
+    media_cid: str = Field(index=True)
+    received_at: datetime = Field(sa_type=UtcTime)
+
+
+class EventRow(SQLModel, table=True):
+    """One EPCIS event as its canonical bytes."""
+
+    __tablename__ = "event"
+    digest: bytes = Field(primary_key=True)
+    entry: int = Field(foreign_key="entry.index", sa_type=BigInteger, unique=True)
+    event_id: str | None = Field(default=None, index=True)
+    type: str
+    biz_step: str | None
+    event_time: datetime = Field(sa_type=UtcTime, index=True)
+    declared_wrong: bool
+    canonical: bytes
+    received_at: datetime = Field(sa_type=UtcTime)
+
+
+class EventIdentifierRow(SQLModel, table=True):
+    """Which event is about which identifier, in its normal form."""
+
+    __tablename__ = "event_identifier"
+    identifier: str = Field(primary_key=True)
+    event: bytes = Field(primary_key=True, foreign_key="event.digest", index=True)
+
+
+class CheckpointRow(SQLModel, table=True):
+    """Each state the log has signed: kept for ever, so that it never signs another root for the same size."""
+
+    __tablename__ = "checkpoint"
+    size: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    note: bytes
+    made_at: datetime = Field(sa_type=UtcTime)
+    cosigned: bytes | None = None
+    cosigned_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class BlockRow(SQLModel, table=True):
+    """A block that was folded; the highest of a chain is its cursor."""
+
+    __tablename__ = "block"
+    chain_id: int = Field(primary_key=True, sa_type=BigInteger)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    hash: bytes
+    parent_hash: bytes
+    time: int | None = Field(default=None, sa_type=BigInteger)  # POSIX seconds
+
+
+class ChainFactRow(SQLModel, table=True):
+    """One log of one of our contracts, decoded."""
+
+    __tablename__ = "chain_fact"
+    __table_args__ = (UniqueConstraint("chain_id", "block", "log_index"),)
+    id: int | None = Field(default=None, primary_key=True)
+    chain_id: int = Field(sa_type=BigInteger)
+    block: int = Field(sa_type=BigInteger)
+    block_hash: bytes
+    transaction: bytes = Field(index=True)
+    log_index: int
+    contract: str
+    event: str
+    fields: Any = Field(sa_type=ExactJson)
+    time: int | None = Field(default=None, sa_type=BigInteger)  # the block's, POSIX seconds
+
+
+class FactSubjectRow(SQLModel, table=True):
+    """Which fact names which 32-byte id: message, loan, receipt, goods key, root."""
+
+    __tablename__ = "chain_fact_subject"
+    __table_args__ = (Index("chain_fact_subject_by_fact", "fact"),)
+    subject: bytes = Field(primary_key=True)
+    fact: int = Field(primary_key=True, foreign_key="chain_fact.id")
+
+
+class LotRow(SQLModel, table=True):
+    """A lot and what people call it."""
+
+    __tablename__ = "lot"
+    goods_key: bytes = Field(primary_key=True)
+    identifier: str = Field(unique=True)
+    name_en: str
+    name_zh: str
+
+
+class LotStepRow(SQLModel, table=True):
+    """The steps a lot is said to go through: a step without evidence is shown as unproven."""
+
+    __tablename__ = "lot_step"
+    goods_key: bytes = Field(primary_key=True, foreign_key="lot.goods_key")
+    position: int = Field(primary_key=True)
+    step: str
+
+
+class PlaceRow(SQLModel, table=True):
+    """A place that may be shown to everybody under a name; what is not here is shown to nobody outside."""
+
+    __tablename__ = "place"
+    identifier: str = Field(primary_key=True)
+    name_en: str
+    name_zh: str
+
+
+class ReceiptDocumentRow(SQLModel, table=True):
+    """The paper behind a warehouse receipt on chain."""
+
+    __tablename__ = "receipt_document"
+    receipt_id: bytes = Field(primary_key=True)
+    number: str
+    keeper: str
+    goods_key: bytes
+    quantity: str  # decimal
+    unit: str
+
+
+class LoanDocumentRow(SQLModel, table=True):
+    """The paper behind a loan on chain."""
+
+    __tablename__ = "loan_document"
+    loan_id: bytes = Field(primary_key=True)
+    number: str
+    lender: str
+    receipt_id: bytes
+    amount: str  # decimal
+    currency: str
+
+
+class ScanRow(SQLModel, table=True):
+    """How often one unit's page was opened from its code. No address and no device of a reader is kept."""
+
+    __tablename__ = "scan"
+    unit: str = Field(primary_key=True)
+    times: int
+    first_at: datetime = Field(sa_type=UtcTime)
+    last_at: datetime = Field(sa_type=UtcTime)
