@@ -1,0 +1,59 @@
+"""The hashes of a block's ancestors, for BLOCKHASH: each one hash-linked to the parent, none taken on
+trust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from contracts.node import Node
+from contracts.reexecution.verdict import Disagreement
+from ledger.errors import Unavailable
+from ledger.ethereum.header import Header, header_from_rpc
+
+DEPTH = 256  # BLOCKHASH reaches no further
+FETCHED_AT_ONCE = 32
+MAX_KNOWN = 4_096
+
+
+class Ancestors:
+    """Remembers which block follows which, and fetches older headers only when the execution asks for
+    them.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._parents: dict[bytes, bytes] = {}
+
+    def learn(self, header: Header) -> None:
+        """Remember a verified header's parent."""
+        if len(self._parents) > MAX_KNOWN:
+            self._parents.clear()
+        self._parents[header.hash] = header.parent_hash
+
+    def of(self, parent: Header) -> Iterator[bytes]:
+        """The hashes of `parent` and of those before it, at most 256. Lazy: errors come where a hash is
+        asked for.
+        """
+        self.learn(parent)
+        block_hash, number = parent.hash, parent.number
+        for _ in range(min(DEPTH, parent.number + 1)):
+            yield block_hash
+            if number == 0:
+                return
+            if block_hash not in self._parents:
+                self._fetch(block_hash, number)
+            block_hash, number = self._parents[block_hash], number - 1
+
+    def _fetch(self, block_hash: bytes, number: int) -> None:
+        numbers = range(number, max(-1, number - FETCHED_AT_ONCE), -1)
+        replies: list[Any] = self._node.batch([("eth_getBlockByNumber", [hex(each), False]) for each in numbers])
+        for each, reply in zip(numbers, replies, strict=True):
+            if not isinstance(reply, dict):
+                raise Unavailable("BLOCK_MISSING", f"the node has no block {each}", where=self._node.url)
+            header = header_from_rpc(reply)
+            if header.hash != block_hash:
+                raise Disagreement("an ancestor is not the one its child names", where=f"block {each}")
+            self._parents[block_hash] = header.parent_hash
+            block_hash = header.parent_hash
