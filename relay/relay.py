@@ -131,14 +131,14 @@ class Relay:
         progressed = False
         for news in watcher.poll():
             progressed = True
+            for sink in self._sinks:
+                sink.rewind(news) if isinstance(news, Rewound) else sink.take(news)
             if isinstance(news, Rewound):
                 self._forget(news)
             else:
                 for seen in news.logs:
                     self._observe(seen)
                 self._expire(news)
-            for sink in self._sinks:
-                sink.rewind(news) if isinstance(news, Rewound) else sink.take(news)
         if progressed:
             self._notify()
         return progressed
@@ -164,6 +164,8 @@ class Relay:
             proposal = read_proposal(seen.raw, origin=chain.end, destinations=self.manifest.ends)
         except BadInput:
             return  # a message to a chain outside this deployment is not ours to carry
+        if proposal.message.id in self.journeys:
+            return
         journey = Journey(proposal, seen.place)
         for early in self._early.pop(journey.id, []):
             journey.observe(early)

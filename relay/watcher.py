@@ -21,7 +21,7 @@ BLOCKS_PER_STEP = 64
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a log stands: chain, block, transaction in the block, and log in the transaction and in the block, from 0."""
+    """Where a log stands: chain, block, transaction in the block, log in the transaction and in the block; all from 0."""
 
     chain_id: int
     block: int
@@ -94,8 +94,9 @@ class Watcher:
             if self._hashes.get(number - 1, block.parent_hash) != block.parent_hash:
                 yield self._rewind(number - 1)
                 return
-            self._remember(block)
             yield block
+            # Only once every reader has taken it: a reader that failed is given the block again.
+            self._remember(block)
 
     def _read(self, number: int, header: dict[str, Any], receipts: list[dict[str, Any]]) -> SeenBlock:
         block_hash = data(header["hash"], length=32)
