@@ -64,7 +64,7 @@ def read_context(value: JsonValue, pointer: str, *, inherited: Context | None = 
     entries = value if isinstance(value, list) else [value]
     if len(entries) > MAX_PREFIXES:
         raise over_limit(pointer, f"a context of {len(entries)} entries; at most {MAX_PREFIXES} are read")
-    own: dict[str, str] = {}
+    own: dict[str, str] = dict(inherited.prefixes) if inherited else {}
     types: dict[str, str] = dict(inherited.types) if inherited else {}
     named = inherited is not None
     for place, entry in enumerate(entries):
@@ -72,17 +72,16 @@ def read_context(value: JsonValue, pointer: str, *, inherited: Context | None = 
         if entry in entries[:place]:
             raise bad_context(where, "the same context twice", cure="Name it once.")
         if isinstance(entry, dict):
-            for prefix, namespace in _declared(entry, where):
-                if own.setdefault(prefix, namespace) != namespace:
-                    raise bad_context(at(where, prefix), "one prefix with two meanings", cure="Use two prefixes.")
+            for name, meaning in _declared(entry, where):
+                if (types if ":" in name else own).setdefault(name, meaning) != meaning:
+                    raise bad_context(at(where, name), "one name, two meanings", cure="Use two names.")
         else:
             named = _require_pinned(entry, where) or named
     if not named:
         raise bad_context(pointer, "the EPCIS context is not named", cure=f"Add {CONTEXT_URL!r} to it.")
-    if len(own) > MAX_PREFIXES:
-        raise over_limit(pointer, f"{len(own)} prefixes; at most {MAX_PREFIXES} are read")
-    prefixes = {**STANDARD_PREFIXES, **(inherited.prefixes if inherited else {}), **own}
-    context = Context(MappingProxyType(prefixes), MappingProxyType(types))
+    if len(own) + len(types) > MAX_PREFIXES:
+        raise over_limit(pointer, f"{len(own) + len(types)} names; at most {MAX_PREFIXES} are read")
+    context = Context(MappingProxyType({**STANDARD_PREFIXES, **own}), MappingProxyType(types))
     for name in types:
         expand(name, context, at(pointer, name))
     return context

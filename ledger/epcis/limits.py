@@ -7,4 +7,4 @@ MAX_IDENTIFIERS = 10_000  # per list of one event
 MAX_SENSOR_REPORTS = 10_000  # per sensor element
 MAX_LIST_ENTRIES = 1_000  # any other list of an event
 MAX_TEXT_CHARACTERS = 4_096  # any one string, names included
-MAX_PREFIXES = 64  # namespaces a document or event declares
+MAX_PREFIXES = 64  # names one context declares
