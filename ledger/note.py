@@ -88,14 +88,10 @@ def read_note(raw: bytes) -> Note:
         raise BadInput("NOTE_ENCODING", "The note holds a control character.")
     text, gap, signatures = whole.rpartition("\n\n")
     if not gap or not text or not signatures.endswith("\n"):
-        raise BadInput(
-            "NOTE_FORMAT", "A note is text, an empty line, and signature lines that end in newlines."
-        )
+        raise BadInput("NOTE_FORMAT", "A note is text, an empty line, and signature lines that end in newlines.")
     lines = signatures[:-1].split("\n")
     if len(lines) > MAX_SIGNATURES:
-        raise BadInput(
-            "NOTE_SIZE", f"The note has {len(lines)} signatures; at most {MAX_SIGNATURES} are read."
-        )
+        raise BadInput("NOTE_SIZE", f"The note has {len(lines)} signatures; at most {MAX_SIGNATURES} are read.")
     return Note((text + "\n").encode(), tuple(read_line(line) for line in lines))
 
 
@@ -103,14 +99,10 @@ def read_line(line: str) -> SignatureLine:
     """Take one signature line apart, without its newline. Raises `BadInput` NOTE_FORMAT, NOTE_BASE64."""
     name, _, blob = line.removeprefix(_DASH).partition(" ")
     if not line.startswith(_DASH) or not blob:
-        raise BadInput(
-            "NOTE_FORMAT", "A signature line is: em dash, space, key name, space, base64.", where=line[:80]
-        )
+        raise BadInput("NOTE_FORMAT", "A signature line is: em dash, space, key name, space, base64.", where=line[:80])
     decoded = strict_base64(blob)
     if len(decoded) < 5:
-        raise BadInput(
-            "NOTE_FORMAT", "A signature line holds a 4-byte key id and a signature.", where=line[:80]
-        )
+        raise BadInput("NOTE_FORMAT", "A signature line holds a 4-byte key id and a signature.", where=line[:80])
     return SignatureLine(check_name(name), decoded[:4], decoded[4:])
 
 

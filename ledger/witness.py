@@ -14,9 +14,7 @@ from ledger.errors import Refused, WrongUse
 from ledger.merkle import verify_consistency
 
 
-def consider(
-    *, seen: Checkpoint | None, offered: Checkpoint, old_size: int, proof: Sequence[bytes]
-) -> Checkpoint:
+def consider(*, seen: Checkpoint | None, offered: Checkpoint, old_size: int, proof: Sequence[bytes]) -> Checkpoint:
     """Return `offered` when it may be cosigned, that is, stored as the new `seen` and then signed.
 
     `seen`: the last checkpoint of this log that this notary accepted; None only if it never saw the log
@@ -43,9 +41,7 @@ def consider(
         raise Refused("LOG_SHRINKS", f"The log had {seen_size} entries and now claims {offered.size}.")
     if seen is None or seen.size == 0:
         if proof:
-            raise Refused(
-                "PROOF_INVALID", "From an empty log there is nothing to prove, so the proof must be empty."
-            )
+            raise Refused("PROOF_INVALID", "From an empty log there is nothing to prove, so the proof must be empty.")
         return offered
     verify_consistency(
         old_size=seen.size, old_root=seen.root, new_size=offered.size, new_root=offered.root, proof=proof

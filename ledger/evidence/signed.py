@@ -40,12 +40,8 @@ class SignedEvidence:
 
 
 def sign_statement(statement: SegmentStatement, private_key: bytes) -> SignedEvidence:
-    """Sign a statement with the device's key (32 bytes). Raises `BadInput` KEY_LENGTH, EVIDENCE_SIZE."""
+    """Sign a statement with the device's key (32 bytes). Raises `BadInput` KEY_LENGTH."""
     raw = statement.canonical()
-    if len(raw) > MAX_STATEMENT_BYTES:
-        raise BadInput(
-            "EVIDENCE_SIZE", f"A statement has at most {MAX_STATEMENT_BYTES} bytes, this one {len(raw)}."
-        )
     return SignedEvidence(raw, ed25519.sign(private_key, domain_separated(EVIDENCE_DOMAIN, raw)))
 
 
@@ -53,14 +49,10 @@ def read_envelope(raw: bytes) -> SignedEvidence:
     """Take an envelope apart, verify nothing. Raises `BadInput` ENVELOPE_FORMAT, NON_CANONICAL, JSON_…."""
     value = parse_canonical(raw, max_bytes=_ENVELOPE_BYTES)
     if not isinstance(value, dict) or value.keys() != {"signature", "statement"}:
-        raise BadInput(
-            "ENVELOPE_FORMAT", "An evidence envelope holds a signature and a statement, nothing else."
-        )
+        raise BadInput("ENVELOPE_FORMAT", "An evidence envelope holds a signature and a statement, nothing else.")
     signature = value["signature"]
     if not isinstance(signature, str) or len(signature) != _SIGNATURE_HEX or not _is_lower_hex(signature):
-        raise BadInput(
-            "ENVELOPE_FORMAT", f"The signature is not {_SIGNATURE_HEX} lower-case hexadecimal digits."
-        )
+        raise BadInput("ENVELOPE_FORMAT", f"The signature is not {_SIGNATURE_HEX} lower-case hexadecimal digits.")
     return SignedEvidence(canonical_json(value["statement"]), bytes.fromhex(signature))
 
 

@@ -125,9 +125,7 @@ def read_statement(raw: bytes) -> SegmentStatement:
     CID_SYNTAX, NON_CANONICAL, JSON_SYNTAX, JSON_DEPTH.
     """
     if len(raw) > MAX_STATEMENT_BYTES:
-        raise BadInput(
-            "EVIDENCE_SIZE", f"A statement has at most {MAX_STATEMENT_BYTES} bytes, this one {len(raw)}."
-        )
+        raise BadInput("EVIDENCE_SIZE", f"A statement has at most {MAX_STATEMENT_BYTES} bytes, this one {len(raw)}.")
     fields = _Fields(parse_canonical(raw), "", (*SegmentStatement.__slots__, "kind"))
     media = _Fields(fields.values["media"], "media.", Media.__slots__)
     if fields.text("kind") != KIND:

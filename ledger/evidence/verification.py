@@ -41,9 +41,7 @@ class Device:
         ed25519.check_public_key(self.public_key)
         times = (self.valid_from, self.valid_until, self.revoked_at or self.valid_from)
         if any(moment.utcoffset() is None for moment in times) or self.valid_from >= self.valid_until:
-            raise BadInput(
-                "DEVICE_PERIOD", "A device is valid from a time until a later one, both with a time zone."
-            )
+            raise BadInput("DEVICE_PERIOD", "A device is valid from a time until a later one, both with a time zone.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +68,11 @@ def verify_evidence(
     if received_at.utcoffset() is None:
         raise WrongUse("TIME_ZONE", "The time of receipt has no time zone.", cure="Pass a UTC time.")
     if len(signed.statement_bytes) > MAX_STATEMENT_BYTES:
-        raise BadInput(
-            "EVIDENCE_SIZE", f"A statement has at most {MAX_STATEMENT_BYTES} bytes.", where=device.id
-        )
+        raise BadInput("EVIDENCE_SIZE", f"A statement has at most {MAX_STATEMENT_BYTES} bytes.", where=device.id)
     _check_signature(signed, device)
     statement = read_statement(signed.statement_bytes)
     if statement.device != device.id:
-        raise Refused(
-            "DEVICE_MISMATCH", f"The statement is {statement.device}'s, not {device.id}'s.", where=device.id
-        )
+        raise Refused("DEVICE_MISMATCH", f"The statement is {statement.device}'s, not {device.id}'s.", where=device.id)
     _check_standing(statement, device, received_at)
     _check_order(statement, signed.digest, previous)
     _check_times(statement, previous, received_at)
@@ -87,9 +81,7 @@ def verify_evidence(
 
 def _check_signature(signed: SignedEvidence, device: Device) -> None:
     try:
-        ed25519.verify(
-            device.public_key, domain_separated(EVIDENCE_DOMAIN, signed.statement_bytes), signed.signature
-        )
+        ed25519.verify(device.public_key, domain_separated(EVIDENCE_DOMAIN, signed.statement_bytes), signed.signature)
     except Refused as error:
         raise Refused(
             "EVIDENCE_SIGNATURE",
@@ -101,9 +93,7 @@ def _check_signature(signed: SignedEvidence, device: Device) -> None:
 
 def _check_standing(statement: SegmentStatement, device: Device, received_at: datetime) -> None:
     if statement.recorded_from < device.valid_from or statement.recorded_until > device.valid_until:
-        raise _refused(
-            "DEVICE_NOT_VALID", "The device was not enrolled for the time of the recording", statement
-        )
+        raise _refused("DEVICE_NOT_VALID", "The device was not enrolled for the time of the recording", statement)
     # Whoever holds a stolen key can date statements back, so what counts is also when this one arrived.
     revoked = device.revoked_at
     if revoked is not None and (received_at >= revoked or statement.recorded_until > revoked):
@@ -112,22 +102,16 @@ def _check_standing(statement: SegmentStatement, device: Device, received_at: da
 
 def _check_order(statement: SegmentStatement, digest: bytes, previous: Evidence | None) -> None:
     if previous is not None and previous.statement.device != statement.device:
-        raise WrongUse(
-            "DEVICE_MISMATCH", "The previous evidence is another device's.", where=statement.device
-        )
+        raise WrongUse("DEVICE_MISMATCH", "The previous evidence is another device's.", where=statement.device)
     last, expected = (0, NO_PREVIOUS) if previous is None else (previous.statement.sequence, previous.digest)
     if previous is not None and statement.sequence == last and digest != previous.digest:
-        raise _refused(
-            "EVIDENCE_FORK", f"The device made two different statements of number {last}", statement
-        )
+        raise _refused("EVIDENCE_FORK", f"The device made two different statements of number {last}", statement)
     if statement.sequence <= last:
         raise _refused("EVIDENCE_REPEATED", f"The device is already at number {last}", statement)
     if statement.sequence != last + 1:
         raise _refused("EVIDENCE_GAP", f"Number {last + 1} is missing before it", statement)
     if statement.previous != expected:
-        raise _refused(
-            "EVIDENCE_PREVIOUS", f"It does not follow the number {last} that is known here", statement
-        )
+        raise _refused("EVIDENCE_PREVIOUS", f"It does not follow the number {last} that is known here", statement)
 
 
 def _check_times(statement: SegmentStatement, previous: Evidence | None, received_at: datetime) -> None:

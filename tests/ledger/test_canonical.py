@@ -10,7 +10,7 @@ import struct
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.canonical import (
@@ -221,6 +221,7 @@ SCALARS = (
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_the_canonical_form_reads_back_and_is_its_own_canonical_form(value: JsonValue) -> None:
     raw = canonical_json(value)
@@ -228,6 +229,7 @@ def test_the_canonical_form_reads_back_and_is_its_own_canonical_form(value: Json
     assert canonical_json(parse_canonical(raw)) == raw
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_no_bytes_escape_the_typed_errors(raw: bytes) -> None:
     try:

@@ -204,6 +204,22 @@ def test_a_log_signature_over_another_body_is_refused() -> None:
         open_checkpoint(NOTE + NOTE.split(b"\n\n")[1], log_key=LOG.key)
 
 
+@pytest.mark.parametrize("time", [0, 2**63, 2**64 - 1])
+def test_a_cosignature_at_no_time_is_refused_though_its_signature_holds(time: int) -> None:
+    message = f"cosignature/v1\ntime {time}\n".encode() + CHECKPOINT.body()
+    signature = time.to_bytes(8, "big") + ed25519.sign(NOTARIES[0].private_key, message)
+    line = SignatureLine(NOTARIES[0].name, KEYS[0].key_id, signature).encode()
+    with refused("COSIGNATURE_TIME"):
+        opened(add_cosignatures(NOTE, [line, *map(line_of, NOTARIES[1:])]))
+
+
+@pytest.mark.parametrize("signature", [b"x", bytes(7) + b"x", bytes(7) + b"x" * 64, bytes(7) + b"x" * 66])
+def test_a_cosignature_of_another_length_is_refused(signature: bytes) -> None:
+    line = SignatureLine(NOTARIES[0].name, KEYS[0].key_id, signature).encode()
+    with refused("SIG_INVALID"):
+        opened(add_cosignatures(NOTE, [line, *map(line_of, NOTARIES[1:])]))
+
+
 @pytest.mark.parametrize("time", [0, -1, 2**63])
 def test_refuses_to_cosign_at_no_time(time: int) -> None:
     with refused("COSIGNATURE_TIME"):

@@ -6,9 +6,10 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import Refused
@@ -85,6 +86,7 @@ def test_every_consistency_proof_up_to_70_leaves_is_the_rfcs_and_verifies() -> N
             verify_consistency(old_size=old, old_root=roots[old], new_size=new, new_root=roots[new], proof=proof)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=8), min_size=1, max_size=300), st.data())
 def test_a_growing_tree_answers_like_a_fresh_one(entries: list[bytes], data: st.DataObject) -> None:
     leaves = [leaf_hash(entry) for entry in entries]
@@ -268,12 +270,33 @@ def test_c04_a_changed_consistency_proof_is_refused(old: int, new: int) -> None:
             replace(honest, proof=proof).check()
 
 
-def test_c04_a_proof_longer_than_any_tree_is_refused_before_it_is_hashed() -> None:
-    endless = [bytes(32)] * 1_000_000
+def test_c04_a_path_beyond_the_trees_top_is_refused_even_towards_a_root_made_for_it() -> None:
+    top = mth(LEAVES[:3])
     with refused("PROOF_INVALID"):
-        verify_inclusion(leaf=LEAVES[0], index=0, size=2**62, proof=endless, root=LEAVES[1])
+        Inclusion(LEAVES[0], 0, 1, (LEAVES[1],), node_hash(LEAVES[1], LEAVES[0])).check()
     with refused("PROOF_INVALID"):
-        verify_consistency(old_size=3, old_root=LEAVES[0], new_size=2**62, new_root=LEAVES[1], proof=endless)
+        Inclusion(LEAVES[2], 2, 3, (mth(LEAVES[:2]), LEAVES[9]), node_hash(LEAVES[9], top)).check()
+    proof = (*subproof(3, LEAVES[:4], True), LEAVES[9])
+    old, new = node_hash(LEAVES[9], top), node_hash(LEAVES[9], mth(LEAVES[:4]))
+    with refused("PROOF_INVALID"):
+        Consistency(3, old, 4, new, proof).check()
+
+
+class Endless(Sequence[bytes]):
+    """A proof of a trillion hashes that fails the test as soon as one of them is looked at."""
+
+    def __len__(self) -> int:
+        return 10**12
+
+    def __getitem__(self, index: object) -> Any:
+        raise AssertionError(f"hash {index} was read")
+
+
+def test_c04_a_proof_longer_than_any_tree_is_refused_before_it_is_read() -> None:
+    with refused("PROOF_INVALID"):
+        verify_inclusion(leaf=LEAVES[0], index=0, size=2**62, proof=Endless(), root=LEAVES[1])
+    with refused("PROOF_INVALID"):
+        verify_consistency(old_size=3, old_root=LEAVES[0], new_size=2**62, new_root=LEAVES[1], proof=Endless())
 
 
 def test_c05_a_proof_for_one_entry_does_not_hold_for_another_or_in_another_tree() -> None:
