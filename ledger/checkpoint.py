@@ -13,22 +13,28 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from dataclasses import dataclass, replace
 
 from ledger import ed25519
 from ledger.errors import BadInput, Refused, WrongUse
 from ledger.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
-from ledger.note import (
-    Note,
-    SignatureLine,
-    check_name,
-    key_id,
-    read_line,
-    read_note,
-    strict_base64,
-    verifier_key,
-)
+from ledger.note import Note, SignatureLine, check_name, read_line, read_note, strict_base64
+from ledger.note_keys import Cosigner, CosignerKey, LogKey, LogSigner
+
+__all__ = [
+    "Checkpoint",
+    "Cosignature",
+    "CosignedCheckpoint",
+    "Cosigner",
+    "CosignerKey",
+    "LogKey",
+    "LogSigner",
+    "add_cosignatures",
+    "cosign",
+    "open_checkpoint",
+    "open_cosigned",
+    "sign_checkpoint",
+]
 
 MAX_TIME = 2**63 - 1  # seconds since 1970, as tlog-cosignature bounds it
 
@@ -56,67 +62,6 @@ class Checkpoint:
     def body(self) -> bytes:
         """The note text: three lines, each with its newline."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode('ascii')}\n".encode()
-
-
-@dataclass(frozen=True, slots=True)
-class _NoteKey:
-    name: str
-    public_key: bytes
-    kind: ClassVar[int]
-
-    def __post_init__(self) -> None:
-        check_name(self.name)
-        ed25519.check_public_key(self.public_key)
-
-    @property
-    def key_id(self) -> bytes:
-        """The 4 bytes that name this key in a signature line."""
-        return key_id(self.name, self.kind, self.public_key)
-
-    @property
-    def verifier_key(self) -> str:
-        """The key as other C2SP tools take it."""
-        return verifier_key(self.name, self.kind, self.public_key)
-
-
-@dataclass(frozen=True, slots=True)
-class LogKey(_NoteKey):
-    """The public key (32 bytes) a log signs its checkpoints with; `name` equals the log's origin."""
-
-    kind: ClassVar[int] = 0x01  # signed-note: plain Ed25519 over the text
-
-
-@dataclass(frozen=True, slots=True)
-class CosignerKey(_NoteKey):
-    """The public key (32 bytes) a notary cosigns with. The signed text does not name its signer."""
-
-    kind: ClassVar[int] = 0x04  # tlog-cosignature: Ed25519 over a header, a time and the text
-
-
-@dataclass(frozen=True, slots=True)
-class LogSigner:
-    """The log's private key (32 bytes, never printed) under its name."""
-
-    name: str
-    private_key: bytes = field(repr=False)
-
-    @property
-    def key(self) -> LogKey:
-        """The public side."""
-        return LogKey(self.name, ed25519.public_key(self.private_key))
-
-
-@dataclass(frozen=True, slots=True)
-class Cosigner:
-    """A notary's private cosigning key (32 bytes, never printed) under its name."""
-
-    name: str
-    private_key: bytes = field(repr=False)
-
-    @property
-    def key(self) -> CosignerKey:
-        """The public side."""
-        return CosignerKey(self.name, ed25519.public_key(self.private_key))
 
 
 @dataclass(frozen=True, slots=True)
