@@ -223,6 +223,8 @@ def _lot_code(lot: Identifier) -> str:
 
 
 def _time(time: datetime) -> str:
+    if time.utcoffset() is None:
+        raise WrongUse("WRONG_TIME", "a time without a zone", where=time.isoformat(), cure="Give its offset.")
     text = time.isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z" if time.utcoffset() == UTC.utcoffset(None) else text
 
