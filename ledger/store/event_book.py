@@ -12,7 +12,14 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from ledger.epcis import EVENT_DOMAIN, Event, read_document, read_event, require_plausible_times
+from ledger.epcis import (
+    EVENT_DOMAIN,
+    Event,
+    TransformationEvent,
+    read_document,
+    read_event,
+    require_plausible_times,
+)
 from ledger.errors import Refused
 from ledger.store.database import Database
 from ledger.store.entries import append_entry
@@ -117,10 +124,11 @@ class EventBook:
 
 
 def _looked_up_by(event: Event) -> Sequence[str]:
-    """Its subjects, and the lots it says they are made in."""
+    """Its subjects, the lots it says they are made in, and the transformation it is a part of."""
     subjects = (identifier.normal for identifier in event.subjects())
     lots = (lot.normal for _, lot in event.lots())
-    return tuple(dict.fromkeys((*subjects, *lots)))
+    joined = [event.transformation_id] if isinstance(event, TransformationEvent) and event.transformation_id else []
+    return tuple(dict.fromkeys((*subjects, *lots, *joined)))
 
 
 def _require_free_id(session: Session, event: Event) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ledger.collateral import Collateral, fold
 from ledger.errors import WrongUse
 from ledger.gs1 import Identifier
 from ledger.intake.media import FolderStore, MediaStore
-from ledger.store.chain_book import ChainBook
+from ledger.standing import Witnesses, witnesses
+from ledger.store.chain_book import ChainBook, Cursor
 from ledger.store.database import Database
 from ledger.store.event_book import EventBook
 from ledger.store.evidence_book import SqlEvidenceBook
@@ -48,6 +50,7 @@ class Ledger:
     clock: Callable[[], datetime] = utc_now
     public_url: str | None = None
     bundle_of: Callable[[Identifier], bytes] | None = None
+    _folded: tuple[tuple[Cursor, ...], Collateral] | None = field(default=None, repr=False)
 
     @classmethod
     def open(
@@ -85,6 +88,25 @@ class Ledger:
         except BaseException:
             database.close()
             raise
+
+    def collateral(self) -> Collateral:
+        """All collateral as of the chains' cursors; folded again only when a cursor has moved."""
+        cursors = self.chains.cursors()
+        folded = self._folded
+        if folded is None or folded[0] != cursors:
+            folded = self._folded = (cursors, fold(self.chains.facts()))
+        return folded[1]
+
+    def witnesses(self) -> Witnesses:
+        """The checkpoints, anchors and mirrors that vouch for this log, and those that contradict it."""
+        published = self.log.latest_cosigned()
+        return witnesses(
+            self.collateral(),
+            origin=self.log.origin,
+            size=self.log.size,
+            root_of=self.log.root,
+            published=None if published is None else published.cosigned,
+        )
 
     def close(self) -> None:
         """Close the database; nothing of the ledger may be used afterwards."""

@@ -1,0 +1,9 @@
+"""What the ledger can say about one unit or lot: its events, its video, and how well each is witnessed.
+
+Read from the store, checked against the log: the one account that the API and every page give.
+"""
+
+from ledger.history.related import events_about
+from ledger.history.unit import DoubtfulStep, EventStep, FilmedStep, UnitHistory, history_of
+
+__all__ = ["DoubtfulStep", "EventStep", "FilmedStep", "UnitHistory", "events_about", "history_of"]

@@ -1,0 +1,206 @@
+"""`history_of`: one unit's or lot's account in time order, with what is doubtful or missing said in its place.
+
+A stored object counts only if it is what its log entry was made over. May never happen here: leaving out a step because
+it is unproven, withdrawn or contradicted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ledger.epcis import TransformationEvent
+from ledger.errors import BadInput
+from ledger.gs1 import Identifier, Level, goods_key, parse
+from ledger.history.related import events_about
+from ledger.standing import Standing, Witnesses
+from ledger.store import Ledger, Lot, Name, StoredEvent, StoredSegment
+from ledger.store.evidence_book import MAX_SEGMENTS_OF_LOTS
+from ledger.trace import Finding, Reason, Step, Trace, trace
+
+
+class DoubtfulStep(StrEnum):
+    """What is wrong with a step that is shown nevertheless."""
+
+    ENTRY_DIFFERS = "entry_differs"  # the stored bytes are not what was logged
+    VIDEO_MISSING = "video_missing"  # the evidence is there, the video is not
+    WITHDRAWN = "withdrawn"  # its own author declared that it did not happen so
+    NOT_RECORDED = "not_recorded"  # said to be done, but nothing was filmed
+
+
+@dataclass(frozen=True, slots=True)
+class FilmedStep:
+    """One recording: the segments one camera filmed of one step. `place` is None where it has no public name.
+
+    `entries`: the segments' indices in the log; `standing`: the least witnessed one's. Times UTC.
+    """
+
+    step: str
+    recording: str
+    device: str
+    device_label: str
+    place: Name | None
+    begins: datetime
+    ends: datetime
+    duration: timedelta
+    entries: tuple[int, ...]
+    standing: Standing
+    doubts: tuple[DoubtfulStep, ...]
+
+    @property
+    def time(self) -> datetime:
+        """Where it stands in the account."""
+        return self.begins
+
+
+@dataclass(frozen=True, slots=True)
+class EventStep:
+    """One EPCIS event of the account, with why it belongs there."""
+
+    traced: Step
+    place: Name | None
+    entry: int
+    standing: Standing
+    doubts: tuple[DoubtfulStep, ...]
+
+    @property
+    def time(self) -> datetime:
+        """Where it stands in the account."""
+        return self.traced.event.event_time
+
+
+@dataclass(frozen=True, slots=True)
+class UnitHistory:
+    """The account of `unit`. `product`: the registered lot it is of; `lots`: every lot in it, upstream ones too.
+
+    `missing`: steps the lot is said to have gone through, of which nothing was filmed. `complete`: False when a bound
+    stopped the search. `witnesses`: what vouches for the log itself, and what contradicts it.
+    """
+
+    unit: Identifier
+    product: Lot | None
+    lots: tuple[Identifier, ...]
+    steps: tuple[FilmedStep | EventStep, ...]
+    missing: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    complete: bool
+    witnesses: Witnesses
+
+    @property
+    def known(self) -> bool:
+        """Whether the ledger has anything to say about it."""
+        return bool(self.steps) or self.product is not None
+
+    @property
+    def filmed(self) -> tuple[FilmedStep, ...]:
+        """The filmed steps alone."""
+        return tuple(step for step in self.steps if isinstance(step, FilmedStep))
+
+
+def history_of(ledger: Ledger, unit: Identifier) -> UnitHistory:
+    """Everything the ledger can say about `unit`, an instance or a lot. Never raises for an unknown one."""
+    stored = {found.event.digest: found for found in events_about(ledger.events, unit)}
+    traced = trace(unit, (found.event for found in stored.values()))
+    lots = _lots(unit, traced)
+    vouching = ledger.witnesses()
+    segments = ledger.evidence.segments_of_lots(lot.normal for lot in lots)
+    filmed = _filmed(ledger, segments, vouching)
+    events = [_event_step(ledger, stored[step.event.digest], step, vouching) for step in traced.steps]
+    steps: list[FilmedStep | EventStep] = [*filmed, *events]
+    product = _product(ledger, lots)
+    done = {step.step for step in filmed}
+    return UnitHistory(
+        unit=unit,
+        product=product,
+        lots=lots,
+        steps=tuple(sorted(steps, key=lambda step: step.time)),
+        missing=tuple(step for step in (product.steps if product else ()) if step not in done),
+        findings=traced.findings,
+        complete=traced.complete and len(segments) < MAX_SEGMENTS_OF_LOTS,
+        witnesses=vouching,
+    )
+
+
+def _lots(unit: Identifier, traced: Trace) -> tuple[Identifier, ...]:
+    """The unit's own lots first, then those it was made of."""
+    own = unit.lot()
+    found = dict.fromkeys([*([own] if own else []), *traced.lots])
+    for step in traced.steps:
+        if step.reason is Reason.PARENT or step.withdrawn:
+            continue
+        leads = [step.via]
+        if isinstance(step.event, TransformationEvent) and step.via in step.event.produced():
+            leads.extend(step.event.consumed())
+        found.update(dict.fromkeys(lead for lead in leads if lead.level is Level.LOT))
+    return tuple(found)
+
+
+def _product(ledger: Ledger, lots: Iterable[Identifier]) -> Lot | None:
+    for lot in lots:
+        try:
+            found = ledger.papers.lot(goods_key(lot))
+        except BadInput:  # a lot of something else than a GTIN is nobody's product
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def _filmed(ledger: Ledger, segments: Iterable[StoredSegment], vouching: Witnesses) -> list[FilmedStep]:
+    recordings: dict[tuple[str, str], list[StoredSegment]] = defaultdict(list)
+    for segment in segments:
+        recordings[(segment.recording, segment.statement.step)].append(segment)
+    labels = {device.id: device.label for device in ledger.evidence.devices()}
+    return [_filmed_step(ledger, found, vouching, labels) for found in recordings.values()]
+
+
+def _filmed_step(
+    ledger: Ledger, segments: list[StoredSegment], vouching: Witnesses, labels: dict[str, str]
+) -> FilmedStep:
+    first = segments[0].statement
+    entries = tuple(segment.entry for segment in segments)
+    return FilmedStep(
+        step=first.step,
+        recording=segments[0].recording,
+        device=first.device,
+        device_label=labels.get(first.device, first.device),
+        place=place_name(ledger, first.place),
+        begins=first.recorded_from,
+        ends=segments[-1].statement.recorded_until,
+        duration=timedelta(milliseconds=sum(segment.statement.media.duration_ms for segment in segments)),
+        entries=entries,
+        standing=vouching.standing(max(entries)),
+        doubts=_doubts_about(ledger, segments),
+    )
+
+
+def _doubts_about(ledger: Ledger, segments: list[StoredSegment]) -> tuple[DoubtfulStep, ...]:
+    doubts = []
+    if not all(ledger.log.entry(segment.entry).holds(segment.signed.envelope()) for segment in segments):
+        doubts.append(DoubtfulStep.ENTRY_DIFFERS)
+    cids = {cid for segment in segments for cid in (segment.init_cid, segment.media_cid)}
+    if not all(ledger.media.has(cid) for cid in cids):
+        doubts.append(DoubtfulStep.VIDEO_MISSING)
+    return tuple(doubts)
+
+
+def _event_step(ledger: Ledger, stored: StoredEvent, step: Step, vouching: Witnesses) -> EventStep:
+    doubts = []
+    if not ledger.log.entry(stored.entry).holds(step.event.canonical()):
+        doubts.append(DoubtfulStep.ENTRY_DIFFERS)
+    if step.withdrawn:
+        doubts.append(DoubtfulStep.WITHDRAWN)
+    place = step.event.biz_location or step.event.read_point
+    name = None if place is None else ledger.papers.place(place.identifier)
+    return EventStep(step, name, stored.entry, vouching.standing(stored.entry), tuple(doubts))
+
+
+def place_name(ledger: Ledger, text: str) -> Name | None:
+    """The public name of a place as evidence writes it; None where it has none."""
+    try:
+        return ledger.papers.place(parse(text))
+    except BadInput:
+        return None
