@@ -21,7 +21,7 @@ BLOCKS_PER_STEP = 64
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a log stands: chain, block, transaction in the block, log in the transaction and in the block; all from 0."""
+    """Where a log stands: chain, block, transaction in the block, log in transaction and block; from 0."""
 
     chain_id: int
     block: int
