@@ -257,9 +257,9 @@ def test_the_registry_refuses_a_verdict_of_less_than_a_quorum(world: World) -> N
     with pytest.raises(Refused, match="not attested"):
         world.judge(verdict)
     certificate = world.certify(opened.to_goods.message)
-    proof = (certificate.index, certificate.size, [], 1, certificate.signatures)
+    proof: tuple[Any, ...] = (certificate.index, certificate.size, [], 1, certificate.signatures)
     with pytest.raises(Refused, match="below quorum"):
-        weak = (certificate.index, certificate.size, [], 1, certificate.signatures[:132])
+        weak: tuple[Any, ...] = (certificate.index, certificate.size, [], 1, certificate.signatures[:132])
         world.send(Role.TRANSACTION, "TransactionRegistry", "attest", opened.to_goods.message.id, *weak)
     world.send(Role.TRANSACTION, "TransactionRegistry", "attest", opened.to_goods.message.id, *proof)
     with pytest.raises(Refused, match="below quorum"):
