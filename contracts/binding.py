@@ -38,6 +38,16 @@ class Contract:
         selector, inputs, _ = _functions(self.name)[function]
         return selector + encode(inputs, arguments)
 
+    def decode_call(self, function: str, call_data: bytes) -> tuple[Any, ...]:
+        """The arguments of a call; `BadInput` CALL_DATA when it is a call of another function or does not decode."""
+        selector, inputs, _ = _functions(self.name)[function]
+        try:
+            if call_data[:4] != selector:
+                raise ValueError
+            return tuple(_plain(value) for value in decode(inputs, call_data[4:]))
+        except (DecodingError, ValueError) as error:
+            raise BadInput("CALL_DATA", f"not a call of {self.name}.{function}", where=call_data[:8].hex()) from error
+
     def read(self, node: Node, function: str, *arguments: Any, block: str = "latest") -> Any:
         """Call a view function; a single result comes bare, several as a tuple. Errors as `Node.request`."""
         call = {"to": f"0x{self.address.hex()}", "data": f"0x{self.encode_call(function, *arguments).hex()}"}

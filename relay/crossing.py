@@ -1,0 +1,78 @@
+"""Fetches from the chains what shows one message's crossing to somebody who was not there: for the proof bundle.
+
+Certificate and verdict are read back from the call data of the transactions that carried them: what is on the chains
+is all that is needed, nothing has to be remembered. Whoever assembles the bundle verifies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.binding import Contract
+from contracts.manifest import Manifest, Role
+from contracts.node import Node, data
+from ledger.attestation import Verdict
+from ledger.bundle.format import BlockLog
+from ledger.errors import Unavailable
+from ledger.ethereum.header import header_from_rpc
+from ledger.ethereum.trie import ordered_proof
+from ledger.ethereum.tx_receipt import tx_receipts_from_rpc
+from ledger.quorum import Certificate, root_over
+from relay.journey import Journey
+from relay.watcher import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """One message's way: its log at the origin, what let it in, its commit, and the judgement that closed it."""
+
+    sent: BlockLog
+    certificate: Certificate
+    committed: BlockLog
+    verdict: Verdict
+    signatures: bytes
+
+
+def fetch_crossing(nodes: Mapping[int, Node], manifest: Manifest, journey: Journey) -> Crossing:
+    """Read the crossing of a closed message. `nodes` by chain id.
+
+    Errors: `Unavailable` NOT_CLOSED while the message is under way; those of `Node.request`.
+    """
+    if journey.commit is None or journey.judged is None:
+        raise Unavailable("NOT_CLOSED", f"the message is {journey.explain()}", where=journey.id.hex())
+    registry = manifest.chain(Role.TRANSACTION).contract("TransactionRegistry")
+    gateway = Contract("Gateway", journey.proposal.message.destination.gateway)
+    _message, _payload, index, size, proof, epoch, signatures = _call(nodes, gateway, "commit", journey.commit)
+    fields, verdict_signatures = _call(nodes, registry, "judge", journey.judged)
+    # Only single-message roots are carried so far, so the root can be formed again from the message alone.
+    root = root_over([journey.proposal.message])
+    return Crossing(
+        sent=_block_log(nodes, journey.origin),
+        certificate=Certificate(root, index, size, tuple(proof), epoch, signatures),
+        committed=_block_log(nodes, journey.commit),
+        verdict=Verdict(*fields),
+        signatures=verdict_signatures,
+    )
+
+
+def _call(nodes: Mapping[int, Node], contract: Contract, function: str, place: Place) -> tuple[Any, ...]:
+    transaction = nodes[place.chain_id].request("eth_getTransactionByHash", f"0x{place.transaction.hex()}")
+    return contract.decode_call(function, data(transaction["input"], what="call data"))
+
+
+def _block_log(nodes: Mapping[int, Node], place: Place) -> BlockLog:
+    block, receipts = nodes[place.chain_id].batch(
+        [
+            ("eth_getBlockByHash", [f"0x{place.block_hash.hex()}", False]),
+            ("eth_getBlockReceipts", [hex(place.block)]),
+        ]
+    )
+    encoded = [receipt.encode() for receipt in tx_receipts_from_rpc(receipts)]
+    return BlockLog(
+        header=header_from_rpc(block).rlp(),
+        proof=tuple(ordered_proof(encoded, place.transaction_index)),
+        transaction=place.transaction_index,
+        log_index=place.log_index,
+    )
