@@ -1,0 +1,116 @@
+"""The notary's HTTP interface: attestations, verdicts, cosignatures, status.
+
+It has no users and no secrets: whoever reaches it may ask, and every answer is either public or refused. May never
+happen here: a body read without bound, an error without a code, a 5xx for what a caller sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ledger.errors import BadInput, Problem
+from notary import wire
+from notary.notary import Notary
+
+T = TypeVar("T")
+
+PROBLEM_TYPE = "application/problem+json"
+COSIGNATURES_TYPE = "text/plain; charset=utf-8"
+SIZE_TYPE = "text/x.tlog.size"
+
+# C2SP tlog-witness names the status; 422 also where a log shows two roots for one size, which no retry can heal.
+_WITNESS_STATUS = {
+    "LOG_UNKNOWN": 404,
+    "SIG_MISSING": 403,
+    "SIG_INVALID": 403,
+    "PROOF_INVALID": 422,
+    "SPLIT_VIEW": 422,
+    "OLD_SIZE": 400,
+}
+
+
+def create_app(notary: Notary) -> FastAPI:
+    """The application of one notary; closing the notary is the caller's business."""
+    app = FastAPI(title="Pledgetrail notary", docs_url=None, redoc_url=None)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http_problem)
+
+    @app.post("/attestations")
+    async def attest(request: Request) -> Response:
+        leaves = wire.read_attestation_request(await _body(request))
+        return _json(wire.show_attestation(await _work(lambda: notary.attest(leaves))))
+
+    @app.get("/attestations/{message_id}")
+    async def attested(message_id: str) -> Response:
+        named = wire.read_message_id(message_id)
+        held = await _work(lambda: notary.attested(named))
+        return _json(wire.show_attested(named, notary.config.index, held))
+
+    @app.post("/verdicts")
+    async def judge(request: Request) -> Response:
+        origin, commit = wire.read_verdict_request(await _body(request))
+        return _json(wire.show_verdict(await _work(lambda: notary.judge(origin, commit))))
+
+    @app.post("/add-checkpoint")
+    async def add_checkpoint(request: Request) -> Response:
+        raw = await _body(request)
+        return await _work(lambda: _add_checkpoint(notary, raw))
+
+    @app.get("/status")
+    async def status() -> Response:
+        return _json(wire.show_status(await _work(notary.status)))
+
+    return app
+
+
+def _add_checkpoint(notary: Notary, raw: bytes) -> Response:
+    """C2SP tlog-witness `add-checkpoint`, with its status codes."""
+    try:
+        old_size, proof, note = wire.read_checkpoint_request(raw)
+        line = notary.add_checkpoint(note, old_size=old_size, proof=proof)
+    except Problem as problem:
+        if problem.code in ("LOG_STALE", "LOG_SHRINKS"):
+            return Response(f"{notary.log_size}\n", status_code=409, media_type=SIZE_TYPE)
+        malformed = 400 if isinstance(problem, BadInput) else problem.http_status
+        return _answer(problem, _WITNESS_STATUS.get(problem.code, malformed))
+    return Response(line, media_type=COSIGNATURES_TYPE)
+
+
+async def _work(call: Callable[[], T]) -> T:
+    """Run what blocks (nodes, disk, execution) away from the event loop."""
+    return await run_in_threadpool(call)
+
+
+async def _body(request: Request) -> bytes:
+    """The body, as far as it may be long; a longer one is not read. Errors: `BadInput` BODY_SIZE (413)."""
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > wire.MAX_BODY_BYTES:
+            raise BadInput("BODY_SIZE", f"a request has at most {wire.MAX_BODY_BYTES} bytes")
+    return bytes(received)
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _answer(error, 413 if error.code == "BODY_SIZE" else error.http_status)
+
+
+async def _http_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _answer(BadInput("HTTP", str(error.detail)), error.status_code)
+
+
+def _answer(problem: Problem, status: int) -> Response:
+    return JSONResponse(wire.show_problem(problem, status), status_code=status, media_type=PROBLEM_TYPE)
+
+
+def _json(content: dict[str, Any]) -> Response:
+    return JSONResponse(content)

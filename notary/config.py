@@ -1,0 +1,83 @@
+"""How a notary is told who it is: its place in the committee, the deployment, its own nodes and its folder.
+
+A notary that reads another manifest is another notary. Nothing here is secret: keys stand in the folder, never here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.manifest import Manifest
+from ledger.canonical import JsonValue, parse_json
+from ledger.errors import BadInput, Problem, Unavailable
+from ledger.interoperable import parse_caip2
+
+MAX_CONFIG_BYTES = 64 * 1024
+_FIELDS = {"index", "manifest", "nodes", "folder"}
+
+
+@dataclass(frozen=True, slots=True)
+class NotaryConfig:
+    """One notary. `index`: its place among the committee's members, from 0. `nodes`: its own node of each chain, by
+    EIP-155 id. `folder`: keys, journal and lock; one process at a time.
+
+    Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or the index is no member's.
+    """
+
+    index: int
+    manifest: Manifest
+    nodes: dict[int, str]
+    folder: Path
+
+    def __post_init__(self) -> None:
+        wanted = {chain.chain_id for chain in self.manifest.chains}
+        if set(self.nodes) != wanted:
+            missing = ", ".join(f"eip155:{chain_id}" for chain_id in sorted(wanted ^ set(self.nodes)))
+            raise _malformed("exactly one node is needed for each chain of the manifest", where=missing)
+        members = len(self.manifest.committee.members)
+        if not 0 <= self.index < members or len(self.manifest.cosigners) != members:
+            raise _malformed(f"the index is not that of one of {members} members with a cosigning key", where="index")
+
+    @classmethod
+    def load(cls, path: Path) -> NotaryConfig:
+        """Read a configuration file: {"index", "manifest": path, "nodes": {"eip155:…": url}, "folder": path}.
+
+        Relative paths start at the file. Errors: `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, JSON_* and
+        those of `Manifest.load`.
+        """
+        value = parse_json(_read(path), max_bytes=MAX_CONFIG_BYTES)
+        try:
+            if not isinstance(value, dict) or set(value) != _FIELDS:
+                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))}")
+            index, manifest, nodes, folder = (value[name] for name in ("index", "manifest", "nodes", "folder"))
+            if type(index) is not int or not isinstance(nodes, dict):
+                raise ValueError("index is an integer and nodes an object")
+            return cls(
+                index=index,
+                manifest=Manifest.load(_read(path.parent / _text(manifest))),
+                nodes={parse_caip2(name): _text(url) for name, url in nodes.items()},
+                folder=path.parent / _text(folder),
+            )
+        except ValueError as error:
+            raise _malformed(str(error), where=str(path)) from error
+        except Problem as problem:
+            problem.where = problem.where or str(path)
+            raise
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unavailable("CONFIG_UNREADABLE", f"the file cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _text(value: JsonValue) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("paths and URLs are non-empty text")
+    return value
+
+
+def _malformed(what: str, *, where: str) -> BadInput:
+    return BadInput("CONFIG_FORMAT", what, where=where, cure="See notary/README.md, section Configure.")

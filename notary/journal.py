@@ -1,0 +1,206 @@
+"""What this notary has promised: written and on disk before the signature exists.
+
+What may never happen here: a signature without its row; a second message for one place of a lane; two final blocks of
+one number; a row changed or deleted (but for the last checkpoint and how far re-execution came).
+If the process dies between a row and its answer, the same request gives the same signature again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.attestation import Verdict, word
+from ledger.checkpoint import Checkpoint
+from ledger.errors import Refused
+from ledger.ethereum.header import Header, header_from_rlp
+from ledger.proposal import Chain, Message
+from notary.durable import DurableFile
+from notary.proven import Witnessed
+
+VERSION = 1
+MAX_LISTED = 64  # attestations shown for one message
+
+_TABLES = """
+CREATE TABLE promises (
+  origin BLOB NOT NULL, lane BLOB NOT NULL, generation INTEGER NOT NULL, sequence BLOB NOT NULL, message BLOB NOT NULL,
+  PRIMARY KEY (origin, lane, generation, sequence)
+) WITHOUT ROWID;
+CREATE TABLE attestations (
+  message BLOB NOT NULL, epoch INTEGER NOT NULL, root BLOB NOT NULL,
+  leaf INTEGER NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL,
+  PRIMARY KEY (message, epoch, root)
+) WITHOUT ROWID;
+CREATE TABLE verdicts (
+  message BLOB NOT NULL, "transaction" BLOB NOT NULL, epoch INTEGER NOT NULL, origin_block BLOB NOT NULL,
+  commit_block BLOB NOT NULL, checked_from INTEGER NOT NULL, verdict INTEGER NOT NULL, executed INTEGER NOT NULL,
+  outcome BLOB NOT NULL,
+  PRIMARY KEY (message, "transaction")
+) WITHOUT ROWID;
+CREATE TABLE checkpoints (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE finals (
+  chain BLOB NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (chain, number)
+) WITHOUT ROWID;
+CREATE TABLE checked (
+  chain BLOB PRIMARY KEY, header BLOB NOT NULL, differs_at INTEGER, reason TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+_PROMISED = "SELECT message FROM promises WHERE origin = ? AND lane = ? AND generation = ? AND sequence = ?"
+_FINAL = "SELECT hash FROM finals WHERE chain = ? AND number = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """One attestation as the journal holds it: the root it is over, the message's leaf in it, and what was signed."""
+
+    epoch: int
+    root: bytes
+    leaf: int
+    size: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How far a chain has been re-executed. `header`: the last block found right; `differs_at`: the first false one."""
+
+    header: Header
+    differs_at: int | None
+    reason: str
+
+
+class Journal:
+    """The journal of one key, open in one process. Safe to share between threads."""
+
+    def __init__(self, folder: Path, *, owner: bytes) -> None:
+        """Open or create the journal in `folder` for the attesting address `owner`. Errors as `DurableFile`."""
+        self._file = DurableFile(folder, owner=owner, tables=_TABLES, version=VERSION)
+
+    def close(self) -> None:
+        """Close the file and give up the folder. May be called twice."""
+        self._file.close()
+
+    def attested_at(self, message: Message) -> bytes | None:
+        """The id promised for a message's place (origin, gateway, lane, generation, sequence), if any."""
+        row = self._file.row(_PROMISED, *_place(message))
+        return None if row is None else row[0]
+
+    def promise(
+        self,
+        messages: Sequence[Message],
+        *,
+        epoch: int,
+        root: bytes,
+        digest: bytes,
+        blocks: Sequence[tuple[Chain, Witnessed]],
+    ) -> None:
+        """Record, durably and all at once, that `digest` over `root` of these messages is going to be signed.
+
+        `blocks`: final blocks that were read for it. The same promise again changes nothing. Errors: `Refused`
+        EQUIVOCATION, FINAL_REWRITTEN, which leave the journal as it was.
+        """
+        with self._file.transaction() as db:
+            for leaf, message in enumerate(messages):
+                place = _place(message)
+                db.execute("INSERT OR IGNORE INTO promises VALUES (?, ?, ?, ?, ?)", (*place, message.id))
+                # Policy has asked before; this is the line that holds if it is ever asked wrongly.
+                held = db.execute(_PROMISED, place).fetchone()[0]
+                if held != message.id:
+                    raise Refused("EQUIVOCATION", "another message was attested here", where=f"0x{held.hex()}")
+                row = (message.id, epoch, root, leaf, len(messages), digest)
+                db.execute("INSERT OR IGNORE INTO attestations VALUES (?, ?, ?, ?, ?, ?)", row)
+            for chain, block in blocks:
+                _witness(db, chain, block)
+
+    def attestations(self, message_id: bytes) -> list[Attested]:
+        """What was signed about a message, at most `MAX_LISTED`."""
+        query = "SELECT epoch, root, leaf, size, digest FROM attestations WHERE message = ? ORDER BY epoch, root"
+        return [Attested(*row) for row in self._file.rows(f"{query} LIMIT {MAX_LISTED}", message_id)]
+
+    def witnessed(self, chain: Chain) -> Witnessed | None:
+        """The highest block of a chain that was once taken for final."""
+        query = "SELECT number, hash FROM finals WHERE chain = ? ORDER BY number DESC LIMIT 1"
+        row = self._file.row(query, _chain(chain))
+        return None if row is None else Witnessed(*row)
+
+    def final(self, chain: Chain, number: int) -> bytes | None:
+        """The hash under which a block was once taken for final; every re-executed block is among them."""
+        row = self._file.row(_FINAL, _chain(chain), number)
+        return None if row is None else row[0]
+
+    def verdict(self, message_id: bytes, transaction: bytes) -> Verdict | None:
+        """The verdict given over one commit of a message, if any."""
+        row = self._file.row('SELECT * FROM verdicts WHERE message = ? AND "transaction" = ?', message_id, transaction)
+        if row is None:
+            return None
+        message, transaction, epoch, origin_block, commit_block, checked_from, found, executed, outcome = row
+        return Verdict(
+            message, epoch, origin_block, commit_block, transaction, checked_from, found, bool(executed), outcome
+        )
+
+    def judge(self, verdict: Verdict) -> None:
+        """Record, durably, a verdict that is going to be signed; a verdict over this commit that exists stays."""
+        row = (
+            *(verdict.id, verdict.commit_transaction, verdict.epoch, verdict.origin_block, verdict.commit_block),
+            *(verdict.checked_from, verdict.verdict, int(verdict.executed), verdict.outcome),
+        )
+        with self._file.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def checkpoint(self, origin: str) -> Checkpoint | None:
+        """The last checkpoint of a log that was accepted for cosigning."""
+        row = self._file.row("SELECT size, root FROM checkpoints WHERE origin = ?", origin)
+        return None if row is None else Checkpoint(origin, *row)
+
+    def accept_checkpoint(self, accepted: Checkpoint) -> None:
+        """Remember, durably, a checkpoint that is going to be cosigned; a smaller one never replaces a larger."""
+        with self._file.transaction() as db:
+            db.execute(
+                "INSERT INTO checkpoints VALUES (?, ?, ?) ON CONFLICT (origin) DO UPDATE"
+                " SET size = excluded.size, root = excluded.root WHERE excluded.size > size",
+                (accepted.origin, accepted.size, accepted.root),
+            )
+
+    def checked(self, chain: Chain) -> Checked | None:
+        """How far a chain has been re-executed without gaps."""
+        row = self._file.row("SELECT header, differs_at, reason FROM checked WHERE chain = ?", _chain(chain))
+        return None if row is None else Checked(header_from_rlp(row[0]), row[1], row[2])
+
+    def advance(self, chain: Chain, checked: Checked) -> None:
+        """Record how far a chain has been re-executed; a block that differs stays recorded whatever comes after.
+
+        Errors: `Refused` FINAL_REWRITTEN, which leaves the journal as it was.
+        """
+        with self._file.transaction() as db:
+            db.execute(
+                "INSERT INTO checked VALUES (?, ?, ?, ?) ON CONFLICT (chain) DO UPDATE SET header = excluded.header,"
+                " differs_at = excluded.differs_at, reason = excluded.reason WHERE differs_at IS NULL",
+                (_chain(chain), checked.header.rlp(), checked.differs_at, checked.reason),
+            )
+            _witness(db, chain, Witnessed(checked.header.number, checked.header.hash))
+
+    def counts(self) -> tuple[int, int]:
+        """How many messages were attested and how many commits judged."""
+        row = self._file.row("SELECT (SELECT count(*) FROM promises), (SELECT count(*) FROM verdicts)")
+        assert row is not None
+        return row[0], row[1]
+
+
+def _witness(db: sqlite3.Connection, chain: Chain, block: Witnessed) -> None:
+    """Hold on to a final block: no second one of its number is ever taken for final."""
+    key = (_chain(chain), block.number)
+    db.execute("INSERT OR IGNORE INTO finals VALUES (?, ?, ?)", (*key, block.hash))
+    if db.execute(_FINAL, key).fetchone()[0] != block.hash:
+        raise Refused("FINAL_REWRITTEN", "the block was final and is now another one", where=f"{chain}, {block.number}")
+
+
+def _chain(chain: Chain) -> bytes:
+    return word(chain.chain_id) + chain.genesis
+
+
+def _place(message: Message) -> tuple[bytes, bytes, int, bytes]:
+    """(origin with gateway, lane, generation, sequence): what no two messages may share."""
+    origin = _chain(message.origin) + message.origin.gateway
+    return origin, message.lane, message.generation, message.sequence.to_bytes(8, "big")

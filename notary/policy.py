@@ -1,0 +1,232 @@
+"""What this notary will sign: every rule, in one file, without I/O.
+
+Each function takes what has been read and proven, and returns what may be signed or raises a typed refusal. The rows
+are those of the design's journey: 3 cosigning, 5 attesting, 8 judging a commit. What may never happen here: a default
+that lets something pass; a rule that depends on who asks.
+
+Conservation: in this version no message carries an amount between chains (a gateway refuses native value, and the
+payloads of the four applications move states, not quantities), so there is no balance to compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from contracts.deploy import NOTARY_POLICY
+from contracts.manifest import ChainManifest, Manifest
+from ledger.attestation import DIFFERS, SAME, Verdict
+from ledger.checkpoint import Checkpoint
+from ledger.errors import BadInput, Problem, Refused, Unavailable
+from ledger.ethereum.keccak import keccak256
+from ledger.ethereum.tx_receipt import Log
+from ledger.proposal import Message, Proposal, read_proposal
+
+MAX_LEAVES = 64
+POLICIES_SERVED = frozenset({NOTARY_POLICY})
+MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bytes32,uint32,uint64,bool,bytes32)")
+_WORD = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane as the destination's gateway holds it; generation 0 is a lane that nobody opened."""
+
+    generation: int
+    policy: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What the destination says became of a message: whether the application's call succeeded, and its outcome."""
+
+    executed: bool
+    outcome: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LeafRefusal:
+    """Why one leaf of a request is not signed; `leaf` counts from 0."""
+
+    leaf: int
+    problem: Problem
+
+
+class LeavesRefused(Refused):
+    """LEAVES_REFUSED: nothing was signed; `refused` says which leaves to leave out."""
+
+    def __init__(self, refused: Sequence[LeafRefusal]) -> None:
+        super().__init__(
+            "LEAVES_REFUSED",
+            f"{len(refused)} of the leaves are refused; nothing is signed",
+            where=str(refused[0].problem),
+            cure="Form the root again without them.",
+        )
+        self.refused = tuple(refused)
+
+
+class LeavesNotReady(Unavailable):
+    """Some leaves cannot be judged yet and none is refused; carries the first one's code, usually NOT_FINAL."""
+
+    def __init__(self, refused: Sequence[LeafRefusal]) -> None:
+        first = refused[0].problem
+        super().__init__(first.code, first.what, where=first.where, cure=first.cure or "Ask again later.")
+        self.refused = tuple(refused)
+
+
+def require_member(manifest: Manifest, index: int, *, address: bytes, cosigning: bytes) -> None:
+    """Refuse (NOT_A_MEMBER) keys that the committee does not hold at this index."""
+    committee = manifest.committee.members[index] == address
+    if not committee or manifest.cosigners[index].public_key != cosigning:
+        which = "cosigning" if committee else "attesting"
+        raise Refused(
+            "NOT_A_MEMBER",
+            f"the {which} key is not that of member {index} of epoch {manifest.committee.epoch}",
+            where=f"0x{address.hex()}",
+            cure="Check `index` and `folder` of the configuration.",
+        )
+
+
+def require_network(chain: ChainManifest, *, chain_id: int, genesis: bytes) -> None:
+    """Refuse a node of another chain: CHAIN_ID, or WRONG_NETWORK for the same id on another genesis (E12)."""
+    if chain_id != chain.chain_id:
+        raise Refused("CHAIN_ID", f"the node serves chain {chain_id}, not {chain.chain_id}", where=chain.name)
+    if genesis != chain.genesis:
+        raise Refused("WRONG_NETWORK", "the node's genesis block is another one", where=f"0x{genesis.hex()}")
+
+
+def require_history(chain: ChainManifest, *, number: int, witnessed: bytes, found: bytes) -> None:
+    """Refuse (FINAL_REWRITTEN) a chain on which a block that was final here before is now another one.
+
+    A reorganisation deeper than finality, or a fork with the same id and genesis: nothing of it is signed.
+    """
+    if witnessed != found:
+        raise Refused(
+            "FINAL_REWRITTEN",
+            f"block {number} was final and is now another one",
+            where=chain.caip2,
+            cure="Check the node. If the chain was reorganised below finality, the quorum opens a new lane generation.",
+        )
+
+
+def require_final(chain: ChainManifest, *, block: int, head: int) -> None:
+    """Ask to wait (`Unavailable` NOT_FINAL) until `finality_blocks` blocks stand above the block (E05)."""
+    missing = block + chain.finality_blocks - head
+    if block > head:
+        raise Unavailable("NOT_FINAL", f"there is no block {block} yet", where=f"{chain.caip2}, head {head}")
+    if missing > 0:
+        raise Unavailable(
+            "NOT_FINAL",
+            f"block {block} is not final: {missing} more block(s) must stand above it",
+            where=f"{chain.caip2}, head {head}",
+            cure="Ask again later.",
+        )
+
+
+def read_leaf(log: Log, *, origin: ChainManifest, manifest: Manifest) -> Proposal:
+    """Row 5: a proven log as a proposal of this deployment. Errors as `read_proposal` (EMITTER, PROPOSAL_*)."""
+    return read_proposal(log, origin=origin.end, destinations=manifest.ends)
+
+
+def require_carriage(message: Message, *, lane: Lane, now: int, attested: bytes | None) -> None:
+    """Row 5: whether a proven proposal may be attested.
+
+    `lane`: as the destination holds it at finality; `now`: the destination's latest block time in seconds;
+    `attested`: the id this notary attested before at the same place of the same lane and generation.
+    Errors: `Refused` LANE, EXPIRED, EQUIVOCATION.
+    """
+    if lane.generation == 0 or lane.generation != message.generation or lane.policy not in POLICIES_SERVED:
+        held = f"generation {lane.generation} with policy {lane.policy}" if lane.generation else "not open"
+        raise Refused(
+            "LANE",
+            f"the lane is {held} at the destination, the message is of generation {message.generation}",
+            where=f"0x{message.lane.hex()}",
+            cure="The recipient's owner opens lanes, at the destination's gateway.",
+        )
+    if message.expiry <= now:
+        raise Refused("EXPIRED", f"the message expired at {message.expiry}, it is {now} there", where=_id(message))
+    require_first(message, attested=attested)
+
+
+def require_first(message: Message, *, attested: bytes | None) -> None:
+    """Refuse (EQUIVOCATION) a second message for one sequence; the same message again is no conflict (B13)."""
+    if attested is not None and attested != message.id:
+        raise Refused(
+            "EQUIVOCATION",
+            f"another message was attested for sequence {message.sequence} of this lane",
+            where=f"0x{attested.hex()}",
+            cure="Keep both: the origin chain was rewritten below finality.",
+        )
+
+
+def require_one_destination(messages: Sequence[Message]) -> None:
+    """A certificate is for one gateway and holds each message once; else `BadInput` LEAVES_MIXED, LEAF_REPEATED."""
+    if len({message.destination for message in messages}) != 1:
+        raise BadInput("LEAVES_MIXED", "the leaves are for different destinations", cure="Ask once per destination.")
+    if len({message.id for message in messages}) != len(messages):
+        raise BadInput("LEAF_REPEATED", "a message is named twice")
+
+
+def require_all(refused: Sequence[LeafRefusal]) -> None:
+    """All or nothing: raise `LeavesRefused` when a leaf is refused, `LeavesNotReady` when all it takes is time."""
+    if not refused:
+        return
+    if all(isinstance(refusal.problem, Unavailable) for refusal in refused):
+        raise LeavesNotReady(refused)
+    raise LeavesRefused(refused)
+
+
+def read_commit(log: Log, *, message: Message) -> Commit:
+    """Row 8: a proven log of the destination as the commit of exactly this message.
+
+    Errors: `BadInput` EMITTER, COMMIT_LOG; `Refused` COMMIT_MISMATCH.
+    """
+    if log.address != message.destination.gateway:
+        raise BadInput("EMITTER", "the log is not the destination gateway's", where=f"0x{log.address.hex()}")
+    if len(log.topics) != 3 or log.topics[0] != MESSAGE_COMMITTED or len(log.data) != 4 * _WORD:
+        raise BadInput("COMMIT_LOG", "not a MessageCommitted log")
+    generation, sequence, executed = (int.from_bytes(log.data[at : at + _WORD], "big") for at in (0, 32, 64))
+    named = (log.topics[1], log.topics[2], generation, sequence)
+    if named != (message.id, message.lane, message.generation, message.sequence) or executed > 1:
+        raise Refused("COMMIT_MISMATCH", "the commit is of another message", where=f"0x{log.topics[1].hex()}")
+    return Commit(bool(executed), log.data[3 * _WORD :])
+
+
+def verdict_word(*, block: int, first: int, checked_to: int, differs_at: int | None) -> int:
+    """SAME or DIFFERS for a commit in `block`, from what re-execution from block `first` on has found so far.
+
+    The first block that differs taints itself and everything after it, because all of that rests on a state nobody
+    can derive. Errors: `Unavailable` UNKNOWN while the blocks up to this one have not all been re-executed; `Refused`
+    NOT_CHECKED for a block before the first.
+    """
+    if block < first:
+        raise Refused("NOT_CHECKED", f"blocks are re-executed from {first} on, not block {block}")
+    if differs_at is not None and block >= differs_at:
+        return DIFFERS
+    if checked_to < block:
+        raise Unavailable("UNKNOWN", f"re-executed up to block {checked_to}, not yet {block}", cure="Ask again later.")
+    return SAME
+
+
+def require_same_verdict(verdict: Verdict, *, recorded: Verdict | None) -> None:
+    """Refuse (VERDICT_CONFLICT) to contradict an earlier verdict over one commit; a later epoch may repeat it."""
+    if recorded is not None and replace(recorded, epoch=verdict.epoch) != verdict:
+        raise Refused(
+            "VERDICT_CONFLICT",
+            "this notary judged the commit otherwise before",
+            where=f"0x{verdict.id.hex()}",
+            cure="See the journal; an operator decides.",
+        )
+
+
+def require_growth(offered: Checkpoint, *, old_size: int) -> None:
+    """Row 3: refuse (OLD_SIZE) a proof that claims to start above the checkpoint it ends at (C2SP tlog-witness).
+
+    What else decides over a cosignature is `ledger.witness.consider`.
+    """
+    if old_size > offered.size:
+        raise Refused("OLD_SIZE", f"the proof starts at {old_size}, above the checkpoint's size {offered.size}")
+
+
+def _id(message: Message) -> str:
+    return f"0x{message.id.hex()}"

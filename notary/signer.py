@@ -1,0 +1,109 @@
+"""The notary's two keys: one attests (secp256k1), one cosigns (Ed25519). The only place that holds their secrets.
+
+They are made once, in the notary's folder, readable by their owner alone. What may never happen here: a secret in a
+log line, an error or a `repr`; a key file replaced; a signature over anything the journal does not hold yet (the
+caller's order: journal first, then here).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledger import ed25519
+from ledger.checkpoint import Cosigner, LogKey, cosign
+from ledger.errors import BadInput, Refused, Unavailable
+from ledger.secp256k1 import ORDER, SigningKey
+
+ATTESTING_FILE = "attesting.key"
+COSIGNING_FILE = "cosigning.key"
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeys:
+    """What others may know: the attesting account (20 bytes) and the Ed25519 cosigning key (32 bytes)."""
+
+    address: bytes
+    cosigning: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Signs digests and checkpoints. `repr` shows only what is public."""
+
+    _attesting: SigningKey = field(repr=False)
+    _cosigning: bytes = field(repr=False)
+
+    @property
+    def public(self) -> PublicKeys:
+        """The public parts."""
+        return PublicKeys(self._attesting.address, ed25519.public_key(self._cosigning))
+
+    def sign(self, digest: bytes) -> bytes:
+        """`r ‖ s ‖ v` (65 bytes) over a 32-byte digest; always the same for the same digest (RFC 6979)."""
+        return self._attesting.sign(digest).pack()
+
+    def cosign(self, note: bytes, *, log_key: LogKey, name: str, time: int) -> bytes:
+        """A cosignature line over a checkpoint's note, under the notary's `name`; `time` in POSIX seconds."""
+        return cosign(note, log_key=log_key, cosigner=Cosigner(name, self._cosigning), time=time)
+
+
+def create_keys(folder: Path) -> PublicKeys:
+    """Make the keys that `folder` does not hold yet; return the public parts. Existing keys are never replaced."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Any 32 bytes are an Ed25519 key; a secp256k1 key must be a scalar from 1 to the order.
+    _create(folder / ATTESTING_FILE, (1 + secrets.randbelow(ORDER - 1)).to_bytes(_SECRET_BYTES, "big"))
+    _create(folder / COSIGNING_FILE, secrets.token_bytes(_SECRET_BYTES))
+    return open_signer(folder).public
+
+
+def open_signer(folder: Path) -> Signer:
+    """The signer whose keys stand in `folder`.
+
+    Errors: `Unavailable` KEYS_MISSING; `Refused` KEY_MODE (others may read a key file), KEY_INVALID; `BadInput`
+    KEY_FORMAT. None of them shows what a file holds.
+    """
+    attesting = SigningKey.from_secret(_load(folder / ATTESTING_FILE))
+    return Signer(attesting, _load(folder / COSIGNING_FILE))
+
+
+def _create(path: Path, secret: bytes) -> None:
+    """Write a key file completely or not at all, and never over another one."""
+    if path.exists():
+        return
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secret.hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(unfinished)  # unlike a rename, this fails where another process was first
+        except FileExistsError:
+            return
+    finally:
+        unfinished.unlink()
+
+
+def _load(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("ascii", errors="replace")
+    except OSError as error:
+        cure = "Create the keys with `pledgetrail notary keys`."
+        raise Unavailable("KEYS_MISSING", "a key file cannot be read", where=str(path), cure=cure) from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise Refused("KEY_MODE", "others may read the key file", where=str(path), cure=f"chmod 600 {path}")
+    try:
+        secret = bytes.fromhex(text.strip())
+        if len(secret) != _SECRET_BYTES:
+            raise ValueError
+    except ValueError:
+        # `from None`: the cause's message could quote the file.
+        raise BadInput("KEY_FORMAT", "a key file holds 64 hex digits", where=str(path)) from None
+    return secret

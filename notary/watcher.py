@@ -1,0 +1,93 @@
+"""Reads one chain through the notary's own node: what is final, and what a block proves.
+
+A node is asked, never believed: chain id and genesis are compared each time, a block's header is hashed, its
+descendants up to finality are linked, its receipts are complete. Two things are the node's word alone: where its head
+is (a lie delays, or is caught as FINAL_REWRITTEN) and the lanes of the destination, which enforces them itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from contracts.manifest import ChainManifest
+from contracts.node import Node, quantity
+from ledger.errors import BadInput, Refused, Unavailable
+from ledger.ethereum.header import Header
+from notary import policy
+from notary.policy import Lane
+from notary.proven import ProvenBlock, Witnessed, prove_block, read_header, transaction_hash
+
+MAX_BLOCK = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A chain at one moment. `final`: the highest final block, negative while there is none."""
+
+    head: Header
+    final: int
+
+
+class Watcher:
+    """One chain and this notary's node of it. Keeps no state: safe to share between threads."""
+
+    def __init__(self, chain: ChainManifest, node: Node) -> None:
+        self.chain, self.node = chain, node
+
+    def look(self, witnessed: Witnessed | None) -> View:
+        """Check that this is still the right chain, and say where it is.
+
+        Errors: `Refused` CHAIN_ID, WRONG_NETWORK, FINAL_REWRITTEN, HEADER_HASH; `Unavailable` NODE_*.
+        """
+        again = [] if witnessed is None else [("eth_getBlockByNumber", [hex(witnessed.number), False])]
+        blocks = [("eth_getBlockByNumber", [place, False]) for place in ("0x0", "latest")]
+        chain_id, genesis, head, *before = self.node.batch([("eth_chainId", []), *blocks, *again])
+        policy.require_network(
+            self.chain, chain_id=quantity(chain_id, what="chain id"), genesis=read_header(genesis, number=0).hash
+        )
+        latest = read_header(head, number=_number_of(head))
+        if witnessed is not None:
+            found = read_header(before[0], number=witnessed.number).hash
+            policy.require_history(self.chain, number=witnessed.number, witnessed=witnessed.hash, found=found)
+        return View(latest, latest.number - self.chain.finality_blocks)
+
+    def block(self, view: View, number: int) -> ProvenBlock:
+        """A final block, proven. Errors: `Unavailable` NOT_FINAL and those of `prove_block` and `Node.batch`."""
+        if not 0 <= number <= MAX_BLOCK:
+            raise BadInput("LOCATOR", "no block has this number", where=str(number)[:40])
+        policy.require_final(self.chain, block=number, head=view.head.number)
+        numbers = range(number, number + self.chain.finality_blocks + 1)
+        *blocks, receipts = self.node.batch(
+            [
+                *(("eth_getBlockByNumber", [hex(place), False]) for place in numbers),
+                ("eth_getBlockReceipts", [hex(number)]),
+            ]
+        )
+        return prove_block(blocks, receipts, number=number)
+
+    def transaction(self, block: ProvenBlock, index: int) -> bytes:
+        """The hash of a transaction of a proven block. Errors as `transaction_hash`."""
+        fields = self.node.request("eth_getBlockByNumber", hex(block.header.number), True)
+        return transaction_hash(fields, header=block.header, index=index)
+
+    def header(self, number: int) -> Header:
+        """One header, hashed. Errors: `Unavailable` NODE_BEHIND; `Refused` HEADER_HASH."""
+        return read_header(self.node.request("eth_getBlockByNumber", hex(number), False), number=number)
+
+    def lanes(self, view: View, lanes: Iterable[bytes]) -> dict[bytes, Lane]:
+        """Lanes by id, as the chain's gateway holds them at finality. Errors as `Contract.read`; NOT_FINAL."""
+        if view.final < 0:
+            raise Unavailable("NOT_FINAL", "the chain has no final block yet", where=self.chain.caip2)
+        gateway = self.chain.contract("Gateway")
+        found: dict[bytes, Lane] = {}
+        for lane in set(lanes):
+            answer = gateway.read(self.node, "lanes", lane, block=hex(view.final))
+            found[lane] = Lane(*(answer[0] if isinstance(answer[0], tuple) else answer))
+        return found
+
+
+def _number_of(block: object) -> int:
+    if not isinstance(block, dict):
+        raise Refused("HEADER_HASH", "the node states no latest block")
+    return quantity(block.get("number"), what="block number")
