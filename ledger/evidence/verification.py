@@ -7,6 +7,7 @@ prove: that the lens looked at the goods. May never happen here: parsing before 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -77,6 +78,30 @@ def verify_evidence(
     _check_order(statement, signed.digest, previous)
     _check_times(statement, previous, received_at)
     return Evidence(statement, signed, signed.digest)
+
+
+def verify_stretch(
+    signed: Sequence[SignedEvidence], *, device: Device, received_at: datetime
+) -> tuple[Evidence, ...]:
+    """Believe consecutive statements of `device` whose earlier ones are not at hand, or refuse them.
+
+    For an excerpt of the device's chain, such as one lot's recordings: what the first one follows stays unproven,
+    unless it is the device's number 1. Raises what `verify_evidence` raises.
+    """
+    found: list[Evidence] = []
+    for each in signed:
+        if found:
+            found.append(verify_evidence(each, device=device, previous=found[-1], received_at=received_at))
+            continue
+        _check_signature(each, device)
+        statement = read_statement(each.statement_bytes)
+        if statement.sequence == 1 or statement.device != device.id:
+            found.append(verify_evidence(each, device=device, previous=None, received_at=received_at))
+            continue
+        _check_standing(statement, device, received_at)
+        _check_times(statement, None, received_at)
+        found.append(Evidence(statement, each, each.digest))
+    return tuple(found)
 
 
 def _check_signature(signed: SignedEvidence, device: Device) -> None:

@@ -1,0 +1,81 @@
+"""`assemble`: a bundle's file out of plain values that the log, the chains and the notaries gave.
+
+It verifies what it has put together before it hands it out: a file that leaves here is accepted, or it does not leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ledger.attestation import Verdict, verdict_digest
+from ledger.bundle.crossing import credential_of
+from ledger.bundle.format import Attested, BlockLog, Bundle, Judged, LoggedObject, dump
+from ledger.bundle.trust_root import TrustRoot
+from ledger.bundle.verify import verify
+from ledger.errors import WrongUse
+from ledger.gs1 import Identifier
+from ledger.quorum import Certificate
+
+
+def assemble(
+    *,
+    subject: Identifier,
+    trust_root: TrustRoot,
+    objects: Iterable[LoggedObject],
+    note: bytes,
+    sent: BlockLog,
+    certificate: Certificate,
+    committed: BlockLog,
+    verdict: Verdict,
+    signatures: bytes,
+) -> bytes:
+    """The file of one unit's bundle.
+
+    `subject`: the unit (or lot). `trust_root`: the very one that was logged. `objects`, in any order, all proven in
+    the tree of the checkpoint's size: the trust root's entry, every event of `trace(subject, …)`, the envelope of
+    every segment filmed for `filmed_for(trace)`, the enrolment of each device that filmed one; nothing else.
+    `note`: the checkpoint that was anchored, with at least a quorum of cosignatures and no line of anybody else.
+    `sent`: the origin gateway's `MessageSent` of that anchor; `committed`: the destination gateway's
+    `MessageCommitted` for it; headers as RLP, log indices within the transaction.
+    `certificate`: what the destination let it in with. `verdict`, `signatures`: as judged on the transaction chain,
+    the signatures packed.
+
+    Raises whatever `verify` raises about the result: nothing that would be refused is handed out.
+    """
+    digest = verdict_digest(
+        chain_id=trust_root.transaction.chain_id, registry=trust_root.transaction_registry, verdict=verdict
+    )
+    bundle = Bundle(
+        subject=subject.normal,
+        objects=tuple(sorted(objects, key=lambda found: found.index)),
+        note=note,
+        sent=sent,
+        attested=Attested(
+            certificate.epoch,
+            sided_path(certificate.index, certificate.size, certificate.proof),
+            certificate.signatures,
+        ),
+        committed=committed,
+        judged=Judged(verdict, signatures, credential_of(digest, signatures)),
+    )
+    raw = dump(bundle)
+    verify(raw, trust_root=trust_root)
+    return raw
+
+
+def sided_path(index: int, size: int, proof: Sequence[bytes]) -> tuple[bytes, ...]:
+    """An inclusion proof as siblings that say where they stand: 0 left, 1 right, then the hash.
+
+    A certificate signs a root and neither index nor size, so a bundle that carried them would carry two numbers
+    nothing binds. Raises `WrongUse` TREE_RANGE for a proof of another length than the tree is high.
+    """
+    position, last, path = index, size - 1, list[bytes]()
+    for sibling in proof:
+        # A last node without a sibling moves up as it is (RFC 9162 section 2.1.3.2).
+        while position == last and not position & 1 and last:
+            position, last = position >> 1, last >> 1
+        path.append((b"\x00" if position & 1 else b"\x01") + sibling)
+        position, last = position >> 1, last >> 1
+    if not 0 <= index < size or last:
+        raise WrongUse("TREE_RANGE", "The certificate's proof does not fit its index and size.")
+    return tuple(path)

@@ -1,0 +1,247 @@
+"""What the log's entries say, once they are proven to be in it: trust root, events of the unit, evidence for it.
+
+Every object of a bundle has a reason to be there: an event belongs to the unit's history, a segment was filmed for
+that history, an enrolment names the key of such a segment. What has none is refused, so that nobody is led to read a
+stranger's proof as the unit's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.bundle.enrolment import DEVICE_DOMAIN, read_enrolment
+from ledger.bundle.findings import Proven, utc_text
+from ledger.bundle.format import Bundle, LoggedObject
+from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, TrustRoot
+from ledger.canonical import entry_digest
+from ledger.checkpoint import Checkpoint
+from ledger.epcis import EVENT_DOMAIN, Event, TransformationEvent, read_event
+from ledger.errors import BadInput, Refused
+from ledger.evidence import EVIDENCE_DOMAIN, Device, Evidence, SignedEvidence, read_envelope, read_statement
+from ledger.evidence.verification import verify_stretch
+from ledger.gs1 import parse
+from ledger.merkle import leaf_hash, verify_inclusion
+from ledger.trace import Reason, Trace, trace
+
+DOMAINS = (TRUST_ROOT_DOMAIN, DEVICE_DOMAIN, EVIDENCE_DOMAIN, EVENT_DOMAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the entries prove, and what in the history does not fit together."""
+
+    proven: tuple[Proven, ...]
+    contradictions: tuple[str, ...]
+
+
+def embedded_trust_root(bundle: Bundle) -> TrustRoot:
+    """The copy the bundle carries, its place in the log not yet proven. Raises `Refused` TRUST_ROOT, and `load`'s."""
+    copies = _of(bundle, TRUST_ROOT_DOMAIN)
+    if len(copies) != 1:
+        raise Refused("TRUST_ROOT", f"The bundle carries {len(copies)} trust roots; exactly one is needed.")
+    root = TrustRoot.load(copies[0].canonical)
+    if root.dump() != copies[0].canonical:
+        raise BadInput("NON_CANONICAL", "The trust root is followed by a newline.")
+    return root
+
+
+def verify_entries(bundle: Bundle, checkpoint: Checkpoint) -> Proven:
+    """Prove that the log holds every object, each once. Raises `Refused` PROOF_INVALID; `BadInput` NON_CANONICAL."""
+    last = -1
+    for found in bundle.objects:
+        if found.domain not in DOMAINS:
+            raise BadInput("BUNDLE_FIELD", "An object is of a kind that has no place here.", where=found.domain)
+        if found.index <= last:
+            raise BadInput("NON_CANONICAL", "Objects are not in the order of their entries.", where=_entry(found))
+        last = found.index
+        try:
+            verify_inclusion(
+                leaf=leaf_hash(entry_digest(found.domain, found.salt, found.canonical)),
+                index=found.index,
+                size=checkpoint.size,
+                proof=found.path,
+                root=checkpoint.root,
+            )
+        except Refused as error:
+            what = f"An object is not what the log holds: {error.what}"
+            raise Refused(error.code, what, where=_entry(found)) from error
+    kinds = Counter(found.domain for found in bundle.objects)
+    listed = ", ".join(f"{kinds[domain]} {domain.split('/')[1]}" for domain in DOMAINS if kinds[domain])
+    return Proven("logged", f"The log holds every object of this bundle: {listed}.", "Merkle inclusion proofs")
+
+
+def verify_contents(bundle: Bundle, *, seen_by: datetime) -> Contents:
+    """Read the proven entries as the history of the bundle's subject.
+
+    `seen_by`: when notaries had seen the log in this state (UTC). Raises `Refused` SUBJECT_UNKNOWN, SUPERFLUOUS,
+    DEVICE_NOT_ENROLLED, EVIDENCE_…, DEVICE_…; `BadInput` NON_CANONICAL, BUNDLE_FIELD and what the readers raise.
+    """
+    history = _read_history(bundle)
+    evidence, devices = _read_evidence(bundle, frozenset(filmed_for(history)), seen_by)
+    proven = [_tell_events(history, seen_by)]
+    if evidence:
+        proven.append(_tell_evidence(evidence, devices, seen_by))
+    contradictions = [f"{finding.code}: {finding.what} ({finding.about})" for finding in history.findings]
+    if not history.complete:
+        contradictions.append("TRACE_BOUND: the history is too large to be followed to its end")
+    return Contents(tuple(proven), tuple(contradictions))
+
+
+def filmed_for(history: Trace) -> tuple[str, ...]:
+    """The identifiers (normal form) whose evidence belongs to a history: the unit, its lots, what they came from.
+
+    Whoever assembles a bundle takes the segments filmed for these, and no others.
+    """
+    found = {history.unit.normal: None, **{lot.normal: None for lot in history.lots}}
+    for step in history.steps:
+        found[step.via.normal] = None
+        if isinstance(step.event, TransformationEvent) and step.reason is not Reason.PARENT and not step.withdrawn:
+            found.update({consumed.normal: None for consumed in step.event.consumed()})
+    return tuple(found)
+
+
+def _read_history(bundle: Bundle) -> Trace:
+    unit = parse(bundle.subject)
+    if unit.normal != bundle.subject:
+        raise BadInput("NON_CANONICAL", "The subject is not in its normal form.", where=bundle.subject)
+    events = [_read_event(found) for found in _of(bundle, EVENT_DOMAIN)]
+    history = trace(unit, events)
+    direct = [step for step in history.steps if step.reason is Reason.DIRECT]
+    if not direct:
+        raise Refused(
+            "SUBJECT_UNKNOWN",
+            "No event of the bundle mentions the unit it says it is about.",
+            where=unit.normal,
+            cure="Ask for the bundle of this very unit.",
+        )
+    belonging = {step.event for step in history.steps}
+    for found, event in zip(_of(bundle, EVENT_DOMAIN), events, strict=True):
+        if event not in belonging and history.complete:
+            raise _superfluous("An event has nothing to do with the unit.", found)
+    return history
+
+
+def _read_event(found: LoggedObject) -> Event:
+    event = read_event(found.canonical)
+    if event.canonical() != found.canonical:
+        raise BadInput("NON_CANONICAL", "An event is not in its canonical form.", where=_entry(found))
+    return event
+
+
+def _read_evidence(
+    bundle: Bundle, wanted: frozenset[str], seen_by: datetime
+) -> tuple[list[Evidence], dict[str, Device]]:
+    """All evidence, verified device by device, and the devices it is from."""
+    by_device: dict[str, list[tuple[LoggedObject, SignedEvidence]]] = {}
+    for found in _of(bundle, EVIDENCE_DOMAIN):
+        signed = read_envelope(found.canonical)
+        statement = read_statement(signed.statement_bytes)
+        if _normal(statement.lot) not in wanted:
+            raise _superfluous("A segment was filmed for something else than the unit.", found)
+        by_device.setdefault(statement.device, []).append((found, signed))
+    devices = _read_devices(bundle, by_device)
+    evidence: list[Evidence] = []
+    for name, statements in by_device.items():
+        evidence += _verify_device([signed for _, signed in statements], devices[name], seen_by)
+    return evidence, devices
+
+
+def _read_devices(bundle: Bundle, by_device: dict[str, list[tuple[LoggedObject, SignedEvidence]]]) -> dict[str, Device]:
+    devices: dict[str, Device] = {}
+    for found in _of(bundle, DEVICE_DOMAIN):
+        device = read_enrolment(found.canonical)
+        if device.id not in by_device or device.id in devices:
+            raise _superfluous("An enrolment is repeated, or of a device that filmed nothing here.", found)
+        if found.index < by_device[device.id][0][0].index:
+            devices[device.id] = device
+    for name in by_device:
+        if name not in devices:
+            raise Refused(
+                "DEVICE_NOT_ENROLLED",
+                "The log did not hold the device's enrolment before its evidence.",
+                where=name,
+                cure="Ask for a bundle that carries the device's enrolment.",
+            )
+    return devices
+
+
+def _verify_device(statements: Sequence[SignedEvidence], device: Device, seen_by: datetime) -> list[Evidence]:
+    """Verify one device's statements in stretches of consecutive numbers; a recording never has a gap inside."""
+    found: list[Evidence] = []
+    recordings: set[tuple[str, bytes]] = set()
+    for stretch in _stretches(statements):
+        verified = verify_stretch(stretch, device=device, received_at=seen_by)
+        own = {(item.statement.recording, item.statement.media.init_sha256) for item in verified}
+        if recordings & own:
+            raise Refused(
+                "EVIDENCE_GAP",
+                "Segments are missing in the middle of a recording.",
+                where=f"{device.id} before number {verified[0].statement.sequence}",
+                cure="Ask for a bundle with the whole recording.",
+            )
+        if found and verified[0].statement.recorded_from < found[-1].statement.recorded_until:
+            raise Refused("EVIDENCE_TIME", "It begins before the device's earlier segment ends.", where=device.id)
+        recordings |= own
+        found += verified
+    return found
+
+
+def _stretches(statements: Iterable[SignedEvidence]) -> list[list[SignedEvidence]]:
+    stretches: list[list[SignedEvidence]] = []
+    last = -1
+    for signed in statements:
+        number = read_statement(signed.statement_bytes).sequence
+        if last < number - 1 or not stretches:
+            stretches.append([])
+        stretches[-1].append(signed)  # a number that repeats or falls stays, and is refused as such
+        last = number
+    return stretches
+
+
+def _tell_events(history: Trace, seen_by: datetime) -> Proven:
+    times = [step.event.event_time for step in history.steps]
+    lots = ", ".join(lot.normal for lot in history.lots)
+    what = f"{len(history.steps)} events tell the unit's history, from {utc_text(min(times))} to {utc_text(max(times))}"
+    return Proven(
+        "events",
+        what + (f", made in {lots}." if lots else "."),
+        "the log's word; events are not signed by who captured them",
+        f"logged by {utc_text(seen_by)}",
+    )
+
+
+def _tell_evidence(evidence: Sequence[Evidence], devices: dict[str, Device], seen_by: datetime) -> Proven:
+    statements = [item.statement for item in evidence]
+    seconds = sum(statement.media.duration_ms for statement in statements) / 1000
+    steps = ", ".join(dict.fromkeys(statement.step for statement in statements))
+    return Proven(
+        "evidence",
+        f"{len(evidence)} segments of video, {seconds:.1f} s, each signed and chained to the one before ({steps}).",
+        "; ".join(f"{device.id} (Ed25519 {device.public_key.hex()[:16]}…)" for device in devices.values()),
+        f"filmed {utc_text(min(s.recorded_from for s in statements))}"
+        f" to {utc_text(max(s.recorded_until for s in statements))}, logged by {utc_text(seen_by)}",
+        {statement.media.cid: statement.media.sha256.hex() for statement in statements},
+    )
+
+
+def _of(bundle: Bundle, domain: str) -> list[LoggedObject]:
+    return [found for found in bundle.objects if found.domain == domain]
+
+
+def _normal(text: str) -> str:
+    try:
+        identifier = parse(text)
+    except BadInput:
+        return text
+    return (identifier.lot() or identifier).normal
+
+
+def _entry(found: LoggedObject) -> str:
+    return f"entry {found.index} of the log"
+
+
+def _superfluous(what: str, found: LoggedObject) -> Refused:
+    return Refused("SUPERFLUOUS", what, where=_entry(found), cure="Ask for a bundle of this unit alone.")

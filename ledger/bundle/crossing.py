@@ -1,0 +1,198 @@
+"""The anchor's way from the origin to the destination, proven backwards from the notaries' signatures.
+
+    quorum's signatures → verdict → two block hashes → headers → receipts roots → logs → the checkpoint they carry
+
+May never happen here: believing a header that the verdict does not name, or a log of another contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from ledger import merkle
+from ledger.attestation import DIFFERS, SAME, attestation_digest, verdict_digest, word
+from ledger.bundle.findings import Proven, utc_text
+from ledger.bundle.format import Attested, BlockLog, Bundle, Judged
+from ledger.bundle.trust_root import TrustRoot
+from ledger.checkpoint import Checkpoint
+from ledger.errors import BadInput, Problem, Refused
+from ledger.ethereum.header import Header, header_from_rlp
+from ledger.ethereum.keccak import keccak256
+from ledger.ethereum.tx_receipt import ProvenLog, open_log
+from ledger.proposal import Kind, Message, read_proposal
+
+MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bytes32,uint32,uint64,bool,bytes32)")
+MIRRORED = b"mirrored".ljust(32, b"\x00")
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """What the crossing proves: the payload of the anchor's message, and the steps that lead to it."""
+
+    payload: bytes
+    proven: tuple[Proven, ...]
+
+    def require(self, checkpoint: Checkpoint) -> None:
+        """Refuse (ANCHOR_MISMATCH) unless this checkpoint is what was anchored."""
+        if self.payload != anchor_payload(checkpoint):
+            raise Refused(
+                "ANCHOR_MISMATCH",
+                "The anchor that crossed the chains is not the bundle's checkpoint.",
+                where=f"{checkpoint.origin} at size {checkpoint.size}",
+                cure="Ask for a bundle under a checkpoint that was anchored.",
+            )
+
+
+def anchor_payload(checkpoint: Checkpoint) -> bytes:
+    """What AnchorRegistry sends: SHA-256 of the origin line, size, root; one ABI word each."""
+    return hashlib.sha256(checkpoint.origin.encode()).digest() + word(checkpoint.size) + checkpoint.root
+
+
+def credential_of(digest: bytes, signatures: bytes) -> bytes:
+    """The credential as TransactionRegistry computes it from a verdict's digest and the packed signatures."""
+    return keccak256(digest + keccak256(signatures))
+
+
+def verify_crossing(bundle: Bundle, root: TrustRoot) -> Anchored:
+    """Follow the anchor's message through both chains.
+
+    Raises `Refused` QUORUM, SET_EPOCH, SIG_… (verdict or certificate), VERDICT_NOT_SAME, HEADER_HASH, PROOF_…,
+    TX_FAILED, ANCHOR_MISMATCH, CERTIFICATE…, COMMIT_MISMATCH, COMMIT_NOT_EXECUTED, CREDENTIAL_MISMATCH; `BadInput`
+    EMITTER, PROPOSAL_…, RECEIPT_….
+    """
+    judged = _verify_verdict(bundle.judged, root)
+    origin = _open_block(bundle.sent, bundle.judged.verdict.origin_block, "sent")
+    sent = open_log(origin, bundle.sent.proof, bundle.sent.transaction, bundle.sent.log_index)
+    message, payload = _read_anchor(sent, root)
+    if message.id != bundle.judged.verdict.id:
+        raise Refused("VERDICT_MISMATCH", "The notaries' verdict is about another message.", where="judged.verdict.id")
+    let_in = _verify_certificate(bundle.attested, message, root)
+    destination = _open_block(bundle.committed, bundle.judged.verdict.commit_block, "committed")
+    committed = open_log(destination, bundle.committed.proof, bundle.committed.transaction, bundle.committed.log_index)
+    _require_commit(committed, message, bundle.judged, root)
+    left = Proven(
+        "anchored",
+        f"The checkpoint's anchor left {root.origin} in block {origin.number}.",
+        f"the block's receipts, transaction {sent.tx_index}",
+        utc_text(origin.timestamp),
+        {"block": _hex(origin.hash), "message": _hex(message.id), "contract": _hex(message.sender)},
+    )
+    arrived = Proven(
+        "committed",
+        f"It was committed on {root.destination} in block {destination.number} and mirrored there.",
+        f"the block's receipts, transaction {committed.tx_index}",
+        utc_text(destination.timestamp),
+        {
+            "block": _hex(destination.hash),
+            "transaction": _hex(bundle.judged.verdict.commit_transaction),
+            "contract": _hex(message.recipient),
+        },
+    )
+    return Anchored(payload, (judged, left, let_in, arrived, _verify_credential(bundle.judged, root)))
+
+
+def _verify_verdict(judged: Judged, root: TrustRoot) -> Proven:
+    verdict = judged.verdict
+    members = _require_quorum(root, verdict.epoch, _verdict_digest(judged, root), judged.signatures, "judged")
+    if verdict.verdict != SAME:
+        what = "differs from what was committed" if verdict.verdict == DIFFERS else "is none"
+        raise Refused("VERDICT_NOT_SAME", f"The notaries' verdict {what}.", where=f"verdict {verdict.verdict}")
+    return Proven(
+        "judged",
+        f"The commit was found the same when the destination's blocks were re-executed from {verdict.checked_from} on.",
+        _notaries(members, root),
+        facts={"message": _hex(verdict.id)},
+    )
+
+
+def _verify_certificate(attested: Attested, message: Message, root: TrustRoot) -> Proven:
+    reached = merkle.leaf_hash(message.id)
+    for step in attested.path:
+        if step[0] not in (0, 1):
+            raise BadInput("BUNDLE_FIELD", "A sibling stands neither left nor right.", where="attested.path")
+        reached = merkle.node_hash(step[1:], reached) if step[0] == 0 else merkle.node_hash(reached, step[1:])
+    end = message.destination
+    digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=reached, epoch=attested.epoch)
+    members = _require_quorum(root, attested.epoch, digest, attested.signatures, "attested")
+    what = f"The message was attested for the gateway of {end}."
+    return Proven("attested", what, _notaries(members, root), facts={"root": _hex(reached)})
+
+
+def _verify_credential(judged: Judged, root: TrustRoot) -> Proven:
+    credential = credential_of(_verdict_digest(judged, root), judged.signatures)
+    if credential != judged.credential:
+        raise Refused(
+            "CREDENTIAL_MISMATCH",
+            "The credential is not the one of this verdict and these signatures.",
+            where=_hex(judged.credential),
+        )
+    return Proven(
+        "credential",
+        f"This is the credential to look up on {root.transaction}, where that chain still answers.",
+        "computed from the verdict and its signatures",
+        facts={"credential": _hex(credential), "registry": _hex(root.transaction_registry)},
+    )
+
+
+def _open_block(log: BlockLog, stated: bytes, where: str) -> Header:
+    header = header_from_rlp(log.header)
+    if header.hash != stated or keccak256(log.header) != stated:
+        raise Refused("HEADER_HASH", "The block is not the one the notaries' verdict names.", where=f"{where}.header")
+    return header
+
+
+def _read_anchor(sent: ProvenLog, root: TrustRoot) -> tuple[Message, bytes]:
+    """The anchor's message: from the anchor registry, to the anchor mirror, a notice."""
+    ends = {root.destination.chain_id: root.destination}
+    proposal = read_proposal(sent.log, origin=root.origin, destinations=ends)
+    message = proposal.message
+    expected = (root.anchor_registry, root.anchor_mirror, Kind.NOTICE)
+    if (message.sender, message.recipient, message.kind) != expected:
+        raise Refused(
+            "ANCHOR_MISMATCH",
+            "The message is not from the anchor registry to the anchor mirror.",
+            where=f"from {_hex(message.sender)} to {_hex(message.recipient)}",
+        )
+    return message, proposal.payload
+
+
+def _require_commit(committed: ProvenLog, message: Message, judged: Judged, root: TrustRoot) -> None:
+    log, verdict = committed.log, judged.verdict
+    where = f"block {committed.block_number} of {root.destination}"
+    if log.address != root.destination.gateway:
+        raise BadInput("EMITTER", "The log is not the destination gateway's.", where=_hex(log.address))
+    place = word(message.generation) + word(message.sequence)
+    if log.topics != (MESSAGE_COMMITTED, message.id, message.lane) or log.data[:64] != place or len(log.data) != 128:
+        raise Refused("COMMIT_MISMATCH", "The log is not the commit of this message.", where=where)
+    if log.data[64:96] != word(1) or not verdict.executed:
+        raise Refused("COMMIT_NOT_EXECUTED", "The message was committed, but the mirror's call failed.", where=where)
+    if log.data[96:] != verdict.outcome or verdict.outcome != MIRRORED:
+        raise Refused("COMMIT_MISMATCH", "The mirror did not take the anchor, or the verdict says so.", where=where)
+    if not verdict.checked_from <= committed.block_number:
+        raise Refused("COMMIT_NOT_CHECKED", "The notaries re-executed only blocks after the commit.", where=where)
+
+
+def _require_quorum(root: TrustRoot, epoch: int, digest: bytes, packed: bytes, where: str) -> tuple[int, ...]:
+    try:
+        return root.committee.check(epoch, digest, packed)
+    except Problem as error:
+        place = f"{where}.signatures" + (f", {error.where}" if error.where else "")
+        what = f"The notaries' signatures do not hold: {error.what}."
+        raise Refused(error.code, what, where=place, cure="A quorum of the notaries must have signed this.") from error
+
+
+def _verdict_digest(judged: Judged, root: TrustRoot) -> bytes:
+    return verdict_digest(
+        chain_id=root.transaction.chain_id, registry=root.transaction_registry, verdict=judged.verdict
+    )
+
+
+def _notaries(members: tuple[int, ...], root: TrustRoot) -> str:
+    listed = ", ".join(str(member) for member in members)
+    committee = root.committee
+    return f"{len(members)} of {len(committee.members)} notaries (members {listed}; epoch {committee.epoch})"
+
+
+def _hex(value: bytes) -> str:
+    return f"0x{value.hex()}"

@@ -1,0 +1,272 @@
+"""The bundle as a value and as bytes: `dump`, `load`. Nothing is verified here but the seal and the form.
+
+    pledgetrail-bundle/1\\n      21 bytes
+    SHA-256 of the body         32 bytes
+    body                        deterministic CBOR, see README.md
+
+The seal lets any changed byte be noticed at once; it convinces nobody, since anyone can make it. May never happen
+here: two byte strings for one bundle, or a field that is ignored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from ledger.attestation import Verdict
+from ledger.bundle import cbor
+from ledger.bundle.cbor import Cbor, CborLike
+from ledger.errors import BadInput, Refused
+
+MAGIC: Final = b"pledgetrail-bundle/1\n"
+SEAL_BYTES: Final = 32
+MAX_BUNDLE_BYTES: Final = 64 * 1024 * 1024
+MAX_OBJECTS: Final = 20_000
+MAX_PATH_HASHES: Final = 64  # more than a log of 2^63 entries needs
+MAX_PROOF_NODES: Final = 64  # of a receipts trie; its keys have at most 5 bytes
+MAX_SUBJECT_CHARS: Final = 512
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedObject:
+    """What one entry of the log is the digest of, and the proof that the log holds it.
+
+    `domain` says what `canonical` is: trust root, enrolment, evidence (its envelope) or event. `salt`: 32 bytes;
+    `index`: the entry's number in the log; `path`: its inclusion proof in the tree of the checkpoint's size.
+    """
+
+    domain: str
+    salt: bytes
+    canonical: bytes
+    index: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLog:
+    """One log of one block: `header` as RLP, `proof` the receipts trie's nodes for `transaction`, root first.
+
+    `log_index` counts within the transaction, both from 0.
+    """
+
+    header: bytes
+    proof: tuple[bytes, ...]
+    transaction: int
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """The certificate with which the destination let the message in.
+
+    `path`: from the message's leaf up, each a byte saying where the sibling stands (0 left, 1 right) and its 32-byte
+    hash. `signatures`: packed, 66 bytes each.
+    """
+
+    epoch: int
+    path: tuple[bytes, ...]
+    signatures: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The notaries' verdict over the commit, their packed signatures, and the credential the registry holds."""
+
+    verdict: Verdict
+    signatures: bytes
+    credential: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Everything one file carries. `subject`: normal identifier of the unit; `objects` by rising index.
+
+    `note`: the cosigned checkpoint; `sent`, `committed`: the anchor leaving the origin and arriving at the destination.
+    """
+
+    subject: str
+    objects: tuple[LoggedObject, ...]
+    note: bytes
+    sent: BlockLog
+    attested: Attested
+    committed: BlockLog
+    judged: Judged
+
+
+def dump(bundle: Bundle) -> bytes:
+    """The bundle's file. Raises `BadInput` BUNDLE_SIZE, and BUNDLE_FIELD for what `load` would refuse."""
+    body = cbor.encode(_write(bundle))
+    _read(cbor.decode(body))
+    raw = MAGIC + hashlib.sha256(body).digest() + body
+    _check_size(raw)
+    return raw
+
+
+def load(raw: bytes) -> Bundle:
+    """Read a bundle's file; verify its seal and nothing else.
+
+    Raises `BadInput` BUNDLE_FORMAT (no bundle), BUNDLE_SIZE, NON_CANONICAL, BUNDLE_LIMIT, BUNDLE_FIELD; `Refused`
+    BUNDLE_CORRUPT (a byte changed).
+    """
+    _check_size(raw)
+    if not raw.startswith(MAGIC):
+        raise BadInput(
+            "BUNDLE_FORMAT",
+            "The file is empty." if not raw else "This file is no proof bundle, or one of another version.",
+            cure="Give the file that the unit's page or `pledgetrail demo` wrote.",
+        )
+    seal, body = raw[len(MAGIC) : len(MAGIC) + SEAL_BYTES], raw[len(MAGIC) + SEAL_BYTES :]
+    if hashlib.sha256(body).digest() != seal:
+        raise Refused(
+            "BUNDLE_CORRUPT",
+            "The file was changed or cut short after it was written: its bytes do not match its seal.",
+            cure="Get the file again from whoever gave it to you.",
+        )
+    return _read(cbor.decode(body))
+
+
+def _check_size(raw: bytes) -> None:
+    if len(raw) > MAX_BUNDLE_BYTES:
+        raise BadInput("BUNDLE_SIZE", f"A bundle has at most {MAX_BUNDLE_BYTES} bytes; this file has more.")
+
+
+def _write(bundle: Bundle) -> CborLike:
+    verdict = bundle.judged.verdict
+    return {
+        "subject": bundle.subject,
+        "objects": [
+            {"domain": o.domain, "salt": o.salt, "canonical": o.canonical, "index": o.index, "path": list(o.path)}
+            for o in bundle.objects
+        ],
+        "note": bundle.note,
+        "sent": _write_log(bundle.sent),
+        "attested": {
+            "epoch": bundle.attested.epoch,
+            "path": list(bundle.attested.path),
+            "signatures": bundle.attested.signatures,
+        },
+        "committed": _write_log(bundle.committed),
+        "judged": {
+            "verdict": {name: getattr(verdict, name) for name in Verdict.__slots__},
+            "signatures": bundle.judged.signatures,
+            "credential": bundle.judged.credential,
+        },
+    }
+
+
+def _write_log(log: BlockLog) -> CborLike:
+    return {
+        "header": log.header,
+        "proof": list(log.proof),
+        "transaction": log.transaction,
+        "log_index": log.log_index,
+    }
+
+
+def _read(value: Cbor) -> Bundle:
+    top = _Fields(value, "", ("subject", "objects", "note", "sent", "attested", "committed", "judged"))
+    return Bundle(
+        subject=top.text("subject", MAX_SUBJECT_CHARS),
+        objects=top.each("objects", _read_object, MAX_OBJECTS),
+        note=top.data("note"),
+        sent=_read_log(top.values["sent"], "sent."),
+        attested=_read_attested(top.values["attested"]),
+        committed=_read_log(top.values["committed"], "committed."),
+        judged=_read_judged(top.values["judged"]),
+    )
+
+
+def _read_object(value: Cbor, where: str) -> LoggedObject:
+    fields = _Fields(value, where, LoggedObject.__slots__)
+    return LoggedObject(
+        domain=fields.text("domain", 128),
+        salt=fields.data("salt", 32),
+        canonical=fields.data("canonical"),
+        index=fields.number("index"),
+        path=fields.each("path", _item(32), MAX_PATH_HASHES),
+    )
+
+
+def _read_log(value: Cbor, where: str) -> BlockLog:
+    fields = _Fields(value, where, BlockLog.__slots__)
+    return BlockLog(
+        header=fields.data("header"),
+        proof=fields.each("proof", _item(), MAX_PROOF_NODES),
+        transaction=fields.number("transaction"),
+        log_index=fields.number("log_index"),
+    )
+
+
+def _read_attested(value: Cbor) -> Attested:
+    fields = _Fields(value, "attested.", Attested.__slots__)
+    return Attested(fields.number("epoch"), fields.each("path", _item(33), MAX_PATH_HASHES), fields.data("signatures"))
+
+
+def _read_judged(value: Cbor) -> Judged:
+    fields = _Fields(value, "judged.", Judged.__slots__)
+    said = _Fields(fields.values["verdict"], "judged.verdict.", Verdict.__slots__)
+    verdict = Verdict(
+        id=said.data("id", 32),
+        epoch=said.number("epoch"),
+        origin_block=said.data("origin_block", 32),
+        commit_block=said.data("commit_block", 32),
+        commit_transaction=said.data("commit_transaction", 32),
+        checked_from=said.number("checked_from"),
+        verdict=said.number("verdict"),
+        executed=said.flag("executed"),
+        outcome=said.data("outcome", 32),
+    )
+    return Judged(verdict, fields.data("signatures"), fields.data("credential", 32))
+
+
+class _Fields:
+    """A map whose keys are exactly the given ones, read with their types."""
+
+    def __init__(self, value: Cbor, path: str, names: tuple[str, ...]) -> None:
+        if not isinstance(value, dict) or value.keys() != set(names):
+            raise _bad(path.rstrip(".") or "body", f"is not a map of {', '.join(names)}")
+        self.values, self._path = value, path
+
+    def text(self, name: str, most: int) -> str:
+        value = self.values[name]
+        if not isinstance(value, str) or not 0 < len(value) <= most or not value.isprintable():
+            raise _bad(self._path + name, f"is not a printable text of 1 to {most} characters")
+        return value
+
+    def data(self, name: str, length: int | None = None) -> bytes:
+        return _item(length)(self.values[name], self._path + name)
+
+    def number(self, name: str) -> int:
+        value = self.values[name]
+        if type(value) is not int:  # a bool is an int to isinstance
+            raise _bad(self._path + name, "is not a whole number")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self.values[name]
+        if not isinstance(value, bool):
+            raise _bad(self._path + name, "is neither true nor false")
+        return value
+
+    def each(self, name: str, read: Callable[[Cbor, str], _T], most: int) -> tuple[_T, ...]:
+        value = self.values[name]
+        if not isinstance(value, list) or len(value) > most:
+            raise _bad(self._path + name, f"is not a list of at most {most}")
+        return tuple(read(item, f"{self._path}{name}[{place}].") for place, item in enumerate(value))
+
+
+def _item(length: int | None = None) -> Callable[[Cbor, str], bytes]:
+    def read(value: Cbor, where: str) -> bytes:
+        if not isinstance(value, bytes) or (length is not None and len(value) != length):
+            raise _bad(where.rstrip("."), "is not a byte string" + (f" of {length} bytes" if length else ""))
+        return value
+
+    return read
+
+
+def _bad(field: str, reason: str) -> BadInput:
+    return BadInput("BUNDLE_FIELD", f"The bundle cannot be read: {field} {reason}.", where=field)

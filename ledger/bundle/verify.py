@@ -1,0 +1,101 @@
+"""`verify`: one file in, everything it proves out, or the first thing in it that does not hold.
+
+Trust flows one way: the trust root names the notaries; a quorum of them signed the verdict; the verdict names two
+blocks; their receipts hold the anchor; the anchor is the checkpoint; the checkpoint holds the entries; the entries are
+the unit's events and the devices' signed evidence. May never happen here: I/O, a clock, or an answer a caller could
+take for a yes without looking.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from ledger.bundle.contents import embedded_trust_root, verify_contents, verify_entries
+from ledger.bundle.crossing import verify_crossing
+from ledger.bundle.findings import Findings, Proven, utc_text
+from ledger.bundle.format import load
+from ledger.bundle.trust_root import TrustRoot
+from ledger.checkpoint import CosignedCheckpoint, open_cosigned
+from ledger.errors import Refused
+
+NOT_PROVEN: Final = (
+    "That the code on the goods in your hand is not a copy: a bundle is about an identifier, not about an object.",
+    "That nothing else was recorded: events and segments that were never logged, or not put in here, leave no gap.",
+    "That a camera looked at the goods: its key says what it filmed, when by its own clock, and in what order.",
+    "That the events are true: the log proves that they were written down by then, not who is right.",
+    "The video itself, which is not in the file: hash a segment and compare its SHA-256 or CID with the evidence.",
+    "What came later: devices revoked, events corrected, pledges made or released after this checkpoint.",
+    "Anything a quorum of the notaries would lie about together: both blocks are believed on their signatures.",
+)
+
+_TRUST_ROOT_CAME_ALONG: Final = (
+    "That these are the right keys: the trust root came with the file. Compare its fingerprint with one you have from "
+    "elsewhere, or pass the trust root you trust with --trust-root."
+)
+
+
+def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
+    """Verify a bundle's file against `trust_root`, or against the copy it carries where that is None.
+
+    Raises the first step's error: `Refused` BUNDLE_CORRUPT, TRUST_ROOT, CONFIG_SET, QUORUM, SET_EPOCH, SIG_…,
+    VERDICT_…, HEADER_HASH, PROOF_…, ANCHOR_MISMATCH, COMMIT_…, CREDENTIAL_MISMATCH, QUORUM_MISSING, SUBJECT_UNKNOWN,
+    SUPERFLUOUS, DEVICE_…, EVIDENCE_…; `BadInput` BUNDLE_FORMAT, BUNDLE_…, NON_CANONICAL and what the readers raise.
+    """
+    bundle = load(raw)
+    root = embedded_trust_root(bundle)
+    if trust_root is not None and root != trust_root:
+        raise Refused(
+            "TRUST_ROOT",
+            "The bundle was made under another trust root than the one given.",
+            where=f"the bundle's fingerprint is {root.fingerprint}, yours {trust_root.fingerprint}",
+            cure="Find out which one is right before believing either: ask the log's operator and a notary.",
+        )
+    anchored = verify_crossing(bundle, root)
+    cosigned = open_cosigned(bundle.note, log_key=root.log, cosigners=root.cosigners, quorum=root.quorum)
+    anchored.require(cosigned.checkpoint)
+    seen_by = _seen_by(cosigned, root)
+    logged = verify_entries(bundle, cosigned.checkpoint)
+    contents = verify_contents(bundle, seen_by=seen_by)
+    return Findings(
+        subject=bundle.subject,
+        fingerprint=root.fingerprint,
+        trust_root_was_given=trust_root is not None,
+        proven=(
+            Proven("sealed", "No byte changed since the file was written.", "SHA-256"),
+            _tell_trust_root(root, given=trust_root is not None),
+            *anchored.proven,
+            _tell_checkpoint(cosigned, seen_by),
+            logged,
+            *contents.proven,
+        ),
+        contradictions=contents.contradictions,
+        not_proven=NOT_PROVEN if trust_root is not None else (_TRUST_ROOT_CAME_ALONG, *NOT_PROVEN),
+    )
+
+
+def _seen_by(cosigned: CosignedCheckpoint, root: TrustRoot) -> datetime:
+    """When notaries had seen this state: not the earliest word, which a liar could give, but one a quorum outweighs."""
+    faults = len(root.cosigners) - root.quorum
+    times = sorted(cosignature.time for cosignature in cosigned.cosignatures)
+    seconds = times[min(faults, len(times) - 1)]
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Refused("COSIGNATURE_FUTURE", "The cosigners' time is beyond any calendar.", where=str(seconds)) from None
+
+
+def _tell_trust_root(root: TrustRoot, *, given: bool) -> Proven:
+    who = "given by you" if given else "came with the file: compare its fingerprint"
+    return Proven("trust_root", f"Trust root {root.fingerprint}.", who)
+
+
+def _tell_checkpoint(cosigned: CosignedCheckpoint, seen_by: datetime) -> Proven:
+    checkpoint = cosigned.checkpoint
+    return Proven(
+        "checkpoint",
+        f"The log {checkpoint.origin} had {checkpoint.size} entries with the anchored root.",
+        "; ".join(f"{c.cosigner.name} at {utc_text(c.time)}" for c in cosigned.cosignatures),
+        utc_text(seen_by),
+        {"root": checkpoint.root.hex()},
+    )
