@@ -131,7 +131,7 @@ class NotaryPanel:
 
     def judge(self, message: Message, origin: Place, commit: Place, *, chain_id: int, registry: bytes) -> JudgedCommit:
         """Collect a quorum of equal verdicts over a commit. Errors: `Unavailable` WAITING, or what a quorum refused."""
-        body = {"origin": locator(origin), "commit": locator(commit) | {"chain": caip2(commit.chain_id)}}
+        body = {"origin": locator(origin), "commit": locator(commit, chain="chain")}
         by_verdict: dict[Verdict, dict[int, Signature]] = {}
 
         def take(answer: dict[str, Any]) -> None:
@@ -217,10 +217,10 @@ def _cosign(notary: Notary, note: bytes, old_size: int, proof_from: Callable[[in
     return None
 
 
-def locator(place: Place) -> dict[str, Any]:
-    """Where a log stands, as the notaries' API takes it."""
+def locator(place: Place, *, chain: str = "origin") -> dict[str, Any]:
+    """Where a log stands, as the notaries' API takes it; `chain` is the name of the field that says on which one."""
     return {
-        "origin": caip2(place.chain_id),
+        chain: caip2(place.chain_id),
         "block": place.block,
         "transaction_index": place.transaction_index,
         "log_index": place.log_index,
