@@ -1,0 +1,119 @@
+"""Everything that runs during the demo, opened in order and closed in reverse: chains, notaries, relay, ledger.
+
+One process here; each part would run by itself with the same configuration on a machine of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.deploy import ChainPlan, Deployment, LogIdentity
+from contracts.manifest import Cosigner, Manifest, Role
+from examples.demo.accounts import load_accounts
+from examples.demo.chains import NAMES, Chains, open_chains
+from examples.demo.folder import DataFolder
+from ledger.checkpoint import CosignerKey
+from ledger.quorum import Committee
+from ledger.secp256k1 import SigningKey
+from ledger.serve import RunningServer, serve
+from ledger.store import Cosigners, Ledger
+from ledger.web.app import create_app
+from notary.config import NotaryConfig
+from notary.service import start as start_notary
+from notary.signer import create_keys
+from relay.anchorer import Anchorer
+from relay.indexer import Indexer
+from relay.notaries import HttpNotary, NotaryPanel
+from relay.relay import Relay
+
+NOTARIES = 4
+LOG_ORIGIN = "pledgetrail.example/tea"
+MANIFEST_FILE = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a user brings instead of the embedded default: nodes by role, funded accounts, their trie rule."""
+
+    nodes: Mapping[Role, str]
+    accounts: Path | None
+    trie: str
+
+
+@dataclass(slots=True)
+class House:
+    """The running parts. `manifest` is what everyone agreed on at deployment."""
+
+    folder: DataFolder
+    accounts: dict[str, SigningKey]
+    chains: Chains
+    manifest: Manifest
+    ledger: Ledger
+    relay: Relay
+    anchorer: Anchorer
+    pages: RunningServer
+
+
+def open_house(
+    opened: ExitStack, folder: DataFolder, *, port: int, outside: Outside, say: Callable[[str], None]
+) -> House:
+    """Open every part; `opened` closes them. `say` hears of each, for a progress display.
+
+    The port is taken first: a port in use is refused before anything is written. Errors: those of each part.
+    """
+    accounts = load_accounts(outside.accounts or folder / "accounts.json")
+    say("starting three chains")
+    chains = open_chains(folder / "chains", outside.nodes, accounts.values())
+    opened.callback(chains.stop)
+    public_keys = [create_keys(folder.notary(index)) for index in range(NOTARIES)]
+    names = [f"notary-{index + 1}.pledgetrail.example" for index in range(NOTARIES)]
+    cosigners = tuple(Cosigner(name, keys.cosigning) for name, keys in zip(names, public_keys, strict=True))
+    committee = Committee(1, tuple(keys.address for keys in public_keys))
+    counted = Cosigners(tuple(CosignerKey(c.name, c.public_key) for c in cosigners), committee.quorum)
+    ledger = Ledger.open(folder.path, origin=LOG_ORIGIN, cosigners=counted)
+    opened.callback(ledger.close)
+    log = LogIdentity(LOG_ORIGIN, ledger.log.key.public_key, accounts["anchorer"].address)
+    manifest = _manifest(folder / MANIFEST_FILE, chains, accounts, committee, cosigners, log, outside.trie, say)
+    say(f"starting {NOTARIES} notaries ({committee.quorum} must agree)")
+    notaries: list[HttpNotary] = []
+    for index in range(NOTARIES):
+        running = start_notary(NotaryConfig(index, manifest, chains.urls, folder.notary(index)), port=0)
+        opened.callback(running.stop)
+        notaries.append(HttpNotary(f"notary {index + 1}", running.url))
+        opened.callback(notaries[-1].close)
+    panel = NotaryPanel(notaries, committee)
+    opened.callback(panel.close)
+    say("starting the relay, the ledger's API and its pages")
+    payers = {chains.ids[role]: chains.transactor(role, accounts["relay"]) for role in Role}
+    relay = Relay(manifest, payers, panel, [Indexer(ledger.chains)])
+    opened.callback(relay.stop)
+    relay.start()
+    pages = serve(create_app(ledger), port=port)
+    opened.callback(pages.stop)
+    ledger.public_url = pages.url
+    anchorer = Anchorer(manifest, ledger.log, panel, chains.transactor(Role.ORIGIN, accounts["anchorer"]))
+    return House(folder, accounts, chains, manifest, ledger, relay, anchorer, pages)
+
+
+def _manifest(
+    path: Path,
+    chains: Chains,
+    accounts: Mapping[str, SigningKey],
+    committee: Committee,
+    cosigners: tuple[Cosigner, ...],
+    log: LogIdentity,
+    trie: str,
+    say: Callable[[str], None],
+) -> Manifest:
+    """The deployment this folder has made, or a new one; written whole or not at all."""
+    if path.exists():
+        return Manifest.load(path.read_bytes())
+    plans = {role: ChainPlan(NAMES[role], chains.transactor(role, accounts["deployer"]), trie=trie) for role in Role}
+    manifest = Deployment(plans, committee, cosigners, log, on_step=lambda step: say(f"deploying {step}")).run()
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_bytes(manifest.dump())
+    unfinished.replace(path)
+    return manifest
