@@ -4,15 +4,10 @@ check.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from eth.vm.forks.cancun.constants import BEACON_ROOTS_ADDRESS
-from eth.vm.forks.prague.constants import HISTORY_STORAGE_ADDRESS
-
 from contracts.node import Node
 from contracts.reexecution.ancestors import Ancestors
 from contracts.reexecution.claims import BlockReader, ClaimedBlock
-from contracts.reexecution.execution import Outcome, execute
+from contracts.reexecution.execution import Outcome, execute, system_slots
 from contracts.reexecution.header_rules import check_header
 from contracts.reexecution.post_state import PostState
 from contracts.reexecution.rules import ChainRules
@@ -68,16 +63,19 @@ class BlockChecker:
         _compare(block, outcome)
         self._compare_state(block, before, outcome)
 
-    def _expected(self, block: ClaimedBlock) -> dict[bytes, Iterable[int]]:
-        wanted: dict[bytes, Iterable[int]] = {block.header.beneficiary: ()}
+    def _expected(self, block: ClaimedBlock) -> dict[bytes, set[int]]:
+        """What the block will surely read, and what the node says it read."""
+        wanted: dict[bytes, set[int]] = {block.header.beneficiary: set()}
         if self._rules.system_writes:
-            wanted |= {bytes(BEACON_ROOTS_ADDRESS): (), bytes(HISTORY_STORAGE_ADDRESS): ()}
-        return wanted | dict(block.hints.slots)
+            wanted |= system_slots(block.header)
+        for address, slots in block.hints.slots.items():
+            wanted.setdefault(address, set()).update(slots)
+        return wanted
 
     def _compare_state(self, block: ClaimedBlock, before: Witness, outcome: Outcome) -> None:
         header = block.header
         after = Witness(self._node, self._known, header.state_root, header.number)
-        touched = {address: set(slots) for address, slots in self._expected(block).items()}
+        touched = self._expected(block)
         for address in before.accounts:
             touched.setdefault(address, set())
         for address, slot in before.slots:
@@ -86,10 +84,8 @@ class BlockChecker:
         post_state = PostState(self._known, before, after, keeps_zero_leaves=keeps)
         root = post_state.root(outcome.changes, touched)
         if root != header.state_root:
-            raise Disagreement(
-                f"the state root is 0x{header.state_root.hex()}, executing the transactions gives 0x{root.hex()}",
-                where=f"block {header.number}",
-            )
+            stated = f"the state root is 0x{header.state_root.hex()}, executing the transactions gives 0x{root.hex()}"
+            raise Disagreement(f"{stated}: {post_state.first_difference()}", where=f"block {header.number}")
 
 
 def _compare(block: ClaimedBlock, outcome: Outcome) -> None:

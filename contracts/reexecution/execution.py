@@ -15,7 +15,15 @@ from typing import Any
 
 from eth.exceptions import PyEVMError
 from eth.vm.chain_context import ChainContext
+from eth.vm.forks.cancun.constants import BEACON_ROOTS_ADDRESS, HISTORY_BUFFER_LENGTH
 from eth.vm.forks.prague.blocks import PragueBlockHeader
+from eth.vm.forks.prague.constants import (
+    CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
+    HISTORY_SERVE_WINDOW,
+    HISTORY_STORAGE_ADDRESS,
+    WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+)
+from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import DecodingError, DeserializationError
 
@@ -23,12 +31,16 @@ from contracts.embedded.rules import EmbeddedState, EmbeddedVM
 from contracts.reexecution.accounts import Change, ProvenAccounts
 from contracts.reexecution.claims import ClaimedBlock
 from contracts.reexecution.rules import ChainRules
-from contracts.reexecution.verdict import Disagreement
+from contracts.reexecution.verdict import Disagreement, Inexecutable
 from contracts.reexecution.witness import Witness
+from ledger.errors import Problem
 from ledger.ethereum.header import Header
 from ledger.ethereum.tx_receipt import TxReceipt, decode_tx_receipt
 
 WEI_PER_GWEI = 10**9
+
+# What py-evm and its libraries raise about a transaction that no honest block could hold.
+_VERDICTS = (ValidationError, PyEVMError, BadSignature, DecodingError, DeserializationError)
 
 
 class ProvenState(EmbeddedState):
@@ -91,6 +103,17 @@ def execute(block: ClaimedBlock, before: Witness, ancestors: Iterable[bytes], ru
     )
 
 
+def system_slots(header: Header) -> dict[bytes, set[int]]:
+    """The accounts and slots that the system writes and requests of a block read, by address."""
+    moment = header.timestamp % int(HISTORY_BUFFER_LENGTH)
+    return {
+        bytes(BEACON_ROOTS_ADDRESS): {moment, moment + int(HISTORY_BUFFER_LENGTH)},
+        bytes(HISTORY_STORAGE_ADDRESS): {(header.number - 1) % int(HISTORY_SERVE_WINDOW)},
+        bytes(WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS): set(),
+        bytes(CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS): set(),
+    }
+
+
 def _machine(
     header: Header, accounts: ProvenAccounts, ancestors: Iterable[bytes], rules: ChainRules
 ) -> tuple[Any, Any]:
@@ -119,7 +142,8 @@ def _decode(vm: Any, raw: bytes, rules: ChainRules, where: str) -> Any:
     try:
         transaction = vm.get_transaction_builder().decode(raw)
         transaction.validate()
-    except (ValidationError, PyEVMError, DecodingError, DeserializationError) as error:
+        transaction.check_signature_validity()
+    except _VERDICTS as error:
         raise _impossible(error, where) from error
     if transaction.chain_id not in (None, rules.chain_id):
         raise Disagreement(f"the transaction was signed for chain {transaction.chain_id}", where=where)
@@ -129,9 +153,14 @@ def _decode(vm: Any, raw: bytes, rules: ChainRules, where: str) -> Any:
 def _apply(vm: Any, header: Any, transaction: Any, where: str, accounts: ProvenAccounts) -> tuple[Any, Any]:
     try:
         receipt, _ = vm.apply_transaction(header, transaction)
-    except (ValidationError, PyEVMError) as error:
+    except _VERDICTS as error:
         _raise_failure(accounts)
         raise _impossible(error, where) from error
+    except Problem:
+        raise
+    except Exception as error:  # a fault of the engine is no verdict about the block
+        _raise_failure(accounts)
+        raise Inexecutable(f"py-evm failed: {type(error).__name__}: {error}"[:300], where=where) from error
     _raise_failure(accounts)
     return receipt, vm.increment_blob_gas_used(vm.add_receipt_to_header(header, receipt), transaction)
 

@@ -16,7 +16,7 @@ from contracts.reexecution.witness import KnownState, Witness
 from ledger.ethereum import rlp_strict
 from ledger.ethereum.nodes import Node as TrieNode
 from ledger.ethereum.partial_trie import EMPTY_TRIE_ROOT, MissingNode, PartialTrie, unjoined
-from ledger.ethereum.trie import Account, account_key, slot_key
+from ledger.ethereum.trie import EMPTY_ACCOUNT, Account, account_key, slot_key
 
 ZERO_LEAF = rlp_strict.encode(b"")
 
@@ -29,6 +29,7 @@ class PostState:
         self._before = before
         self._after = after
         self._keeps = keeps_zero_leaves
+        self._computed: dict[bytes, Account | None] = {}
 
     def root(self, changes: Mapping[bytes, Change], touched: Mapping[bytes, Iterable[int]]) -> bytes:
         """The root after `changes`. `touched` matters only where zero leaves are kept. Errors: those of
@@ -36,7 +37,7 @@ class PostState:
         """
         if self._keeps:
             self._after.prefetch({address: set(slots) for address, slots in touched.items()})
-        accounts: dict[bytes, Account | None] = {}
+        accounts = self._computed = {}
         for address in {*changes, *(touched if self._keeps else ())}:
             change = changes.get(address) or self._unchanged(address)
             accounts[address] = self._account(address, change, set(touched.get(address, ())))
@@ -45,8 +46,21 @@ class PostState:
         for address in accounts:
             self._before.account(address)  # so that the way to its leaf is known
         addresses = {account_key(address): address for address in accounts}
-        self._apply(trie, leaves, lambda key: self._after.fetch_again(addresses[key], ()))
+        self._apply(trie, leaves, lambda gone: self._after.fetch_again({addresses[key]: () for key in gone}))
         return trie.root
+
+    def first_difference(self) -> str:
+        """For people: the first touched account that the node's own proofs show otherwise than computed."""
+        for address in sorted(self._computed):
+            ours, theirs = self._computed[address], self._after.account(address)
+            if ours != theirs:
+                pairs = [
+                    (name, getattr(ours or EMPTY_ACCOUNT, name), getattr(theirs or EMPTY_ACCOUNT, name))
+                    for name in ("nonce", "balance", "code_hash", "storage_root")
+                ]
+                names = [name.replace("_", " ") for name, our, their in pairs if our != their] or ["existence"]
+                return f"account 0x{address.hex()} has another {' and '.join(names)}"
+        return "something that no transaction touched was changed"
 
     def _unchanged(self, address: bytes) -> Change:
         account = self._before.account(address)
@@ -82,7 +96,7 @@ class PostState:
             leaves[slot_key(slot)] = self._leaf(address, slot, value)
         trie = PartialTrie(root, self._known.nodes)
         slots = {slot_key(slot): slot for slot in values}
-        self._apply(trie, leaves, lambda key: self._after.fetch_again(address, (slots[key],)))
+        self._apply(trie, leaves, lambda gone: self._after.fetch_again({address: [slots[key] for key in gone]}))
         return trie.root
 
     def _leaf(self, address: bytes, slot: int, value: int) -> bytes | None:
@@ -94,40 +108,29 @@ class PostState:
         self,
         trie: PartialTrie,
         leaves: Mapping[bytes, bytes | None],
-        later_nodes: Callable[[bytes], list[TrieNode]],
+        later_nodes: Callable[[list[bytes]], list[TrieNode]],
     ) -> None:
-        # Set first, remove after: removing may join nodes, and joining early would ask for neighbours in
-        # vain.
+        # Set first, remove after: removing may join nodes, and joining early would ask for neighbours in vain.
         for key, leaf in leaves.items():
             if leaf is not None:
                 trie.set(key, leaf)
-        later: list[TrieNode] = []
-        for key, leaf in leaves.items():
-            if leaf is None:
-                self._remove(trie, key, later, later_nodes)
+        gone = [key for key, leaf in leaves.items() if leaf is None]
+        later: list[TrieNode] | None = None
+        for key in gone:
+            while True:
+                try:
+                    trie.remove(key)
+                    break
+                except MissingNode as missing:
+                    later = later_nodes(gone) if later is None else later
+                    self._resolve(trie, missing.node_hash, later)
 
-    def _remove(
-        self,
-        trie: PartialTrie,
-        key: bytes,
-        later: list[TrieNode],
-        later_nodes: Callable[[bytes], list[TrieNode]],
-    ) -> None:
-        fetched = False
-        while True:
-            try:
-                trie.remove(key)
-            except MissingNode as missing:
-                if not fetched:
-                    later += later_nodes(key)
-                    fetched = True
-                found = unjoined(missing.node_hash, later)
-                if found is None:
-                    # Neither leaf nor extension: a branch, whose hash is all that joining needs. If the node
-                    # hid
-                    # a leaf from us, the root comes out wrong, and that is the verdict it deserves.
-                    trie.assume_branch(missing.node_hash)
-                else:
-                    self._known.nodes[missing.node_hash] = found
-            else:
-                return
+    def _resolve(self, trie: PartialTrie, node_hash: bytes, later: list[TrieNode]) -> None:
+        """Say what the neighbour of a removed key is, that must now be joined."""
+        found = unjoined(node_hash, later)
+        if found is not None:
+            self._known.nodes[node_hash] = found
+        else:
+            # Neither leaf nor extension: a branch, whose hash is all that joining needs. If the node hid a leaf
+            # from us, the root comes out wrong, and that is the verdict it deserves.
+            trie.assume_branch(node_hash)

@@ -124,9 +124,9 @@ class Witness:
                 lacking[address] = missing
         self._fetch(lacking)
 
-    def fetch_again(self, address: bytes, slots: Iterable[int]) -> list[TrieNode]:
+    def fetch_again(self, wanted: Mapping[bytes, Iterable[int]]) -> list[TrieNode]:
         """Fetch the proofs even if they are known, and return their nodes."""
-        return self._fetch({address: frozenset(slots)})
+        return self._fetch({address: frozenset(slots) for address, slots in wanted.items()})
 
     def _can_read(self, address: bytes, slot: int) -> bool:
         try:
