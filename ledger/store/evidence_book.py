@@ -13,12 +13,14 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from ledger.bundle.enrolment import DEVICE_DOMAIN, write_enrolment
 from ledger.canonical import canonical_json, digest
 from ledger.errors import BadInput, Refused
 from ledger.evidence import EVIDENCE_DOMAIN, Device, Evidence, SegmentStatement, SignedEvidence, read_statement
 from ledger.gs1 import parse
 from ledger.store.database import Database
 from ledger.store.entries import append_entry
+from ledger.store.statement_book import enter
 from ledger.store.tables import DeviceRow, SegmentRow
 
 EVIDENCE_ENTRY_DOMAIN = EVIDENCE_DOMAIN
@@ -57,10 +59,12 @@ class SqlEvidenceBook:
         self._database = database
 
     def enrol(self, device: Device) -> None:
-        """Enrol a device, or repeat an enrolment. `Refused` DEVICE_KNOWN when the id has another key or period."""
+        """Enrol and log a device, or repeat that. `Refused` DEVICE_KNOWN: the id has another key or period."""
         with self._database.writing() as session:
             row = session.get(DeviceRow, device.id)
             if row is None:
+                # Logged before its first evidence: a bundle then needs nobody's word for whose key it was.
+                enter(session, DEVICE_DOMAIN, write_enrolment(device))
                 session.add(
                     DeviceRow(
                         id=device.id,

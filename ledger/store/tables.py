@@ -41,6 +41,16 @@ class EntryRow(SQLModel, table=True):
     object_digest: bytes
 
 
+class StatementRow(SQLModel, table=True):
+    """A logged statement with no table of its own: an enrolment, a trust root."""
+
+    __tablename__ = "statement"
+    digest: bytes = Field(primary_key=True)
+    entry: int = Field(unique=True, foreign_key="entry.index")
+    domain: str = Field(index=True)
+    canonical: bytes
+
+
 class SegmentRow(SQLModel, table=True):
     """One segment of video and the evidence for it, kept as the bytes the device signed."""
 

@@ -1,0 +1,53 @@
+"""The statement book: what is said once and logged, such as a device's enrolment or the trust root of the deployment.
+
+May never happen here: a statement without its log entry, or one statement in two entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from ledger.canonical import digest
+from ledger.store.database import Database
+from ledger.store.entries import append_entry
+from ledger.store.tables import StatementRow
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Canonical bytes under a domain, and the index of their log entry."""
+
+    domain: str
+    canonical: bytes
+    entry: int
+
+
+class StatementBook:
+    """The statements of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def enter(self, domain: str, canonical: bytes) -> Statement:
+        """Log a statement; one that is held already is answered and not logged again."""
+        with self._database.writing() as session:
+            return enter(session, domain, canonical)
+
+    def of_domain(self, domain: str) -> tuple[Statement, ...]:
+        """Every statement of a domain, in the order of their entries."""
+        query = select(StatementRow).where(StatementRow.domain == domain).order_by(col(StatementRow.entry))
+        with self._database.reading() as session:
+            return tuple(Statement(row.domain, row.canonical, row.entry) for row in session.exec(query))
+
+
+def enter(session: Session, domain: str, canonical: bytes) -> Statement:
+    """Log a statement inside the caller's write."""
+    key = digest(domain, canonical)
+    row = session.get(StatementRow, key)
+    if row is None:
+        entry = append_entry(session, domain=domain, canonical=canonical, object_digest=key)
+        row = StatementRow(digest=key, entry=entry.index, domain=domain, canonical=canonical)
+        session.add(row)
+    return Statement(row.domain, row.canonical, row.entry)
