@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from ledger.canonical import JsonValue, canonical_json
 from ledger.epcis.context import CONTEXT_URL, STANDARD_PREFIXES, Context
-from ledger.epcis.limits import MAX_TEXT_CHARACTERS
+from ledger.epcis.limits import MAX_TEXT_CHARACTERS, MAX_VALUES
 from ledger.epcis.problems import at, bad_context, bad_field, over_limit
 
+_CONTEXT_PLACES = re.compile(r"/@context|/epcisBody/eventList/[0-9]+/@context")
 # Control characters but tab and line ends: no database or page treats them alike.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -35,43 +37,67 @@ def canonical_event(value: Mapping[str, JsonValue], context: Context) -> bytes:
     return canonical_json(kept)
 
 
-def inspect(value: JsonValue, pointer: str = "") -> None:
-    """Refuse what no member may hold: texts too long or with control characters, and contexts in the depths."""
-    for where, name, inner in _members(value, pointer):
-        if name == "@context" and not _may_hold_context(where):
-            raise bad_context(where, "a context inside a member", cure="Declare prefixes at the top.")
-        for text in (name, inner):
-            if not isinstance(text, str):
-                continue
-            if len(text) > MAX_TEXT_CHARACTERS:
-                raise over_limit(where, f"a text of {len(text)} characters; at most {MAX_TEXT_CHARACTERS}")
-            if _CONTROL.search(text):
-                raise bad_field(where, "a control character in a text")
+def inspect(value: JsonValue) -> None:
+    """Refuse what no member may hold: too much, texts too long or with control characters, contexts in the depths."""
+    for count, (frame, name, inner) in enumerate(_members(value)):
+        if count >= MAX_VALUES:
+            raise over_limit("", f"more than {MAX_VALUES} values")
+        if name == "@context" and not _CONTEXT_PLACES.fullmatch(_pointer(frame, name)):
+            raise bad_context(_pointer(frame, name), "a context inside a member", cure="Declare it at the top.")
+        if isinstance(name, str):
+            _require_text(name, frame, name)
+        if isinstance(inner, str):
+            _require_text(inner, frame, name)
 
 
-def _may_hold_context(pointer: str) -> bool:
-    return re.fullmatch(r"/@context|/epcisBody/eventList/[0-9]+/@context", pointer) is not None
+def _require_text(text: str, frame: _Frame, name: str | int) -> None:
+    if len(text) > MAX_TEXT_CHARACTERS:
+        what = f"a text of {len(text)} characters; at most {MAX_TEXT_CHARACTERS}"
+        raise over_limit(_pointer(frame, name)[:MAX_TEXT_CHARACTERS], what)
+    if _CONTROL.search(text):
+        raise bad_field(_pointer(frame, name), "a control character in a text")
 
 
-def _members(value: JsonValue, pointer: str) -> Iterator[tuple[str, str, JsonValue]]:
-    """(pointer, name, value) of everything inside `value`, without recursion; elements of a list have no name."""
-    waiting: list[tuple[str, JsonValue]] = [(pointer, value)]
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A container on the way down. Pointers are made from frames only when there is something to point at."""
+
+    value: JsonValue
+    parent: _Frame | None = None
+    name: str | int = ""
+
+
+def _pointer(frame: _Frame, name: str | int) -> str:
+    names = [name]
+    while frame.parent is not None:
+        names.append(frame.name)
+        frame = frame.parent
+    pointer = ""
+    for step in reversed(names):
+        pointer = at(pointer, step)
+    return pointer
+
+
+def _members(value: JsonValue) -> Iterator[tuple[_Frame, str | int, JsonValue]]:
+    """(container, name or place, value) of everything inside `value`, without recursion."""
+    waiting = [_Frame(value)]
     while waiting:
-        here, container = waiting.pop()
-        named: list[tuple[str, JsonValue]] = []
+        frame = waiting.pop()
+        container = frame.value
+        named: Iterable[tuple[str | int, JsonValue]] = ()
         if isinstance(container, dict):
-            named = list(container.items())
+            named = container.items()
         elif isinstance(container, list):
-            named = [(str(place), inner) for place, inner in enumerate(container)]
+            named = enumerate(container)
         for name, inner in named:
-            where = at(here, name)
-            yield where, name, inner
+            yield frame, name, inner
             if isinstance(inner, dict | list):
-                waiting.append((where, inner))
+                waiting.append(_Frame(inner, frame, name))
 
 
 def _texts(value: JsonValue) -> Iterator[str]:
-    for _, name, inner in _members(value, ""):
-        yield name
+    for _, name, inner in _members(value):
+        if isinstance(name, str):
+            yield name
         if isinstance(inner, str):
             yield inner

@@ -15,9 +15,9 @@ from ledger.epcis.canonical_form import inspect
 from ledger.epcis.context import EMPTY_CONTEXT, read_context
 from ledger.epcis.event import Event
 from ledger.epcis.fields import Extension, Fields
-from ledger.epcis.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, MAX_EVENTS
+from ledger.epcis.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, MAX_EVENTS, MAX_VALUES
 from ledger.epcis.master_data import Vocabulary, read_header
-from ledger.epcis.problems import at, bad_field, missing
+from ledger.epcis.problems import at, bad_field, missing, over_limit
 from ledger.epcis.read import read_event_object
 from ledger.errors import BadInput
 
@@ -87,8 +87,12 @@ def _parse(raw: bytes) -> JsonValue:
             "this is XML, which is not read here, whatever its version",
             cure="Send the document as EPCIS 2.0 JSON-LD; every EPCIS 2.0 tool can write it.",
         )
+    # Commas bound the number of values before any of them costs memory or time (a wide document, OWASP API4).
+    if len(raw) <= MAX_DOCUMENT_BYTES and raw.count(b",") > MAX_VALUES:
+        raise over_limit("", f"more than {MAX_VALUES} values")
     value = parse_json(raw, max_bytes=MAX_DOCUMENT_BYTES, max_depth=MAX_DOCUMENT_DEPTH)
-    inspect(value)
+    if isinstance(value, dict):
+        inspect(value)
     return value
 
 

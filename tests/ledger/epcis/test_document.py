@@ -272,6 +272,14 @@ def test_oa01_oa02_what_is_not_strict_json_is_refused(raw: bytes, code: str) -> 
     assert refusal_of(raw).code == code
 
 
+def test_oa02_a_document_of_too_many_values_is_refused_before_it_is_parsed() -> None:
+    wide = b"[" + b"1," * (epcis_limits.MAX_VALUES + 1) + b"1]"
+    assert refusal_of(wide).code == "EPCIS_LIMIT"
+    assert refusal_of(wide[:-2]).code == "EPCIS_LIMIT"  # and so is one that is not even JSON
+    nested = encoded(document(event(), **{"tea:a": [[]] * (epcis_limits.MAX_VALUES - 20)}))
+    assert refusal_of(nested.replace(b"[]", b"[{}]")).code == "EPCIS_LIMIT"  # two values for one comma
+
+
 @pytest.mark.parametrize(
     "number", ["NaN", "Infinity", "-Infinity", "1e999", "9007199254740993", "1" * 5000, "1E+1000000"]
 )

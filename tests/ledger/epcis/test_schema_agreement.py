@@ -56,12 +56,19 @@ def shape(event_type: str, pointer: str) -> str:
     return event_type + re.sub(r"/\d+", "/*", pointer)
 
 
+def pruned(value: Any) -> Any:
+    """`value` with two elements of each list and without extensions: as many shapes, far fewer nodes."""
+    if isinstance(value, dict):
+        return {name: pruned(inner) for name, inner in value.items() if ":" not in name}
+    return [pruned(inner) for inner in value[:2]] if isinstance(value, list) else value
+
+
 def one_event_documents() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for _, raw in example_documents():
         document = json.loads(raw)
         events = document["epcisBody"]["eventList"]
-        found.extend({**document, "epcisBody": {"eventList": [event]}} for event in events)
+        found.extend({**document, "epcisBody": {"eventList": [pruned(event)]}} for event in events)
     return found
 
 
@@ -142,7 +149,7 @@ def test_whatever_the_schema_refuses_we_refuse_and_where_we_are_stricter_we_say_
     assert weaker == []
     assert [name for name in stricter if not any(re.search(why, name) for why in STRICTER)] == []
     assert [why for why in STRICTER if not any(re.search(why, name) for name in stricter)] == []
-    assert (tried, refused_by_both, len(stricter)) == (4247, 3488, 77)
+    assert (tried, refused_by_both, len(stricter)) == (4156, 3422, 77)
 
 
 def test_the_unchanged_examples_pass_both(validator: Draft7Validator) -> None:
