@@ -7,9 +7,8 @@ extension with a declared prefix, or refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 from ledger.canonical import JsonValue
 from ledger.epcis.canonical_form import canonical_event
@@ -45,7 +44,7 @@ from ledger.gs1 import lot
 _OFFSET = re.compile(r"[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)")
 _ANY_GTIN = "00000000000000"  # only to hold an ILMD lot number against the rules of AI (10)
 
-Parts = dict[str, Any]  # keyword arguments of one event class; each reader below fills in what it read
+Parts = dict[str, object]  # keyword arguments of one event class; each reader below fills in what it read
 
 
 def read_event_object(value: JsonValue, pointer: str, context: Context | None) -> Event:
@@ -65,9 +64,7 @@ def read_event_object(value: JsonValue, pointer: str, context: Context | None) -
     parts.update(read(fields))
     parts["extensions"] = fields.extensions()
     assert isinstance(value, dict)  # Fields has refused anything else
-    event = make(canonical_bytes=canonical_event(value, fields.context), **parts)
-    assert isinstance(event, Event)
-    return event
+    return make(canonical_bytes=canonical_event(value, fields.context), **parts)
 
 
 def _read_shared(fields: Fields) -> Parts:
@@ -197,7 +194,7 @@ def _require_lot_number(extension: Extension, pointer: str) -> None:
         raise BadInput(problem.code, problem.what, where=pointer, cure=problem.cure) from None
 
 
-_READERS: Mapping[str, tuple[Any, Any]] = MappingProxyType(
+_READERS: Mapping[str, tuple[Callable[..., Event], Callable[[Fields], Parts]]] = MappingProxyType(
     {
         "ObjectEvent": (ObjectEvent, _read_object),
         "AggregationEvent": (AggregationEvent, _read_grouping),
