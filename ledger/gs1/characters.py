@@ -10,9 +10,7 @@ import re
 
 from ledger.errors import BadInput
 
-CHARACTER_SET_82 = frozenset(
-    "!\"%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
-)
+CHARACTER_SET_82 = frozenset("!\"%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 CHARACTER_SET_39 = frozenset("#-/0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 DIGITS = frozenset("0123456789")
 
@@ -52,14 +50,10 @@ def require_digits(text: str, *, where: str) -> str:
 def require_characters(text: str, allowed: frozenset[str], *, longest: int, where: str) -> str:
     """`text` unchanged if it has 1 to `longest` characters, all `allowed`; else GS1_LENGTH, GS1_SYNTAX."""
     if not 1 <= len(text) <= longest:
-        raise BadInput(
-            "GS1_LENGTH", f"a value of {len(text)} characters; 1 to {longest} are allowed", where=where
-        )
+        raise BadInput("GS1_LENGTH", f"a value of {len(text)} characters; 1 to {longest} are allowed", where=where)
     for character in text:
         if character not in allowed:
-            raise BadInput(
-                "GS1_SYNTAX", f"the character {character!r} is not in the GS1 character set", where=where
-            )
+            raise BadInput("GS1_SYNTAX", f"the character {character!r} is not in the GS1 character set", where=where)
     return text
 
 

@@ -63,14 +63,8 @@ def parse_epc_uri(text: str) -> Identifier:
     """The identifier an EPC URI names. Refuses GS1_SYNTAX, GS1_LENGTH; a pattern ends in one `*`."""
     _, _, form, name, body = (*text.split(":", 4), "", "", "")[:5]
     scheme = SCHEMES.get(name)
-    if (
-        scheme is None
-        or (form == "class") != (name == "lgtin")
-        or (form == "idpat" and name not in _PATTERNS)
-    ):
-        raise BadInput(
-            "GS1_SYNTAX", f"urn:epc:{form[:20]}:{name[:20]} is no EPC URI we know", where=text[:80]
-        )
+    if scheme is None or (form == "class") != (name == "lgtin") or (form == "idpat" and name not in _PATTERNS):
+        raise BadInput("GS1_SYNTAX", f"urn:epc:{form[:20]}:{name[:20]} is no EPC URI we know", where=text[:80])
     parts = body.split(".", scheme.parts - 1)
     if len(parts) != scheme.parts:
         raise BadInput("GS1_SYNTAX", f"{name} has {scheme.parts} parts, not {len(parts)}", where=text[:80])

@@ -79,9 +79,7 @@ class Identifier:
 
     def _require_key(self) -> tuple[tuple[str, str], ...]:
         if not self.ais:
-            raise WrongUse(
-                "GS1_NOT_A_KEY", f"{self.normal[:80]} is a URI, not a GS1 identifier", where=self.text[:80]
-            )
+            raise WrongUse("GS1_NOT_A_KEY", f"{self.normal[:80]} is a URI, not a GS1 identifier", where=self.text[:80])
         return self.ais
 
 
@@ -102,9 +100,7 @@ def from_ais(
     lot_code = _drop_redundant(qualifiers)
     ais = ((key.ai, value), *qualifiers.items())
     normal = CANONICAL_BASE + "".join(f"/{ai}/{escape_path(part)}" for ai, part in ais)
-    return Identifier(
-        normal, _level(key, qualifiers, serialised), ais, text or normal, prefix_length, lot_code
-    )
+    return Identifier(normal, _level(key, qualifiers, serialised), ais, text or normal, prefix_length, lot_code)
 
 
 def unit(gtin: str, serial: str, *, lot: str | None = None) -> Identifier:
