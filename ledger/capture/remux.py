@@ -44,7 +44,7 @@ def main() -> int:
     """Remux standard input to standard output. Exit status 0, or `FAILED` with a reason."""
     _bound_this_process()
     try:
-        with open(0, "rb", closefd=False) as file:  # noqa: PTH123 a descriptor, not a path
+        with open(0, "rb", closefd=False) as file:
             _remux(file)
     except (av.FFmpegError, MemoryError, ValueError) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}")

@@ -200,10 +200,9 @@ _MOTIFS = (_picking, _firing, _processing, _packing)
 def _frame(planes: tuple[bytes, bytes, bytes], index: int, coding: Coding) -> av.VideoFrame:
     frame = av.VideoFrame(coding.width, coding.height, coding.pixels)
     for plane, data in zip(frame.planes, planes, strict=True):
-        width, spare = plane.width, plane.line_size - plane.width
-        if spare:
-            data = b"".join(data[at : at + width] + bytes(spare) for at in range(0, len(data), width))
-        plane.update(data)
+        width, padding = plane.width, bytes(plane.line_size - plane.width)
+        rows = (data[at : at + width] for at in range(0, len(data), width))
+        plane.update(b"".join(row + padding for row in rows) if padding else data)
     frame.pts, frame.time_base = index, Fraction(1, coding.fps)
     return frame
 
@@ -214,5 +213,3 @@ def _silence(seconds: float) -> Iterator[av.AudioFrame]:
         frame.planes[0].update(bytes(frame.planes[0].buffer_size))
         frame.rate, frame.pts, frame.time_base = _SOUND_RATE, at, Fraction(1, _SOUND_RATE)
         yield frame
-
-

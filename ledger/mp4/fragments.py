@@ -128,9 +128,7 @@ def count_frames(source: ByteSource, movie: Movie) -> int:
 
 def _fragment(source: ByteSource, movie: Movie, moof: Box, mdat: Box) -> Fragment:
     if mdat.end - moof.start > MAX_SEGMENT_BYTES:
-        raise too_much(
-            f"{mdat.end - moof.start} bytes between two key frames", f"at most {MAX_SEGMENT_BYTES} bytes"
-        )
+        raise too_much(f"{mdat.end - moof.start} bytes between two key frames", f"at most {MAX_SEGMENT_BYTES} bytes")
     frames, base, duration, afresh = 0, None, 0, False
     for track, run in _runs(source, movie, moof):
         if not mdat.body <= run.start <= run.start + sum(run.sizes) <= mdat.end:
