@@ -34,7 +34,7 @@ class RunningNotary:
 
     def _keep_up(self) -> None:
         while not self._stopping.wait(RECHECK_SECONDS):
-            self.notary.recheck(self._stopping.is_set)
+            self.notary.keep_up(self._stopping.is_set)
 
 
 def start(config: NotaryConfig, *, host: str = "127.0.0.1", port: int = 0) -> RunningNotary:

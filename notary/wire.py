@@ -15,8 +15,10 @@ from ledger.errors import BadInput, Problem
 from ledger.interoperable import parse_caip2
 from ledger.merkle import HASH_BYTES
 from ledger.note import strict_base64
+from notary.attesting import Attestation
 from notary.journal import Attested
-from notary.notary import Attestation, SignedVerdict, Status
+from notary.judging import SignedVerdict
+from notary.notary import Status
 from notary.policy import LeavesNotReady, LeavesRefused
 from notary.proven import Locator
 

@@ -1,0 +1,134 @@
+"""Row 5 of the journey: proposals read at finality, judged, written down, and only then attested under one root.
+
+All leaves of a request are signed or none; a refused one is named, so that the asker forms the root again without it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ledger.attestation import attestation_digest
+from ledger.errors import BadInput, Problem, Unavailable
+from ledger.proposal import Chain, Message
+from ledger.quorum import root_over
+from notary import policy
+from notary.chains import Chains
+from notary.journal import Attested, Journal
+from notary.policy import LeafRefusal
+from notary.proven import Locator, ProvenBlock, Witnessed
+from notary.signer import Signer
+from notary.watcher import View
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A signature over the root of `ids` for their one destination. `signature`: `r ‖ s ‖ v`."""
+
+    epoch: int
+    root: bytes
+    ids: tuple[bytes, ...]
+    member: int
+    signature: bytes
+
+
+class Attesting:
+    """Attests as one member. Safe to share between threads."""
+
+    def __init__(self, chains: Chains, journal: Journal, signer: Signer, *, member: int) -> None:
+        self._chains, self._journal, self._signer, self._member = chains, journal, signer, member
+        self._lock = threading.Lock()
+
+    def attest(self, leaves: Sequence[Locator]) -> Attestation:
+        """Attest the messages whose logs stand at `leaves`, all or none, under one root in this order.
+
+        Errors: `BadInput` LEAVES_COUNT, LEAVES_MIXED, LEAF_REPEATED; `LeavesRefused` (each leaf with the refusal of
+        `policy` or of the proof), `LeavesNotReady` NOT_FINAL and the like; those of `Chains.look` for the destination.
+        """
+        if not 1 <= len(leaves) <= policy.MAX_LEAVES:
+            raise BadInput("LEAVES_COUNT", f"a request names 1 to {policy.MAX_LEAVES} leaves, not {len(leaves)}")
+        messages, blocks = self._open(leaves)
+        policy.require_one_destination(messages)
+        self._judge(messages)
+        end, epoch, root = messages[0].destination, self._chains.manifest.committee.epoch, root_over(messages)
+        digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=epoch)
+        with self._lock:
+            # Again under the lock: another request may have promised meanwhile.
+            _each(messages, lambda m: policy.require_first(m, attested=self._journal.attested_at(m)))
+            self._journal.promise(messages, epoch=epoch, root=root, digest=digest, blocks=blocks)
+            signature = self._signer.sign(digest)
+        return Attestation(epoch, root, tuple(message.id for message in messages), self._member, signature)
+
+    def attested(self, message_id: bytes) -> list[tuple[Attested, bytes]]:
+        """What was signed about a message, from the journal, each with its signature."""
+        return [(held, self._signer.sign(held.digest)) for held in self._journal.attestations(message_id)]
+
+    def _open(self, leaves: Sequence[Locator]) -> tuple[list[Message], list[tuple[Chain, Witnessed]]]:
+        """The messages at these places, each proven; and the highest block of each origin that proved one."""
+        reading = _Reading(self._chains)
+        messages = _each(leaves, reading.message)
+        return messages, reading.witnessed()
+
+    def _judge(self, messages: Sequence[Message]) -> None:
+        chain_id = messages[0].destination.chain_id
+        view = self._chains.look(chain_id)
+        lanes = self._chains.watcher(chain_id).lanes(view, [message.lane for message in messages])
+
+        def judge(message: Message) -> None:
+            attested = self._journal.attested_at(message)
+            policy.require_carriage(message, lane=lanes[message.lane], now=view.head.timestamp, attested=attested)
+
+        _each(messages, judge)
+
+
+class _Reading:
+    """What one request reads: each chain looked at once, each block proven once, a silent node waited for once."""
+
+    def __init__(self, chains: Chains) -> None:
+        self._chains = chains
+        self._views: dict[int, View] = {}
+        self._blocks: dict[tuple[int, int], ProvenBlock] = {}
+        self._silent: dict[int, Problem] = {}
+
+    def message(self, leaf: Locator) -> Message:
+        if leaf.chain_id in self._silent:
+            raise self._silent[leaf.chain_id]
+        try:
+            return self._chains.message(leaf, self._block(leaf))
+        except Unavailable as problem:
+            if problem.code == "NODE_UNREACHABLE":
+                self._silent[leaf.chain_id] = problem
+            raise
+
+    def _block(self, leaf: Locator) -> ProvenBlock:
+        if leaf.chain_id not in self._views:
+            self._views[leaf.chain_id] = self._chains.look(leaf.chain_id)
+        place = (leaf.chain_id, leaf.block)
+        if place not in self._blocks:
+            self._blocks[place] = self._chains.watcher(leaf.chain_id).block(self._views[leaf.chain_id], leaf.block)
+        return self._blocks[place]
+
+    def witnessed(self) -> list[tuple[Chain, Witnessed]]:
+        highest = [max(place for place in self._blocks if place[0] == chain_id) for chain_id in self._views]
+        return [
+            (self._chains.watcher(chain_id).chain.end, Witnessed(number, self._blocks[chain_id, number].header.hash))
+            for chain_id, number in highest
+        ]
+
+
+def _each(items: Sequence[T], judge: Callable[[T], R]) -> list[R]:
+    """Judge every item, and refuse them together, so that the asker learns of all of them at once."""
+    results: list[R] = []
+    refused: list[LeafRefusal] = []
+    for leaf, item in enumerate(items):
+        try:
+            results.append(judge(item))
+        except Problem as problem:
+            refused.append(LeafRefusal(leaf, problem))
+    policy.require_all(refused)
+    return results

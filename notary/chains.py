@@ -1,0 +1,45 @@
+"""The chains of the deployment as this notary reads them: each looked at afresh for every decision.
+
+What may never happen here: a block read from a chain that was not just compared with the manifest and with what this
+notary took for final before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from contracts.manifest import ChainManifest, Manifest
+from contracts.node import Node
+from ledger.errors import BadInput
+from ledger.proposal import Message
+from notary import policy
+from notary.journal import Journal
+from notary.proven import Locator, ProvenBlock
+from notary.watcher import View, Watcher
+
+
+class Chains:
+    """A watcher per chain, and the journal that remembers what they found final."""
+
+    def __init__(self, manifest: Manifest, nodes: Mapping[int, Node], journal: Journal) -> None:
+        """`nodes`: this notary's own node of each chain, by EIP-155 id."""
+        self.manifest, self._journal = manifest, journal
+        self.watchers = {chain.chain_id: Watcher(chain, nodes[chain.chain_id]) for chain in manifest.chains}
+
+    def watcher(self, chain_id: int) -> Watcher:
+        """The chain's watcher; `BadInput` CHAIN_UNKNOWN for one outside the deployment."""
+        watcher = self.watchers.get(chain_id)
+        if watcher is None:
+            raise BadInput("CHAIN_UNKNOWN", "the chain is not part of the deployment", where=f"eip155:{chain_id}"[:80])
+        return watcher
+
+    def look(self, chain_id: int) -> View:
+        """Where a chain is now. Errors: CHAIN_UNKNOWN and those of `Watcher.look`."""
+        watcher = self.watcher(chain_id)
+        return watcher.look(self._journal.witnessed(watcher.chain.end))
+
+    def message(self, locator: Locator, block: ProvenBlock) -> Message:
+        """Row 5: the message whose log stands at a place of a proven block. Errors: those of `ProvenBlock.log` and
+        `policy.read_leaf`."""
+        origin: ChainManifest = self.watcher(locator.chain_id).chain
+        return policy.read_leaf(block.log(locator), origin=origin, manifest=self.manifest).message

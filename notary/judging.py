@@ -1,0 +1,107 @@
+"""Row 8 of the journey: a commit opened, its chain re-executed up to it without gaps, and a verdict signed.
+
+What may never happen here: a verdict *same* over a block that was not itself re-executed; a verdict where nothing is
+known; two different verdicts over one commit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contracts.manifest import ChainManifest, Role
+from ledger.attestation import SAME, Verdict, verdict_digest
+from ledger.errors import Problem, Refused
+from notary import policy
+from notary.chains import Chains
+from notary.journal import Journal
+from notary.proven import Locator, ProvenBlock
+from notary.recheck import Rechecker
+from notary.signer import Signer
+
+BACKGROUND_BLOCKS = 64  # of one chain, before the background looks at the next chain
+
+
+@dataclass(frozen=True, slots=True)
+class SignedVerdict:
+    """A verdict over a commit with this member's signature (`r ‖ s ‖ v`) for the transaction registry."""
+
+    verdict: Verdict
+    member: int
+    signature: bytes
+
+
+class Judging:
+    """Judges commits as one member. Safe to share between threads."""
+
+    def __init__(self, chains: Chains, journal: Journal, signer: Signer, *, member: int) -> None:
+        """Errors: `WrongUse` RULES_FORK, RULES_VALUE when a chain's rules are not ones we can execute."""
+        self._chains, self._journal, self._signer, self._member = chains, journal, signer, member
+        self._recheckers = {chain_id: Rechecker(each, journal) for chain_id, each in chains.watchers.items()}
+        self._lock = threading.Lock()
+
+    def judge(self, origin: Locator, commit: Locator) -> SignedVerdict:
+        """Judge the commit of the message at `origin` whose log stands at `commit`.
+
+        Errors: those of the proofs, `read_leaf` and `read_commit`; `Refused` COMMIT_CHAIN, NOT_CHECKED,
+        FINAL_REWRITTEN, VERDICT_CONFLICT; `Unavailable` NOT_FINAL, UNKNOWN (blocks could not all be re-executed).
+        """
+        proposed = self._block(origin)
+        message = self._chains.message(origin, proposed)
+        destination = self._chains.watcher(commit.chain_id)
+        if message.destination != destination.chain.end:
+            raise Refused("COMMIT_CHAIN", "the message is for another chain", where=str(message.destination))
+        block = self._block(commit)
+        said = policy.read_commit(block.log(commit), message=message)
+        return self._sign(
+            Verdict(
+                id=message.id,
+                epoch=self._chains.manifest.committee.epoch,
+                origin_block=proposed.header.hash,
+                commit_block=block.header.hash,
+                commit_transaction=destination.transaction(block, commit.transaction_index),
+                checked_from=destination.chain.checked_from,
+                verdict=self._recheck(destination.chain, block),
+                executed=said.executed,
+                outcome=said.outcome,
+            )
+        )
+
+    def keep_up(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """Re-execute some final blocks of every chain, so that requests find it done. Raises no `Problem`."""
+        for chain_id, rechecker in self._recheckers.items():
+            try:
+                final = self._chains.look(chain_id).final
+                for _ in range(BACKGROUND_BLOCKS):
+                    # One block at a time: a request that waits for its verdict gets its turn in between.
+                    checked = rechecker.catch_up(final, at_most=1)
+                    if is_stopping() or checked.differs_at is not None or checked.header.number >= final:
+                        break
+            except Problem:
+                continue  # the request that needs these blocks will say why they could not be read
+
+    def _block(self, locator: Locator) -> ProvenBlock:
+        return self._chains.watcher(locator.chain_id).block(self._chains.look(locator.chain_id), locator.block)
+
+    def _recheck(self, chain: ChainManifest, block: ProvenBlock) -> int:
+        number = block.header.number
+        checked = self._recheckers[chain.chain_id].catch_up(number)
+        word = policy.verdict_word(
+            block=number, first=chain.checked_from, checked_to=checked.header.number, differs_at=checked.differs_at
+        )
+        if word == SAME:
+            # The block that was re-executed, and not merely one of the same number.
+            held = self._journal.final(chain.end, number)
+            policy.require_history(chain, number=number, witnessed=held or b"", found=block.header.hash)
+        return word
+
+    def _sign(self, verdict: Verdict) -> SignedVerdict:
+        chain = self._chains.manifest.chain(Role.TRANSACTION)
+        registry = chain.contracts["TransactionRegistry"]
+        digest = verdict_digest(chain_id=chain.chain_id, registry=registry, verdict=verdict)
+        with self._lock:
+            recorded = self._journal.verdict(verdict.id, verdict.commit_transaction)
+            policy.require_same_verdict(verdict, recorded=recorded)
+            self._journal.judge(verdict)
+            return SignedVerdict(verdict, self._member, self._signer.sign(digest))

@@ -1,0 +1,201 @@
+"""A notary's own node lies (attack rows E08, E09, E12, D12): nothing is signed until it tells the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.manifest import Role
+from contracts.node import RpcNode
+from ledger.errors import Unavailable
+from notary.notary import Notary
+from tests.chains import Deployed, anvil
+from tests.notary.subject import Lie, LyingNode, Subject, honest, locator, refusal
+
+ORIGIN, DESTINATION = 7101, 7102
+
+
+def answering(method: str, change: Callable[[Any], Any]) -> Lie:
+    """A lie about one method's answers."""
+
+    def lie(called: str, _params: Sequence[Any], result: Any) -> Any:
+        return change(deepcopy(result)) if called == method else result
+
+    return lie
+
+
+def about_block(number: int, change: Callable[[dict[str, Any]], Any]) -> Lie:
+    """A lie about one block's header."""
+
+    def lie(called: str, params: Sequence[Any], result: Any) -> Any:
+        if called == "eth_getBlockByNumber" and params[0] == hex(number):
+            return change(deepcopy(result))
+        return result
+
+    return lie
+
+
+def _with(**changed: Any) -> Callable[[Any], Any]:
+    return lambda block: block | changed
+
+
+def _flipped_log_data(receipts: Any) -> Any:
+    log = receipts[0]["logs"][0]
+    log["data"] = log["data"][:-1] + ("0" if log["data"][-1] != "0" else "1")
+    return receipts
+
+
+def _as_failed(receipts: Any) -> Any:
+    receipts[0]["status"] = "0x0"
+    return receipts
+
+
+def _added(receipts: Any) -> Any:
+    return [*receipts, receipts[0] | {"transactionIndex": hex(len(receipts))}]
+
+
+def _changed_emitter(receipts: Any) -> Any:
+    receipts[0]["logs"][0]["address"] = "0x" + "22" * 20
+    return receipts
+
+
+HEADER_LIES = {
+    "another receipts root": _with(receiptsRoot="0x" + "11" * 32),
+    "another state root": _with(stateRoot="0x" + "11" * 32),
+    "another number": _with(number="0x1"),
+    "another time": _with(timestamp="0x1"),
+    "a field left out": lambda block: {key: value for key, value in block.items() if key != "gasUsed"},
+    "a fork's field left out": lambda block: {key: value for key, value in block.items() if key != "requestsHash"},
+    "another hash": _with(hash="0x" + "11" * 32),
+    "another header altogether": _with(parentHash="0x" + "00" * 32, hash="0x" + "00" * 32),
+}
+RECEIPT_LIES = {
+    "a receipt left out": lambda receipts: receipts[:-1],
+    "a receipt added": _added,
+    "a log's data changed": _flipped_log_data,
+    "a log's emitter changed": _changed_emitter,
+    "a success shown as failed": _as_failed,
+}
+
+
+@pytest.mark.parametrize("lie", HEADER_LIES.values(), ids=HEADER_LIES)
+def test_d12_a_falsified_header_is_refused(subject: Subject, lie: Callable[[Any], Any]) -> None:
+    sent = subject.chains.send()
+    subject.chains.send()  # so that the block in question is not the head as well
+    subject.liars[ORIGIN].lie = about_block(sent.block, lie)
+    subject.refuses(lambda notary: notary.attest([locator(sent)]), "HEADER_HASH")
+    subject.liars[ORIGIN].lie = honest
+    assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
+
+
+@pytest.mark.parametrize("lie", RECEIPT_LIES.values(), ids=RECEIPT_LIES)
+def test_e08_falsified_receipts_are_refused(subject: Subject, lie: Callable[[Any], Any]) -> None:
+    sent = subject.chains.send()
+    subject.liars[ORIGIN].lie = answering("eth_getBlockReceipts", lie)
+    subject.refuses(lambda notary: notary.attest([locator(sent)]), "RECEIPTS_ROOT")
+    subject.liars[ORIGIN].lie = honest
+    assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(None, "NODE_BEHIND"), ("<html>", "RECEIPT_INVALID"), ([None], "RECEIPT_INVALID"), ([{}], "RECEIPT_INVALID")],
+)
+def test_e09_garbage_for_receipts_is_refused(subject: Subject, answer: Any, code: str) -> None:
+    sent = subject.chains.send()
+    subject.liars[ORIGIN].lie = answering("eth_getBlockReceipts", lambda _: answer)
+    subject.refuses(lambda notary: notary.attest([locator(sent)]), code)
+    subject.liars[ORIGIN].lie = honest
+    assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
+
+
+@pytest.mark.parametrize(("answer", "code"), [(None, "NODE_BEHIND"), (7, "HEADER_HASH"), ({}, "HEADER_HASH")])
+def test_e09_garbage_for_a_block_is_refused(subject: Subject, answer: Any, code: str) -> None:
+    sent = subject.chains.send()
+    subject.chains.send()
+    subject.liars[ORIGIN].lie = about_block(sent.block, lambda _: answer)
+    subject.refuses(lambda notary: notary.attest([locator(sent)]), code)
+
+
+def test_a_block_whose_descendants_do_not_continue_it_is_not_taken_for_final(
+    slow_chains: Deployed, tmp_path: Path
+) -> None:
+    subject = Subject(slow_chains, tmp_path / "slow")
+    sent, node = slow_chains.send(), slow_chains.node(Role.ORIGIN)
+    node.request("anvil_mine", "0x3")
+    # An honest header, but of the block after: its hash holds, its parent and number do not.
+    other = node.request("eth_getBlockByNumber", hex(sent.block + 2), False)
+    subject.liars[ORIGIN].lie = about_block(sent.block + 1, lambda _: other)
+    try:
+        subject.refuses(lambda notary: notary.attest([locator(sent)]), "HEADER_HASH")
+        subject.liars[ORIGIN].lie = honest
+        assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
+    finally:
+        subject.close()
+
+
+@pytest.mark.parametrize("chain_id", [ORIGIN, DESTINATION])
+def test_e12_a_chain_id_that_changes_while_running_is_noticed_before_signing(subject: Subject, chain_id: int) -> None:
+    sent = subject.chains.send()
+    subject.liars[chain_id].lie = answering("eth_chainId", lambda _: "0x1")
+    subject.refuses(lambda notary: notary.attest([locator(sent)]), "CHAIN_ID")
+    subject.liars[chain_id].lie = honest
+    subject.restart()
+    assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
+
+
+def test_e12_another_network_with_the_same_chain_id_is_refused_at_start_and_while_running(subject: Subject) -> None:
+    sent = subject.chains.send()
+    right = subject.liars[ORIGIN]
+    with anvil(ORIGIN) as other:
+        subject.liars[ORIGIN] = LyingNode(RpcNode(other.url))
+        subject.notary.close()
+        assert refusal(lambda: Notary(subject.config, nodes=subject.liars)).code == "WRONG_NETWORK"
+        subject.liars[ORIGIN] = right
+        subject.restart()
+        genesis = RpcNode(other.url).request("eth_getBlockByNumber", "0x0", False)
+        right.lie = about_block(0, lambda _: genesis)
+        subject.refuses(lambda notary: notary.attest([locator(sent)]), "WRONG_NETWORK")
+    right.lie = honest
+    subject.restart()
+    assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
+
+
+def test_e12_a_fork_with_the_same_id_and_genesis_is_refused(own_subject: Subject) -> None:
+    node = own_subject.chains.node(Role.ORIGIN)
+    before = node.request("evm_snapshot")
+    sent = own_subject.chains.send()
+    own_subject.notary.attest([locator(sent)])
+    node.request("evm_revert", before)
+    node.request("evm_increaseTime", 10)
+    node.request("anvil_mine", hex(5))
+    elsewhere = own_subject.chains.send()
+    own_subject.refuses(lambda notary: notary.attest([locator(elsewhere)]), "FINAL_REWRITTEN")
+
+
+def test_e08_a_silent_node_delays_and_is_asked_once_for_many_leaves(subject: Subject) -> None:
+    leaves = [locator(subject.chains.send()) for _ in range(4)]
+    asked = []
+
+    def silent(method: str, params: Sequence[Any], _result: Any) -> Any:
+        asked.append(method)
+        raise Unavailable("NODE_UNREACHABLE", "the node did not answer", where="test")
+
+    subject.liars[ORIGIN].lie = silent
+    problem = refusal(lambda: subject.notary.attest(leaves))
+    assert (problem.code, problem.http_status, len(asked)) == ("NODE_UNREACHABLE", 503, 1)
+    subject.liars[ORIGIN].lie = honest
+    assert len(subject.notary.attest(leaves).ids) == 4
+
+
+def test_a_lane_the_node_invents_is_checked_again_by_the_destination(subject: Subject) -> None:
+    """The lane is the one fact a node may lie about; the destination's gateway refuses the commit all the same."""
+    sent = subject.chains.send(recipient=b"\x09" * 20)
+    opened = "0x" + (1).to_bytes(32, "big").hex() * 2
+    subject.liars[DESTINATION].lie = answering("eth_call", lambda _: opened)
+    assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
+    assert refusal(lambda: subject.chains.commit(sent)).code == "CALL_REVERTED"
