@@ -89,7 +89,7 @@ def verify_crossing(bundle: Bundle, root: TrustRoot) -> Anchored:
             "contract": _hex(message.recipient),
         },
     )
-    return Anchored(payload, (judged, left, let_in, arrived, _verify_credential(bundle.judged, root)))
+    return Anchored(payload, (left, let_in, arrived, judged, _verify_credential(bundle.judged, root)))
 
 
 def _verify_verdict(judged: Judged, root: TrustRoot) -> Proven:
@@ -100,9 +100,9 @@ def _verify_verdict(judged: Judged, root: TrustRoot) -> Proven:
         raise Refused("VERDICT_NOT_SAME", f"The notaries' verdict {what}.", where=f"verdict {verdict.verdict}")
     return Proven(
         "judged",
-        f"The commit was found the same when the destination's blocks were re-executed from {verdict.checked_from} on.",
+        f"Re-executing the destination's blocks from {verdict.checked_from} on gave the same commit.",
         _notaries(members, root),
-        facts={"message": _hex(verdict.id)},
+        facts={"message": _hex(verdict.id), "transaction": _hex(verdict.commit_transaction)},
     )
 
 

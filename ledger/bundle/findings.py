@@ -30,7 +30,9 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A bundle that held. `trust_root_was_given`: False when the bundle's own copy was all there was to believe.
+    """A bundle that held; `proven` goes from what is claimed down to what has to be believed.
+
+    `trust_root_was_given`: False when the bundle's own copy was all there was to believe.
 
     `contradictions`: what does not fit together in the history itself; proven to be said, not proven to be so.
     """

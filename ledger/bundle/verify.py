@@ -29,11 +29,6 @@ NOT_PROVEN: Final = (
     "Anything a quorum of the notaries would lie about together: both blocks are believed on their signatures.",
 )
 
-_TRUST_ROOT_CAME_ALONG: Final = (
-    "That these are the right keys: the trust root came with the file. Compare its fingerprint with one you have from "
-    "elsewhere, or pass the trust root you trust with --trust-root."
-)
-
 
 def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
     """Verify a bundle's file against `trust_root`, or against the copy it carries where that is None.
@@ -62,15 +57,15 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
         fingerprint=root.fingerprint,
         trust_root_was_given=trust_root is not None,
         proven=(
-            Proven("sealed", "No byte changed since the file was written.", "SHA-256"),
-            _tell_trust_root(root, given=trust_root is not None),
-            *anchored.proven,
-            _tell_checkpoint(cosigned, seen_by),
-            logged,
             *contents.proven,
+            logged,
+            _tell_checkpoint(cosigned, seen_by),
+            *anchored.proven,
+            _tell_trust_root(root, given=trust_root is not None),
+            Proven("sealed", "No byte changed since the file was written.", "SHA-256"),
         ),
         contradictions=contents.contradictions,
-        not_proven=NOT_PROVEN if trust_root is not None else (_TRUST_ROOT_CAME_ALONG, *NOT_PROVEN),
+        not_proven=NOT_PROVEN if trust_root is not None else (_trust_root_came_along(root), *NOT_PROVEN),
     )
 
 
@@ -86,8 +81,15 @@ def _seen_by(cosigned: CosignedCheckpoint, root: TrustRoot) -> datetime:
 
 
 def _tell_trust_root(root: TrustRoot, *, given: bool) -> Proven:
-    who = "given by you" if given else "came with the file: compare its fingerprint"
+    who = "given by you" if given else "came with the bundle: compare its fingerprint"
     return Proven("trust_root", f"Trust root {root.fingerprint}.", who)
+
+
+def _trust_root_came_along(root: TrustRoot) -> str:
+    return (
+        "That these are the right keys: the trust root came with the bundle. Compare its fingerprint, "
+        f"{root.fingerprint}, with one you have from elsewhere, or give the trust root you trust with --trust-root."
+    )
 
 
 def _tell_checkpoint(cosigned: CosignedCheckpoint, seen_by: datetime) -> Proven:

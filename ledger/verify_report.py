@@ -1,0 +1,83 @@
+"""`pledgetrail verify` for people and programs: reads files, prints findings; `ledger.bundle` verifies.
+
+May never happen here: markup of the terminal out of a bundle's text, or an exit status of 0 for anything but a yes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ledger.bundle import Findings, Proven, TrustRoot, verify
+from ledger.bundle.format import MAX_BUNDLE_BYTES
+from ledger.bundle.trust_root import MAX_TRUST_ROOT_BYTES
+from ledger.errors import BadInput, Problem
+
+
+def report(bundle: Path, trust_root: Path | None, *, as_json: bool) -> None:
+    """Verify the file and print what was found on standard output; with `as_json`, refusals too.
+
+    Raises what `verify` raises, and `BadInput` FILE_UNREADABLE.
+    """
+    try:
+        root = None if trust_root is None else TrustRoot.load(read_file(trust_root, MAX_TRUST_ROOT_BYTES))
+        findings = verify(read_file(bundle, MAX_BUNDLE_BYTES), trust_root=root)
+    except Problem as problem:
+        if as_json:
+            _print_json({"held": False, **{name: getattr(problem, name) for name in ("code", "what", "where", "cure")}})
+        raise
+    if as_json:
+        _print_json(findings.as_json())
+    else:
+        show(findings, Console(highlight=False))
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """The file's bytes, at most one more than `most`, so that a reader notices. `BadInput` FILE_UNREADABLE."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except OSError as error:
+        raise BadInput(
+            "FILE_UNREADABLE",
+            f"The file cannot be read: {error.strerror or type(error).__name__}.",
+            where=str(path),
+            cure="Check the path and its permissions.",
+        ) from error
+
+
+def show(findings: Findings, console: Console) -> None:
+    """The findings for a terminal: what holds, by whose word and when; what is contradicted; what is not proven."""
+    console.print(Text(f"Proven about {findings.subject}", style="bold"))
+    table = Table.grid(padding=(0, 1))
+    for step in findings.proven:
+        source = " · ".join(part for part in (_who(step), step.when) if part)
+        table.add_row(Text("✓", style="green"), Text(step.what) + Text(f"\n{source}", style="dim"))
+    console.print(table)
+    _list(console, "What contradicts itself in this history", "!", findings.contradictions)
+    _list(console, "What this does not prove", "·", findings.not_proven)
+
+
+def _who(step: Proven) -> str:
+    credential = (step.facts or {}).get("credential")
+    return f"{step.who}: {credential}" if credential else step.who
+
+
+def _list(console: Console, heading: str, mark: str, lines: tuple[str, ...]) -> None:
+    if not lines:
+        return
+    console.print(Text(f"\n{heading}", style="bold"))
+    table = Table.grid(padding=(0, 1))
+    for line in lines:
+        table.add_row(Text(mark, style="yellow"), Text(line))
+    console.print(table)
+
+
+def _print_json(value: object) -> None:
+    # ASCII only: a terminal of another encoding must not end in a traceback.
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
