@@ -38,9 +38,11 @@ class ChainFolder:
         return {"format": FORMAT, "genesis": self.genesis.to_json()}
 
     def close(self) -> None:
-        """Close the database, then let others in."""
+        """Close the database, then let others in. May be called twice."""
         self.database.close()
-        os.close(self.lock)
+        if self.lock >= 0:
+            os.close(self.lock)
+            self.lock = -1  # the number may already be somebody else's file
 
 
 def open_folder(path: Path, genesis: Genesis | None) -> ChainFolder:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ TABLE: Final = _table()
 def answer(chain: EmbeddedChain, body: bytes) -> bytes:
     """The reply to one HTTP body: a request, or a batch of at most `MAX_BATCH`."""
     try:
-        request = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        request = json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         return _encode(_failed(None, RpcError(PARSE_ERROR, "parse error")))
     if not isinstance(request, list):
@@ -150,5 +151,10 @@ def _encode(reply: Any) -> bytes:
     return json.dumps(reply, separators=(",", ":")).encode("ascii")
 
 
-def _refuse_constant(name: str) -> Any:
+def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _refuse(digits)  # 1e999 would come back as Infinity

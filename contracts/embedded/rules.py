@@ -6,6 +6,7 @@ would call an honest block different. No chain, database or clock lives here.
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 from eth.chains.base import MiningChain
@@ -13,6 +14,11 @@ from eth.db.chain import ChainDB
 from eth.vm.forks.prague import PragueVM
 from eth.vm.forks.prague.state import PragueState
 from eth_utils.exceptions import ValidationError
+
+# Importing py-evm lets the whole process recurse 100,000 deep, whereupon 200 kB of "[" given to any JSON parser in it
+# overflow the C stack and kill the process. 1,024 nested calls take about 6,200 Python frames.
+RECURSION_LIMIT: Final = 12_000
+sys.setrecursionlimit(RECURSION_LIMIT)
 
 TRANSACTION_GAS: Final = 21_000
 FLOOR_GAS_PER_TOKEN: Final = 10  # EIP-7623: TOTAL_COST_FLOOR_PER_TOKEN

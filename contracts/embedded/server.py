@@ -72,7 +72,7 @@ class EmbeddedNode:
         `block_seconds`: None makes a block whenever a transaction waits; a number makes one at that interval, empty
         or not. Errors: `Unavailable` PORT_IN_USE; those of `open_chain`.
         """
-        listener = _listen(host, port)
+        listener = listen(host, port)
         try:
             chain = open_chain(data_folder, genesis, clock=clock)
         except BaseException:
@@ -129,7 +129,8 @@ async def _read_body(request: Request) -> bytes | None:
     return bytes(received)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; `port` 0 takes a free one. Errors: `Unavailable` PORT_IN_USE."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle's delay off only for sockets that say they are TCP; without it every reply takes 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -15,12 +15,24 @@ from eth_hash.auto import keccak
 
 from contracts.embedded.rules import calldata_floor_gas
 from ledger.errors import BadInput, Refused
+from ledger.ethereum import rlp_strict
 
 MAX_TRANSACTION_BYTES: Final = 128 * 1024  # geth's limit too
 MAX_INITCODE_BYTES: Final = 49_152  # EIP-3860
 MAX_NONCE: Final = 2**64 - 2  # EIP-2681
 SECP256K1_N: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 ACCESS_LIST, DYNAMIC_FEE, BLOB, SET_CODE = 1, 2, 3, 4  # EIP-2930, 1559, 4844, 7702
+FIELDS: Final = {0: 9, ACCESS_LIST: 11, DYNAMIC_FEE: 12, SET_CODE: 13}
+# Where the access list and the authorization list stand; everything else is a value.
+LISTS: Final[dict[int, tuple[int | None, int | None]]] = {
+    0: (None, None),
+    ACCESS_LIST: (7, None),
+    DYNAMIC_FEE: (8, None),
+    SET_CODE: (8, 9),
+}
+AUTHORIZATION_FIELDS: Final = 6
+MAX_DEPTH: Final = 4  # transaction, access list, entry, its storage keys
+MAX_ITEMS: Final = 4096  # of all lists together
 LEGACY_V_OFFSET: Final = 35  # EIP-155
 
 
@@ -55,8 +67,8 @@ class Transaction:
 def decode_transaction(raw: bytes, *, chain_id: int) -> Transaction:
     """Decode what `eth_sendRawTransaction` was given.
 
-    Errors: `BadInput` TX_SIZE, TX_ENCODING, TX_TYPE, TX_FIELD; `Refused` TX_CHAIN_ID, TX_UNPROTECTED, SIG_MALLEABLE,
-    SIG_INVALID, TX_FEE, TX_INITCODE, TX_INTRINSIC_GAS, TX_FLOOR_GAS.
+    Errors: `BadInput` TX_SIZE, TX_ENCODING, TX_TYPE, TX_FIELD, RLP_*; `Refused` TX_CHAIN_ID, TX_UNPROTECTED,
+    SIG_MALLEABLE, SIG_INVALID, TX_FEE, TX_INITCODE, TX_INTRINSIC_GAS, TX_FLOOR_GAS.
     """
     if not 0 < len(raw) <= MAX_TRANSACTION_BYTES:
         raise BadInput("TX_SIZE", f"oversized data: transaction size {len(raw)}, limit {MAX_TRANSACTION_BYTES}")
@@ -86,16 +98,46 @@ def _parse(raw: bytes) -> Any:
     if raw[0] < 0xC0 and raw[0] not in (ACCESS_LIST, DYNAMIC_FEE, SET_CODE):
         # A blob transaction comes with blobs, which only a beacon chain carries.
         raise BadInput("TX_TYPE", "transaction type not supported", where=f"type {raw[0]:#04x}")
+    _check_shape(raw)
     try:
-        evm = PragueTransactionBuilder.decode(raw)
-        canonical = evm.encode() == raw
-    except RecursionError:
-        raise BadInput("RLP_DEPTH", "the transaction is nested too deeply") from None
-    except Exception as error:
+        return PragueTransactionBuilder.decode(raw)
+    except Exception as error:  # rlp and py-evm share no base class
         raise BadInput("TX_ENCODING", f"rlp: {type(error).__name__} while decoding the transaction") from error
-    if not canonical:
-        raise BadInput("TX_ENCODING", "rlp: the transaction is not in canonical form")
-    return evm
+
+
+def _check_shape(raw: bytes) -> None:
+    # py-evm's decoder recurses, copies a list once per item, and reads an empty list as the number zero, keeping the
+    # bytes it was given as the encoding: what it is handed must already be bounded and of the right shape.
+    kind = raw[0] if raw[0] < 0xC0 else 0
+    fields = rlp_strict.decode(raw if kind == 0 else raw[1:], max_depth=MAX_DEPTH)
+    if not isinstance(fields, tuple) or len(fields) != FIELDS[kind]:
+        raise BadInput("TX_ENCODING", f"a transaction of this type is a list of {FIELDS[kind]} fields")
+    lists = {place: field for place, field in enumerate(fields) if isinstance(field, tuple)}
+    access, authorizations = (lists.get(place, ()) if place is not None else () for place in LISTS[kind])
+    items = sum(_count(field) for field in fields)
+    if (
+        set(lists) != {place for place in LISTS[kind] if place is not None}
+        or not all(_is_access(entry) for entry in access)
+        or not all(_is_flat(entry, AUTHORIZATION_FIELDS) for entry in authorizations)
+    ):
+        raise BadInput("TX_ENCODING", "the transaction has a list where a value should stand, or the reverse")
+    if items > MAX_ITEMS:
+        raise BadInput("TX_ENCODING", f"{items} items in its lists are more than {MAX_ITEMS}")
+
+
+def _is_flat(item: rlp_strict.Rlp, length: int) -> bool:
+    return isinstance(item, tuple) and len(item) == length and all(isinstance(inner, bytes) for inner in item)
+
+
+def _is_access(item: rlp_strict.Rlp) -> bool:
+    if not isinstance(item, tuple) or len(item) != 2:
+        return False
+    address, keys = item
+    return isinstance(address, bytes) and len(address) == 20 and _is_flat(keys, len(keys))
+
+
+def _count(item: rlp_strict.Rlp) -> int:
+    return 1 if isinstance(item, bytes) else 1 + sum(_count(inner) for inner in item)
 
 
 def _recover(evm: Any, kind: int, chain_id: int) -> bytes:

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(chain, name="chain")
 
 
-def run(  # noqa: PLR0917 - typer calls it by name
+def run(
     chain_id: Annotated[int, typer.Option(help="EIP-155 id of the chain.")],
     data: Annotated[Path, typer.Option(help="Folder that keeps the chain; created if missing.")],
     port: Annotated[int, typer.Option(help="Port to answer JSON-RPC on; 0 takes a free one.")] = 8545,

@@ -50,7 +50,7 @@ class HandChain:
         return reply.get("result", reply.get("error"))
 
     def raw_request(self, method: str, *params: Any) -> dict[str, Any]:
-        import json  # noqa: PLC0415
+        import json
 
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
         reply: dict[str, Any] = json.loads(answer(self.chain, body.encode()))
@@ -105,15 +105,21 @@ def wait_for_receipt(node: RpcNode, digest: str) -> dict[str, Any]:
     raise AssertionError(f"{digest} was not mined within {DEADLINE_SECONDS} s")
 
 
+def listen(process: subprocess.Popen[str], said: queue.Queue[str]) -> None:
+    """Pass on every line that a process prints."""
+    for line in process.stdout or ():
+        said.put(line)
+
+
 @pytest.fixture(scope="session")
 def anvil() -> Iterator[RpcNode]:
     """An anvil under Prague rules with our chain id and our wallet funded; the native binary, killed by its id."""
     assert ANVIL.is_file(), "run `make test`, which installs anvil"
-    command = [ANVIL, "--port", "0", "--hardfork", "prague", "--chain-id", str(CHAIN_ID), "--accounts", "1"]
+    command = [str(ANVIL), "--port", "0", "--hardfork", "prague", "--chain-id", str(CHAIN_ID), "--accounts", "1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"NO_COLOR": "1"})
     said: queue.Queue[str] = queue.Queue()
     # Read to the end: anvil stops answering when what it prints finds no room.
-    reader = threading.Thread(target=lambda: [said.put(line) for line in process.stdout or ()], daemon=True)
+    reader = threading.Thread(target=lambda: listen(process, said), daemon=True)
     reader.start()
     try:
         while not (listening := re.search(r"Listening on (127\.0\.0\.1:\d+)", said.get(timeout=DEADLINE_SECONDS))):

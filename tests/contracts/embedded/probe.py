@@ -102,7 +102,7 @@ class Wallet:
 
     def sign(self, nonce: int, **fields: Any) -> bytes:
         """Raw bytes of an EIP-1559 transaction, or of the type that `fields` ask for."""
-        chosen = {
+        chosen: dict[str, Any] = {
             "type": 2,
             "chainId": self._chain_id,
             "nonce": nonce,

@@ -20,13 +20,32 @@ BEACON_ROOTS = "0x000f3df6d732807ef1319fb7b8bb8522d0beac02"
 HISTORY_CODE_HASH = "0x6e49e66782037c0555897870e29fa5e552daf4719552131a0abce779daec0a5d"
 BEACON_ROOTS_CODE_HASH = "0xf57acd40259872606d76197ef052f3d35588dadf919ee1f0e3cb9b62d3f4b02c"
 RING = 8191
-ORDER = (  # of a Prague header's fields, as in EIP-7685
-    "parentHash sha3Uncles miner stateRoot transactionsRoot receiptsRoot logsBloom difficulty number gasLimit gasUsed "
-    "timestamp extraData mixHash nonce baseFeePerGas withdrawalsRoot blobGasUsed excessBlobGas parentBeaconBlockRoot "
-    "requestsHash"
-).split()
+# The order of a Prague header's fields (EIP-7685).
+ORDER = [
+    "parentHash",
+    "sha3Uncles",
+    "miner",
+    "stateRoot",
+    "transactionsRoot",
+    "receiptsRoot",
+    "logsBloom",
+    "difficulty",
+    "number",
+    "gasLimit",
+    "gasUsed",
+    "timestamp",
+    "extraData",
+    "mixHash",
+    "nonce",
+    "baseFeePerGas",
+    "withdrawalsRoot",
+    "blobGasUsed",
+    "excessBlobGas",
+    "parentBeaconBlockRoot",
+    "requestsHash",
+]
 NUMBERS = frozenset(
-    "difficulty number gasLimit gasUsed timestamp baseFeePerGas blobGasUsed excessBlobGas".split()
+    ["difficulty", "number", "gasLimit", "gasUsed", "timestamp", "baseFeePerGas", "blobGasUsed", "excessBlobGas"]
 )
 
 

@@ -111,7 +111,7 @@ def test_a_transaction_overtaken_by_the_base_fee_waits_and_is_executed_when_it_f
 
 def test_a_balance_spent_before_its_turn_keeps_the_transaction_waiting(hand: HandChain) -> None:
     """A delegated account (EIP-7702) can be emptied by others; whatever the cause, what was acknowledged stays."""
-    from eth_account import Account  # noqa: PLC0415
+    from eth_account import Account
 
     owner = Wallet(b"\x57" * 32)
     hand.send(to=owner.address, value=ETHER)
@@ -150,7 +150,7 @@ def test_one_senders_trouble_does_not_stop_another(hand: HandChain) -> None:
 def test_a_transaction_that_breaks_the_engine_is_set_aside_and_kept(
     hand: HandChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from contracts.embedded.rules import EmbeddedVM  # noqa: PLC0415
+    from contracts.embedded.rules import EmbeddedVM
 
     poison = hand.chain.submit(hand.wallet.sign(0, data=b"poison"))
     other = Wallet(b"\x59" * 32)

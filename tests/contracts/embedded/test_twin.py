@@ -118,7 +118,7 @@ def test_a_contract_that_calls_itself_without_end_agrees(twins: Twins) -> None:
 
 def test_a_delegated_account_agrees(twins: Twins) -> None:
     """EIP-7702: an account that runs the probe's code. It exists before: anvil takes absent ones for existing."""
-    from eth_account import Account  # noqa: PLC0415
+    from eth_account import Account
 
     probe = twins.same(to=None, data=initcode(), gas=5_000_000)["contractAddress"]
     owner = Account.from_key(b"\x31" * 31 + bytes([twins.nonce + 1]))
