@@ -27,6 +27,10 @@ class Stage(StrEnum):
     MIRRORED = "mirrored"
 
 
+STAGES = tuple(Stage)
+"""The stages in their order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One entry's witnesses. `cosigned` counts only when it covers the entry; anchor and mirror are the first ones."""

@@ -4,6 +4,7 @@
 block and transaction where anybody can look it up.
 """
 
+from ledger.collateral.attention import Attention, attention_of
 from ledger.collateral.fact import ChainFact, FactValue
 from ledger.collateral.fold import Collateral, fold
 from ledger.collateral.loan import Leg, Loan, LoanState
@@ -14,6 +15,7 @@ from ledger.collateral.security import Anchor, Mirror, Receipt, ReceiptState, Re
 __all__ = [
     "Action",
     "Anchor",
+    "Attention",
     "CarriedMessage",
     "ChainFact",
     "Collateral",
@@ -28,6 +30,7 @@ __all__ = [
     "ReceiptState",
     "Record",
     "Reservation",
+    "attention_of",
     "fold",
     "outcome_text",
 ]

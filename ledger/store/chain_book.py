@@ -116,6 +116,12 @@ class ChainBook:
         with self._database.reading() as session:
             return tuple(_fact(row) for row in session.exec(query))
 
+    def facts_of(self, chain_id: int, transaction: bytes) -> tuple[ChainFact, ...]:
+        """The facts of one transaction (32 bytes), in order."""
+        query = _in_order().where(ChainFactRow.chain_id == chain_id, ChainFactRow.transaction == transaction)
+        with self._database.reading() as session:
+            return tuple(_fact(row) for row in session.exec(query))
+
     def facts_about(self, subject: bytes) -> tuple[ChainFact, ...]:
         """Facts that name this 32-byte id: a message, loan, receipt, goods key, root or credential."""
         named = select(FactSubjectRow.fact).where(FactSubjectRow.subject == subject)

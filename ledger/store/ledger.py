@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from ledger.collateral import Collateral, fold
 from ledger.errors import WrongUse
 from ledger.gs1 import Identifier
 from ledger.intake.media import FolderStore, MediaStore
+from ledger.interoperable import caip2
 from ledger.standing import Witnesses, witnesses
 from ledger.store.chain_book import ChainBook, Cursor
 from ledger.store.database import Database
@@ -20,6 +21,7 @@ from ledger.store.log import Cosigners, Log
 from ledger.store.log_key import log_signer
 from ledger.store.paper_book import PaperBook
 from ledger.store.scan_book import ScanBook
+from ledger.store.statement_book import StatementBook
 
 DATABASE_FILE = "ledger.sqlite"
 KEY_FILE = "log.key"
@@ -36,6 +38,7 @@ class Ledger:
     """The services of one ledger.
 
     `public_url`: what printed codes point at, without a slash at the end; None: where the server listens.
+    `chain_names`: what people call a chain, by its EIP-155 id.
     `bundle_of`: writes the proof bundle of a unit; None until whoever composes the program gives one.
     """
 
@@ -47,8 +50,10 @@ class Ledger:
     chains: ChainBook
     papers: PaperBook
     scans: ScanBook
+    statements: StatementBook
     clock: Callable[[], datetime] = utc_now
     public_url: str | None = None
+    chain_names: Mapping[int, str] = field(default_factory=dict)
     bundle_of: Callable[[Identifier], bytes] | None = None
     _folded: tuple[tuple[Cursor, ...], Collateral] | None = field(default=None, repr=False)
 
@@ -83,11 +88,17 @@ class Ledger:
                 chains=ChainBook(database),
                 papers=PaperBook(database),
                 scans=ScanBook(database),
+                statements=StatementBook(database),
                 clock=clock,
             )
         except BaseException:
             database.close()
             raise
+
+    def chain_name(self, chain_id: int) -> str:
+        """What people call the chain, with its CAIP-2 name."""
+        name = self.chain_names.get(chain_id)
+        return caip2(chain_id) if name is None else f"{name} ({caip2(chain_id)})"
 
     def collateral(self) -> Collateral:
         """All collateral as of the chains' cursors; folded again only when a cursor has moved."""

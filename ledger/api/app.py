@@ -1,0 +1,72 @@
+"""`create_app`: the API and the pages over one `Ledger`, as one ASGI application.
+
+May never happen here: interactive API documentation from a third party's server, or an answer that is not typed.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from ledger.api.event_routes import event_routes
+from ledger.api.log_routes import log_routes
+from ledger.api.media_routes import media_routes
+from ledger.api.pledge_routes import pledge_routes
+from ledger.api.unit_routes import unit_routes
+from ledger.errors import BadInput, Problem
+from ledger.http.guard import Guard
+from ledger.http.problems import Defect, problem_of, problem_response
+from ledger.store import Ledger
+from ledger.web.pages import problem_page
+from ledger.web.portal import portal_pages
+from ledger.web.static_files import static_files
+from ledger.web.unit_page import unit_pages
+
+_PAGES = ("/01/", "/id/", "/portal")
+_log = logging.getLogger(__name__)
+
+
+def create_app(ledger: Ledger) -> FastAPI:
+    """The application. It opens nothing and closes nothing: whoever opened `ledger` closes it."""
+    app = FastAPI(
+        title="Pledgetrail ledger", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
+    )
+    for routes in (log_routes, event_routes, media_routes, unit_routes, pledge_routes, unit_pages, portal_pages):
+        app.include_router(routes(ledger))
+
+    app.include_router(static_files())
+
+    @app.get("/healthz", tags=["health"])
+    def healthz() -> Response:
+        """Whether the store answers, and how far log and cursors are."""
+        cursors = {f"eip155:{cursor.chain_id}": cursor.number for cursor in ledger.chains.cursors()}
+        return JSONResponse({"status": "ok", "entries": ledger.log.size, "blocks": cursors})
+
+    _answer_problems(app)
+    app.add_middleware(Guard, public_url=lambda: ledger.public_url)
+    return app
+
+
+def _answer_problems(app: FastAPI) -> None:
+    def answer(request: Request, error: Exception) -> Response:
+        problem = _typed(error, request)
+        is_page = request.url.path.startswith(_PAGES) or request.url.path == "/"
+        return problem_page(request, problem) if is_page else problem_response(problem)
+
+    for kind in (Problem, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, answer)
+
+
+def _typed(error: Exception, request: Request) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        return problem_of(error)
+    if isinstance(error, RequestValidationError):
+        return BadInput("REQUEST_INVALID", "The request cannot be read.")
+    _log.error("unforeseen failure at %s", ascii(request.url.path)[:200], exc_info=error)
+    return Defect()

@@ -1,0 +1,49 @@
+"""The log to its readers: the newest cosigned checkpoint, and proofs under it. Public; no entry's content is here."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from ledger.errors import Unavailable, WrongUse
+from ledger.http.requests import read_query, whole_number
+from ledger.store import Ledger
+
+_MAX_INDEX = 2**63 - 1
+
+
+def log_routes(ledger: Ledger) -> APIRouter:
+    """`/api/v1/log/…`."""
+    router = APIRouter(prefix="/api/v1/log", tags=["log"])
+
+    @router.get("/checkpoint")
+    def checkpoint(request: Request) -> Response:
+        """The newest checkpoint that a quorum of notaries cosigned (C2SP tlog-checkpoint)."""
+        read_query(request, ())
+        published = ledger.log.latest_cosigned()
+        if published is None:
+            raise Unavailable(
+                "NOT_COSIGNED_YET", "No checkpoint has been cosigned yet.", cure="Ask again after the first one."
+            )
+        return PlainTextResponse(published.note, headers={"Cache-Control": "no-cache"})
+
+    @router.get("/entries/{index}/proof")
+    def proof(request: Request, index: str) -> Response:
+        """The inclusion proof of an entry: JSON, or a C2SP tlog-proof file with `?format=tlog-proof`."""
+        query = read_query(request, ("format",))
+        found = ledger.log.proof(whole_number(index, where="index", most=_MAX_INDEX))
+        form = query.get("format", "json")
+        if form == "tlog-proof":
+            return PlainTextResponse(found.encode())
+        if form != "json":
+            raise WrongUse("QUERY_VALUE", "There is no such format.", where="format", cure="Use json or tlog-proof.")
+        return JSONResponse(
+            {
+                "index": found.index,
+                "entry": found.entry.hex(),
+                "path": [node.hex() for node in found.path],
+                "checkpoint": found.note.decode(),
+            }
+        )
+
+    return router

@@ -1,0 +1,134 @@
+"""The account of one unit as JSON, and its proof bundle. Public: only what the consumer page shows stands here."""
+
+from __future__ import annotations
+
+import hashlib
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from ledger.errors import Refused, Unavailable
+from ledger.gs1 import Identifier
+from ledger.history import EventStep, FilmedStep, UnitHistory, history_of
+from ledger.http.addresses import page_path, recording_path
+from ledger.http.requests import identifier_in, raw_path, read_query
+from ledger.standing import Standing
+from ledger.store import Ledger, Name
+
+_PREFIX = "/api/v1/units/"
+
+
+def unit_routes(ledger: Ledger) -> APIRouter:
+    """`/api/v1/units/{identifier}` and `…/bundle`; identifiers as in `ledger.http.requests.identifier_after`."""
+    router = APIRouter(tags=["units"])
+
+    @router.get(_PREFIX + "{rest:path}", operation_id="unit")
+    def unit(request: Request) -> Response:
+        """The account of a unit or lot, or with `/bundle` at the end the file that proves it offline."""
+        read_query(request, ())
+        rest = raw_path(request).removeprefix(_PREFIX)
+        # Identifiers are pairs of segments, so an odd one at the end is ours; a lot called `bundle` is no exception.
+        wants_bundle = rest.endswith("/bundle") and rest.count("/") % 2 == 0
+        identifier = identifier_in(rest.removesuffix("/bundle") if wants_bundle else rest)
+        if wants_bundle:
+            return _bundle(ledger, identifier)
+        history = history_of(ledger, identifier)
+        if not history.known:
+            raise unit_unknown(identifier)
+        return JSONResponse(as_json(history), headers={"Cache-Control": "no-cache"})
+
+    return router
+
+
+def unit_unknown(identifier: Identifier) -> Refused:
+    """What is said of an identifier the ledger knows nothing of."""
+    return Refused(
+        "UNIT_UNKNOWN",
+        "The ledger knows nothing of this.",
+        where=ascii(identifier.normal)[:200],
+        cure="Check the code.",
+    )
+
+
+def as_json(history: UnitHistory) -> dict[str, object]:
+    """The account, field by field: what is not named here does not leave."""
+    product = history.product
+    return {
+        "identifier": history.unit.normal,
+        "page": page_path(history.unit),
+        "product": None if product is None else {"name": _name(product.name), "lot": product.identifier.normal},
+        "lots": [lot.normal for lot in history.lots],
+        "steps": [_filmed(step) if isinstance(step, FilmedStep) else _event(step) for step in history.steps],
+        "missing": list(history.missing),
+        "findings": [
+            {"code": finding.code, "what": finding.what, "event": finding.event.digest.hex()}
+            for finding in history.findings
+        ],
+        "complete": history.complete,
+        "logContradicted": bool(history.witnesses.contradicting),
+    }
+
+
+def _filmed(step: FilmedStep) -> dict[str, object]:
+    return {
+        "kind": "filmed",
+        "step": step.step,
+        "device": step.device,
+        "place": _name(step.place),
+        "from": step.begins.isoformat(),
+        "until": step.ends.isoformat(),
+        "video": recording_path(step.recording),
+        "entries": list(step.entries),
+        "standing": _standing(step.standing),
+        "doubts": list(step.doubts),
+    }
+
+
+def _event(step: EventStep) -> dict[str, object]:
+    summary = step.traced.event.summary()
+    return {
+        "kind": "event",
+        "type": summary.type,
+        "digest": step.traced.event.digest.hex(),
+        "bizStep": summary.biz_step,
+        "disposition": summary.disposition,
+        "time": summary.time.isoformat(),
+        "place": _name(step.place),
+        "reason": step.traced.reason,
+        "entries": [step.entry],
+        "standing": _standing(step.standing),
+        "doubts": list(step.doubts),
+    }
+
+
+def _standing(standing: Standing) -> dict[str, object]:
+    anchor, mirror = standing.anchor, standing.mirror
+    return {
+        "stage": standing.stage,
+        "cosigners": [] if standing.cosigned is None else [one.cosigner.name for one in standing.cosigned.cosignatures],
+        "anchor": None
+        if anchor is None
+        else _record(anchor.record.chain_id, anchor.record.block, anchor.record.transaction),
+        "mirror": None
+        if mirror is None
+        else _record(mirror.record.chain_id, mirror.record.block, mirror.record.transaction),
+    }
+
+
+def _record(chain_id: int, block: int, transaction: bytes) -> dict[str, object]:
+    return {"chain": f"eip155:{chain_id}", "block": block, "tx": f"0x{transaction.hex()}"}
+
+
+def _name(name: Name | None) -> dict[str, str] | None:
+    return None if name is None else {"en": name.en, "zh": name.zh}
+
+
+def _bundle(ledger: Ledger, identifier: Identifier) -> Response:
+    if ledger.bundle_of is None:
+        raise Unavailable(
+            "BUNDLE_NOT_READY", "This server does not write proof bundles.", cure="Ask the ledger's operator."
+        )
+    bundle = ledger.bundle_of(identifier)
+    name = hashlib.sha256(identifier.normal.encode()).hexdigest()[:12]
+    headers = {"Content-Disposition": f'attachment; filename="pledgetrail-{name}.bundle"', "Cache-Control": "no-cache"}
+    return Response(bundle, media_type="application/octet-stream", headers=headers)

@@ -1,0 +1,88 @@
+"""Byte ranges (RFC 9110 section 14) over bytes that are kept under content ids, one object or several in a row.
+
+May never happen here: a whole video in memory; more than one range in an answer (a request for several gets it all).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from ledger.intake.media import MediaStore
+
+CHUNK_BYTES = 256 * 1024
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Objects read as one: (content id, length) each."""
+
+    media: MediaStore
+    parts: tuple[tuple[str, int], ...]
+
+    @property
+    def size(self) -> int:
+        """The length in bytes."""
+        return sum(length for _, length in self.parts)
+
+    def chunks(self, start: int, length: int) -> Iterator[bytes]:
+        """`length` bytes from `start`, in pieces of at most `CHUNK_BYTES`."""
+        for cid, size in self.parts:
+            while start < size and length > 0:
+                piece = self.media.read(cid, start, min(CHUNK_BYTES, size - start, length))
+                if not piece:  # the object shrank under us: stop short, so that the client sees a broken answer
+                    return
+                yield piece
+                start, length = start + len(piece), length - len(piece)
+            start -= size
+            if length <= 0:
+                return
+
+
+def range_response(
+    request: Request, content: Joined, *, etag: str, media_type: str, headers: Mapping[str, str]
+) -> Response:
+    """200 with everything, 206 with one range, 304 for a copy that is still right, 416 for a range outside."""
+    shared = {"Accept-Ranges": "bytes", "ETag": etag, **headers}
+    if _names(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers=shared)
+    asked = request.headers.get("range", "")
+    if request.headers.get("if-range", etag) != etag:
+        asked = ""
+    found = _span(asked, content.size)
+    if found is None:
+        shared["Content-Range"] = f"bytes */{content.size}"
+        return Response(status_code=416, headers=shared)
+    start, length, partial = found
+    if partial:
+        shared["Content-Range"] = f"bytes {start}-{start + length - 1}/{content.size}"
+    shared["Content-Length"] = str(length)
+    status = 206 if partial else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=shared, media_type=media_type)
+    return StreamingResponse(content.chunks(start, length), status_code=status, headers=shared, media_type=media_type)
+
+
+def _span(asked: str, size: int) -> tuple[int, int, bool] | None:
+    """(start, length, partial); None when the range lies outside. What is no single range counts as none asked."""
+    match = _RANGE.fullmatch(asked.strip())
+    if match is None or match.groups() == ("", ""):
+        return 0, size, False
+    first, last = match.groups()
+    if not first:
+        length = min(int(last), size)
+        return (size - length, length, True) if length else None
+    start = int(first)
+    end = min(int(last), size - 1) if last else size - 1
+    if last and int(last) < start:
+        return 0, size, False  # RFC 9110 14.1.1: such a range is invalid, and ignored
+    return (start, end - start + 1, True) if start < size else None
+
+
+def _names(header: str, etag: str) -> bool:
+    return etag in (candidate.strip().removeprefix("W/") for candidate in header.split(",")) or header == "*"
