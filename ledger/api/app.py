@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ledger.api.event_routes import event_routes
+from ledger.api.evidence_routes import evidence_routes
 from ledger.api.log_routes import log_routes
 from ledger.api.media_routes import media_routes
 from ledger.api.pledge_routes import pledge_routes
@@ -35,7 +36,16 @@ def create_app(ledger: Ledger) -> FastAPI:
     app = FastAPI(
         title="Pledgetrail ledger", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
     )
-    for routes in (log_routes, event_routes, media_routes, unit_routes, pledge_routes, unit_pages, portal_pages):
+    for routes in (
+        evidence_routes,
+        log_routes,
+        event_routes,
+        media_routes,
+        unit_routes,
+        pledge_routes,
+        unit_pages,
+        portal_pages,
+    ):
         app.include_router(routes(ledger))
 
     app.include_router(static_files())
