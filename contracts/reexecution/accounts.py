@@ -57,6 +57,7 @@ class ProvenAccounts(AccountDatabaseAPI):  # type: ignore[misc]
         self._codes: dict[bytes, bytes] = {}
         self._warm: dict[Any, bool] = {}
         self._at_start: dict[tuple[bytes, int], int] = {}  # values at the start of the transaction, EIP-2200
+        self._generations_at_start: dict[bytes, int] = {}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self._marks: dict[int, int] = {}
 
@@ -64,23 +65,30 @@ class ProvenAccounts(AccountDatabaseAPI):  # type: ignore[misc]
 
     def get_storage(self, address: bytes, slot: int, from_journal: bool = True) -> int:
         """The slot's value now, or with `from_journal` false at the start of the transaction."""
-        if not from_journal and (address, slot) in self._at_start:
+        now = self._generations.get(address, 0)
+        if from_journal:
+            return self._stored(address, now, slot)
+        if (address, slot) in self._at_start:
             return self._at_start[address, slot]
-        generation = self._generations.get(address, 0)
-        value = self._slots.get((address, generation, slot))
-        if value is not None:
-            return value
-        before = self._ask(self._witness.slot, address, slot)
-        return 0 if generation else before
+        return self._stored(address, self._generations_at_start.get(address, now), slot)
 
     def set_storage(self, address: bytes, slot: int, value: int) -> None:
         """Set a slot; 0 clears it."""
-        self._at_start.setdefault((address, slot), self.get_storage(address, slot))
+        self._at_start.setdefault((address, slot), self.get_storage(address, slot, from_journal=False))
         self._write(self._slots, (address, self._generations.get(address, 0), slot), value)
 
     def delete_storage(self, address: bytes) -> None:
         """Forget all slots of an account."""
-        self._write(self._generations, address, self._generations.get(address, 0) + 1)
+        generation = self._generations.get(address, 0)
+        self._generations_at_start.setdefault(address, generation)
+        self._write(self._generations, address, generation + 1)
+
+    def _stored(self, address: bytes, generation: int, slot: int) -> int:
+        value = self._slots.get((address, generation, slot))
+        if value is not None:
+            return value
+        before = self._ask(self._witness.slot, address, slot)  # asked even if wiped: its way is needed for the root
+        return 0 if generation else before
 
     def is_storage_warm(self, address: bytes, slot: int) -> bool:
         return (address, slot) in self._warm
@@ -177,6 +185,7 @@ class ProvenAccounts(AccountDatabaseAPI):  # type: ignore[misc]
         self._undo.clear()
         self._marks.clear()
         self._at_start.clear()
+        self._generations_at_start.clear()
         self._warm.clear()
 
     # What py-evm's state also asks of an account database, and which has no meaning without a trie

@@ -106,6 +106,7 @@ def spawn() -> address:
 
 
 @external
+@nonreentrant
 def pay(to: address, amount: uint256):
     raw_call(to, b"", value=amount)
 

@@ -155,7 +155,7 @@ def _wait_for(node: Node, process: "subprocess.Popen[bytes]") -> None:
 @contextmanager
 def embedded(folder: Path) -> Iterator[Chain]:
     """A fresh embedded chain."""
-    genesis = Genesis(CHAIN_ID, {account.address: 10**21 for account in ACCOUNTS})
+    genesis = Genesis(CHAIN_ID, {account.address: 10**21 for account in ACCOUNTS}, fee_recipient="0x" + "fe" * 20)
     with EmbeddedNode.start(folder, genesis) as running:
         node = RpcNode(running.url)
         try:

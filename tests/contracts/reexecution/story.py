@@ -13,6 +13,16 @@ WORD = b"w" * 32
 NOBODY, SOMEBODY = "0x" + "77" * 20, b"\x55" * 20
 SIGNED = Account.unsafe_sign_hash(WORD, KEYS[0])
 
+STORE_AND_DIE = bytes.fromhex("600160005533ff")  # sets slot 0, then self-destructs to its caller, while created
+DEPLOY_MORTAL = bytes.fromhex("6133ff6000526002601ef3")  # leaves the code CALLER SELFDESTRUCT
+
+
+def _kill(chain: Chain) -> int:
+    # EIP-6780: a contract of an earlier transaction pays out, and stays.
+    block = chain.node.request("eth_getBlockByNumber", "latest", True)
+    created = chain.node.request("eth_getTransactionReceipt", block["transactions"][0]["hash"])
+    return chain.send({"to": bytes.fromhex(created["contractAddress"][2:])})
+
 
 def _access_list(chain: Chain) -> int:
     entries = [{"address": "0x" + chain.contract.hex(), "storageKeys": ["0x" + "05" * 32]}]
@@ -68,6 +78,9 @@ STORY: dict[str, Callable[[Chain], int]] = {
     "pays the calldata floor": lambda c: c.send({"to": SOMEBODY, "data": b"x" * 2_000}, 1),
     "names slots in an access list": _access_list,
     "delegates an account to code": _delegate,
+    "creates a contract that destroys itself": lambda c: c.send({"data": STORE_AND_DIE, "value": 9}),
+    "deploys a contract that can die": lambda c: c.send({"data": DEPLOY_MORTAL, "value": 9}),
+    "asks a contract to die": _kill,
     "holds five transactions of two senders": _several,
 }
 

@@ -12,6 +12,8 @@ from tests.contracts.reexecution.chains import LyingNode, require
 from tests.contracts.reexecution.conftest import Told
 from tests.contracts.reexecution.story import STORY
 
+pytestmark = pytest.mark.filterwarnings("ignore:SELFDESTRUCT opcode")
+
 
 @pytest.mark.parametrize("deed", STORY)
 def test_a_block_that(told: Told, deed: str) -> None:

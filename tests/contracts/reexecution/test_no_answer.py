@@ -41,7 +41,8 @@ def test_a_node_that_goes_away_in_the_middle(told: Told, method: str) -> None:
 
 
 def test_a_node_that_goes_away_while_an_authorization_is_read(told: Told) -> None:
-    # py-evm swallows whatever goes wrong in an authorization (EIP-7702); no answer must not pass for "invalid".
+    # py-evm swallows whatever goes wrong in an authorization (EIP-7702); no answer must not pass for
+    # "invalid".
     authority = ACCOUNTS[2].address.lower()
 
     def lie(method: str, params: Sequence[Any], result: Any) -> Any:
