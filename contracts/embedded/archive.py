@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from eth.db.schema import SchemaV1
-from eth.exceptions import HeaderNotFound, TransactionNotFound
+from eth.exceptions import TransactionNotFound
 
 from contracts.embedded.database import ChainDatabase
 from contracts.embedded.proofs import Account, read_account, slot_value, walk_storage
@@ -37,6 +37,14 @@ class Block:
     @property
     def hash(self) -> bytes:
         return bytes(self.header.hash)
+
+
+def number_key(block_hash: bytes) -> bytes:
+    """Where the database keeps a block's number (big-endian).
+
+    py-evm keeps headers under their bare hash, where trie nodes stand too: a state root is not a block's hash.
+    """
+    return b"pledgetrail:block-number:" + block_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +89,10 @@ class Archive:
     def header_of(self, block_hash: bytes) -> Any | None:
         """py-evm's header of the block with that hash."""
         try:
-            header = self._chaindb.get_block_header_by_hash(block_hash)
-        except HeaderNotFound:
+            number = int.from_bytes(self.database[number_key(block_hash)], "big")
+        except KeyError:
             return None
-        # A header is stored a moment before its block is the head.
-        return header if header.block_number <= self._head.block_number else None
+        return self.header(number)
 
     def block(self, number: int) -> Block | None:
         """The block of that number."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from eth.vm.forks.london.headers import calculate_expected_base_fee_per_gas
 
-from contracts.embedded.archive import Archive, Block
+from contracts.embedded.archive import Archive, Block, number_key
 from contracts.embedded.database import Workspace
 from contracts.embedded.folder import ChainFolder, open_folder
 from contracts.embedded.genesis import Genesis
@@ -98,6 +98,7 @@ class EmbeddedChain:
         """Make one block of everything whose turn it is, possibly of nothing. Durable when this returns."""
         with self._lock:
             block = self._build()
+            self._workspace[number_key(block.hash)] = block.number.to_bytes(8, "big")
             mined = [transaction.hash for transaction in block.transactions]
             self._folder.database.commit_block(self._workspace.entries, mined=mined)
             self._workspace.entries.clear()
@@ -154,7 +155,9 @@ class EmbeddedChain:
             )
 
     def _write_genesis(self) -> None:
-        self._evm_class.from_genesis(self._workspace, self.genesis.header_fields(), self.genesis.state())
+        fields, state = self.genesis.header_fields(), self.genesis.state()
+        block_hash = self._evm_class.from_genesis(self._workspace, fields, state).get_canonical_head().hash
+        self._workspace[number_key(block_hash)] = bytes(8)
         self._folder.database.commit_block(self._workspace.entries, meta=self._folder.description())
         self._workspace.entries.clear()
 

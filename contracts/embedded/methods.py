@@ -43,36 +43,44 @@ MAX_PROOF_SLOTS: Final = 1024
 
 
 def client_version(_chain: EmbeddedChain) -> str:
+    """`web3_clientVersion`."""
     return CLIENT_VERSION
 
 
 def net_version(chain: EmbeddedChain) -> str:
+    """`net_version`: the chain id in decimal."""
     return str(chain.chain_id)
 
 
 def chain_id(chain: EmbeddedChain) -> str:
+    """`eth_chainId`."""
     return number(chain.chain_id)
 
 
 def syncing(_chain: EmbeddedChain) -> bool:
+    """`eth_syncing`: never; there is nobody to catch up with."""
     return False
 
 
 def block_number(chain: EmbeddedChain) -> str:
+    """`eth_blockNumber`."""
     return number(chain.archive.head.block_number)
 
 
 def block_by_number(chain: EmbeddedChain, reference: Any, full: Any = False) -> Json | None:
+    """`eth_getBlockByNumber`: null where there is none."""
     block = _block(chain, block_reference(reference))
     return None if block is None else block_view(block, full=flag(full, "the second parameter"))
 
 
 def block_by_hash(chain: EmbeddedChain, block_hash: Any, full: Any = False) -> Json | None:
+    """`eth_getBlockByHash`: null where there is none."""
     block = _block(chain, data(block_hash, "block hash", length=32))
     return None if block is None else block_view(block, full=flag(full, "the second parameter"))
 
 
 def block_receipts(chain: EmbeddedChain, reference: Any) -> list[Json] | None:
+    """`eth_getBlockReceipts`: in the order of the transactions."""
     block = _block(chain, block_reference(reference))
     if block is None:
         return None
@@ -80,11 +88,13 @@ def block_receipts(chain: EmbeddedChain, reference: Any) -> list[Json] | None:
 
 
 def transaction_receipt(chain: EmbeddedChain, digest: Any) -> Json | None:
+    """`eth_getTransactionReceipt`: null until a durable block holds the transaction."""
     place = chain.archive.place(data(digest, "transaction hash", length=32))
     return None if place is None else receipt_view(place)
 
 
 def transaction_by_hash(chain: EmbeddedChain, digest: Any) -> Json | None:
+    """`eth_getTransactionByHash`: mined or waiting."""
     key = data(digest, "transaction hash", length=32)
     waiting = chain.waiting(key)  # first: a block may take it while we look
     place = chain.archive.place(key)
@@ -94,6 +104,7 @@ def transaction_by_hash(chain: EmbeddedChain, digest: Any) -> Json | None:
 
 
 def transaction_count(chain: EmbeddedChain, address: Any, reference: Any = "latest") -> str:
+    """`eth_getTransactionCount`: the next nonce; "pending" counts what waits without a gap."""
     account = data(address, "address", length=20)
     if block_reference(reference) == "pending":
         return number(chain.pending_nonce(account))
@@ -101,21 +112,25 @@ def transaction_count(chain: EmbeddedChain, address: Any, reference: Any = "late
 
 
 def balance(chain: EmbeddedChain, address: Any, reference: Any = "latest") -> str:
+    """`eth_getBalance`: wei."""
     account = data(address, "address", length=20)
     return number(chain.archive.account(_header(chain, reference), account).balance)
 
 
 def code(chain: EmbeddedChain, address: Any, reference: Any = "latest") -> str:
+    """`eth_getCode`."""
     account = data(address, "address", length=20)
     return text(chain.archive.code(_header(chain, reference), account))
 
 
 def storage_at(chain: EmbeddedChain, address: Any, key: Any, reference: Any = "latest") -> str:
+    """`eth_getStorageAt`: 32 bytes."""
     account, position = data(address, "address", length=20), slot(key, "slot")
     return word(chain.archive.storage(_header(chain, reference), account, position))
 
 
 def call(chain: EmbeddedChain, request: Any, reference: Any = "latest") -> str:
+    """`eth_call`: the output. Errors: 3 with the revert data, -32000 for any other failure."""
     wanted = call_request(request)
     outcome = run_call(chain.archive, chain.chain_id, _header(chain, reference), wanted)
     if outcome.error:
@@ -124,6 +139,7 @@ def call(chain: EmbeddedChain, request: Any, reference: Any = "latest") -> str:
 
 
 def estimate(chain: EmbeddedChain, request: Any, reference: Any = "latest") -> str:
+    """`eth_estimateGas`: a limit that suffices, EIP-7623 floor included. Errors: as `eth_call`."""
     wanted = call_request(request)
     found = estimate_gas(chain.archive, chain.chain_id, _header(chain, reference), wanted)
     if isinstance(found, Outcome):
@@ -132,10 +148,12 @@ def estimate(chain: EmbeddedChain, request: Any, reference: Any = "latest") -> s
 
 
 def send_raw_transaction(chain: EmbeddedChain, raw: Any) -> str:
+    """`eth_sendRawTransaction`: the hash, once the transaction is durable. Errors: see `EmbeddedChain.submit`."""
     return text(chain.submit(data(raw, "the transaction")))
 
 
 def logs(chain: EmbeddedChain, wanted: Any) -> list[Json]:
+    """`eth_getLogs`: by block hash, or by a range that defaults to the newest block."""
     if not isinstance(wanted, dict):
         raise invalid("the filter must be an object")
     chosen = read_filter(wanted)
@@ -153,6 +171,7 @@ def logs(chain: EmbeddedChain, wanted: Any) -> list[Json]:
 
 
 def proof(chain: EmbeddedChain, address: Any, keys: Any, reference: Any = "latest") -> Json:
+    """`eth_getProof` (EIP-1186) at any stored block; what is absent is proven absent."""
     wanted = data(address, "address", length=20)
     if not isinstance(keys, list) or len(keys) > MAX_PROOF_SLOTS:
         raise invalid(f"storage keys must be a list of at most {MAX_PROOF_SLOTS}")
@@ -180,14 +199,17 @@ def proof(chain: EmbeddedChain, address: Any, keys: Any, reference: Any = "lates
 
 
 def gas_price(chain: EmbeddedChain) -> str:
+    """`eth_gasPrice`: enough for the next block."""
     return number(chain.next_base_fee() + PRIORITY_FEE_WEI)
 
 
 def max_priority_fee(_chain: EmbeddedChain) -> str:
+    """`eth_maxPriorityFeePerGas`."""
     return number(PRIORITY_FEE_WEI)
 
 
 def trace_block(chain: EmbeddedChain, reference: Any, options: Any = None) -> list[Json]:
+    """`debug_traceBlockByNumber` with the prestateTracer only."""
     if not isinstance(options, dict) or options.get("tracer") != "prestateTracer" or options.get("tracerConfig"):
         raise invalid('only {"tracer": "prestateTracer"} is supported, without tracerConfig')
     block = _block(chain, block_reference(reference))
@@ -200,6 +222,7 @@ def trace_block(chain: EmbeddedChain, reference: Any, options: Any = None) -> li
 
 
 def database_entry(chain: EmbeddedChain, key: Any) -> str:
+    """`debug_dbGet`: a trie node or contract code by its keccak256."""
     wanted = data(key, "key", length=32)
     try:
         value = chain.archive.database[wanted]

@@ -169,7 +169,11 @@ def test_the_tags_name_one_block_because_nothing_is_ever_undone(hand: HandChain)
     assert set(found.values()) == {"0x1"}
     assert hand.request("eth_getBlockByNumber", "earliest", False)["number"] == "0x0"
     assert hand.request("eth_getBlockByNumber", "0x2", False) is None
-    assert hand.request("eth_getBlockByHash", "0x" + "ab" * 32, False) is None
+    newest = hand.request("eth_getBlockByNumber", "latest", False)
+    assert hand.request("eth_getBlockByHash", newest["hash"], False) == newest
+    assert hand.request("eth_getBlockByHash", newest["parentHash"], False)["number"] == "0x0"
+    for other in ("0x" + "ab" * 32, newest["stateRoot"], newest["transactions"][0]):
+        assert hand.request("eth_getBlockByHash", other, False) is None
     assert hand.request("eth_getBlockReceipts", "0x2") is None
     assert hand.request("eth_getTransactionReceipt", "0x" + "ab" * 32) is None
     assert hand.request("eth_getBalance", STRANGER, "0x2") == {"code": -32000, "message": "header not found"}
