@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
 
 
-def demo(  # noqa: PLR0917 - typer calls it by name
+def demo(
     exit_: Annotated[
         bool, typer.Option("--exit", help="Stop after the last step instead of serving the pages.")
     ] = False,

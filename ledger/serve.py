@@ -78,6 +78,11 @@ def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int) -> RunningServer:
     return RunningServer(server, thread, host, bound)
 
 
+def check_port(host: str, port: int) -> None:
+    """Raise what `serve` would raise about the port now; for refusing early, before anything is written."""
+    _listen(host, port).close()
+
+
 class _Server(uvicorn.Server):
     """Says when it listens, and leaves the process's signals to whoever owns the process."""
 

@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.web.app import create_app
+
 from contracts.deploy import ChainPlan, Deployment, LogIdentity
 from contracts.manifest import Cosigner, Manifest, Role
 from examples.demo.accounts import load_accounts
@@ -20,7 +22,6 @@ from ledger.quorum import Committee
 from ledger.secp256k1 import SigningKey
 from ledger.serve import RunningServer, serve
 from ledger.store import Cosigners, Ledger
-from ledger.web.app import create_app
 from notary.config import NotaryConfig
 from notary.service import start as start_notary
 from notary.signer import create_keys

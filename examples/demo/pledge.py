@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from contracts.manifest import ChainManifest, Manifest, Role
 from contracts.transactor import Mined
@@ -36,6 +37,11 @@ class Receipt:
     def id(self) -> bytes:
         """Its id on the origin chain."""
         return paper_id(self.number)
+
+    @property
+    def kilograms(self) -> Decimal:
+        """The quantity as the paper writes it."""
+        return Decimal(self.grams) / 1000
 
 
 @dataclass(frozen=True, slots=True)

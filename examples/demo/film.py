@@ -1,0 +1,85 @@
+"""The camera's part of the journey: an enrolled camera for each step films a scene, or takes the user's own video."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from examples.demo import story
+from examples.demo.folder import DataFolder
+from ledger.capture.camera import Camera, Shot
+from ledger.capture.scene import encode_scene
+from ledger.capture.segments import read_recording
+from ledger.capture.spool import Spool
+from ledger.capture.uplink import Uplink
+from ledger.ed25519 import public_key
+from ledger.evidence import Device
+from ledger.gs1 import Identifier
+from ledger.store import Ledger, utc_now
+
+VALID_BEFORE, VALID_AFTER = timedelta(days=30), timedelta(days=365)
+
+
+def film_step(
+    number: int,
+    folder: DataFolder,
+    ledger: Ledger,
+    uplink: Uplink,
+    lot: Identifier,
+    start: datetime,
+    video: Path | None,
+) -> Sequence[bytes]:
+    """Film step `number` of the story and return its segments' evidence digests as the ledger holds them.
+
+    `start`: the demo's own beginning (UTC), the same on every run in a folder, so that a second run signs nothing new.
+    Errors: those of `read_recording`, `Camera.film` and the uplink.
+    """
+    step = story.STEPS[number]
+    home = folder / "cameras" / str(number + 1)
+    home.mkdir(parents=True, exist_ok=True)
+    key = _device_key(home / "device.key")
+    device = Device(
+        id=f"camera-{number + 1}",
+        public_key=public_key(key),
+        label=f"Fixed camera, {step.name}",
+        valid_from=start - VALID_BEFORE,
+        valid_until=start + VALID_AFTER,
+        revoked_at=None,
+    )
+    ledger.evidence.enrol(device)
+    source = video or _scene(home / "scene.mp4", step, start)
+    with (
+        Spool(home / "spool") as spool,
+        read_recording(source, target_seconds=story.SECONDS_PER_SEGMENT) as recording,
+    ):
+        camera = Camera(device, key, spool=spool, intake=uplink, clock=utc_now)
+        # A long film of the user's own ends before now, whatever the story says: evidence from the future is refused.
+        begins = start - max(step.before, timedelta(milliseconds=recording.duration_ms))
+        shot = Shot(f"{step.name}-1", begins, step.place.normal, lot.normal, step.name)
+        camera.film(recording, shot)
+        camera.deliver()
+    held = ledger.evidence.segments_of_lots([lot.normal])
+    return [segment.signed.digest for segment in held if segment.statement.device == device.id]
+
+
+def _scene(path: Path, step: story.Step, start: datetime) -> Path:
+    if not path.exists():
+        unfinished = path.with_suffix(".unfinished")
+        encode_scene(unfinished, caption=step.caption, started_at=start - step.before, seconds=story.SECONDS_PER_STEP)
+        unfinished.replace(path)
+    return path
+
+
+def _device_key(path: Path) -> bytes:
+    if not path.exists():
+        unfinished = path.with_suffix(".unfinished")
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
+            target.write(secrets.token_bytes(32))
+            target.flush()
+            os.fsync(target.fileno())
+        unfinished.replace(path)
+    return path.read_bytes()

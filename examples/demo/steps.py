@@ -1,0 +1,322 @@
+"""The steps of the journey, each a function of the house that answers one or more rows.
+
+A step may be run again after a crash at any point: what it finds done, it reports. Nothing here decides whether
+something is allowed; the rooms do, and a step holds only if they said so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from contracts.manifest import Role
+from contracts.transactor import wait_for
+from examples.demo import story
+from examples.demo.acts import Done, find
+from examples.demo.house import House
+from examples.demo.journal import Journal, Row
+from examples.demo.pledge import Loan, Pledging
+from ledger.bundle import TRUST_ROOT_DOMAIN
+from ledger.errors import Unavailable
+from ledger.gs1 import Identifier
+from ledger.store import LoanDocument, ReceiptDocument
+from relay.bundling import Bundler, trust_root_of
+from relay.journey import Journey, State
+from relay.watcher import Place
+
+CROSSING_SECONDS = 120.0
+PAGE_SECONDS = 20.0
+VERIFY_SECONDS = 60.0
+BUNDLE_FILE = "unit.bundle"
+TAMPERED_AT = 3 / 5  # where the one byte is flipped, as a share of the file
+
+REFUSED_STATE, RELEASED_STATE = 3, 5  # of PledgeRegistry.vy
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """What the journey is about: the unit with the QR code, the lot that is filmed, and the pledged goods' key."""
+
+    unit: Identifier
+    lot: Identifier
+    goods_key: bytes
+
+
+class Steps:
+    """Runs the steps that the journal does not hold yet."""
+
+    def __init__(self, house: House, journal: Journal, goods: Goods, say: Callable[[str], None]) -> None:
+        self._house, self._journal, self._goods, self._say = house, journal, goods, say
+        self._pledging = Pledging(
+            house.chains, house.manifest, house.accounts, goods.goods_key, waiting=self._what_waits
+        )
+
+    # -- the log and its way to the lender chain ----------------------------------------------------------------------
+
+    def log(self) -> None:
+        """Everything recorded is an entry of the log, the deployment's trust root too."""
+        with self._timed("logging") as took:
+            ledger = self._house.ledger
+            ledger.statements.enter(TRUST_ROOT_DOMAIN, trust_root_of(self._house.manifest).dump())
+            size, root = ledger.log.size, ledger.log.root()
+            self._record("log", held=size > 0, id_=f"0x{root.hex()}", ms=took(), note=f"{size} entries")
+
+    def anchor(self) -> None:
+        """Checkpoint, cosignatures, anchor, and the message that carries it; then wait for its credential."""
+        anchorer = self._house.anchorer
+        with self._timed("signing a checkpoint") as took:
+            note, checkpoint = anchorer.checkpoint()
+            words = f"size {checkpoint.size}"
+            self._record("checkpoint", held=True, id_=f"0x{checkpoint.root.hex()}", ms=took(), note=words)
+        with self._timed("asking the notaries to cosign") as took:
+            cosigned = anchorer.cosign(note, checkpoint)
+            names = sorted(found.cosigner.name.split(".")[0] for found in cosigned.cosignatures)
+            held = len(names) >= self._house.manifest.committee.quorum
+            self._record("cosign", held=held, id_=", ".join(names), ms=took(), note=f"{len(names)} of 4")
+        with self._timed("anchoring on the origin chain") as took:
+            if anchorer.anchored_size() < checkpoint.size:
+                anchorer.anchor(cosigned)
+            done = self._find(Role.ORIGIN, "AnchorRegistry", "Anchored", checkpoint.size.to_bytes(32, "big"))
+            self._record_done("anchor", done, id_=f"0x{checkpoint.root.hex()}", ms=took(), note=words)
+        with self._timed("carrying the anchor to the lender chain"):
+            self._record_crossing(self._carry(checkpoint.size, checkpoint.root))
+
+    def _carry(self, size: int, root: bytes) -> Journey:
+        relay = self._house.relay
+        registry = self._house.manifest.chain(Role.ORIGIN).contracts["AnchorRegistry"]
+
+        def carried() -> Journey | None:
+            for journey in list(relay.journeys.values()):
+                payload = journey.proposal.payload
+                if journey.proposal.message.sender == registry and payload[32:] == size.to_bytes(32, "big") + root:
+                    return journey
+            return None
+
+        if carried() is None:
+            self._house.anchorer.carry()
+            relay.nudge()
+        over = wait_for(lambda: (j := carried()) and (j if j.is_over else None), seconds=CROSSING_SECONDS)
+        if over is None:
+            raise self._still_waiting("the anchor has not been closed")
+        return over
+
+    def _record_crossing(self, journey: Journey) -> None:
+        took = journey.milliseconds
+        message_id = f"0x{journey.id.hex()}"
+        closed = journey.state is State.CLOSED
+        for step, place, id_, ms in (
+            ("propose", journey.proposed, message_id, took.get("propose")),
+            ("attest", journey.attested, message_id, took.get("certify")),
+            ("commit", journey.commit, message_id, took.get("commit")),
+            ("credential", journey.judged, f"0x{journey.credential.hex()}", took.get("judge")),
+        ):
+            self._record_place(step, place, id_=id_, ms=ms, held=place is not None and closed)
+        commit = journey.commit
+        self._journal.record(
+            Row(
+                "recheck",
+                held=closed and commit is not None,
+                id=f"0x{commit.block_hash.hex()}" if commit else "",
+                chain=self._caip2(commit.chain_id) if commit else None,
+                block=commit.block if commit else None,
+                ms=took.get("recheck"),
+                note="re-executed by the notaries: same",
+            )
+        )
+
+    # -- the pledge ---------------------------------------------------------------------------------------------------
+
+    def pledge(self) -> None:
+        """A receipt, a loan secured by it, the second pledge refused, repayment and release."""
+        first, second = story.LOAN_A, story.LOAN_B
+        with self._timed("issuing the warehouse receipt") as took:
+            self._enter_papers(first)
+            done = self._pledging.issue(first.receipt)
+            self._record_done("receipt_issued", done, id_=_hex(first.receipt.id), ms=took(), note=first.receipt.number)
+        with self._timed("pledging it to lender A") as took:
+            self._pledging.open(first)
+            self._house.relay.nudge()
+            reserved = self._pledging.reserved(first)
+            self._record_done("goods_reserved", reserved, id_=_hex(self._goods.goods_key), ms=took())
+            frozen = self._pledging.frozen(first)
+            self._record_done("frozen", frozen, id_=_hex(first.receipt.id), ms=took(), note=first.receipt.number)
+            active = self._pledging.active(first)
+            self._record_done("pledged", active, id_=_hex(first.id), ms=took(), note=f"{first.number} active")
+        with self._timed("lender B tries the same goods under another receipt") as took:
+            self._enter_papers(second)
+            self._pledging.issue(second.receipt)
+            self._pledging.open(second)
+            self._house.relay.nudge()
+            refused = self._pledging.refused(second)
+            reason = _text(refused.fields["outcome"])
+            held = reason == "goods already reserved" and self._pledging.state(second) == REFUSED_STATE
+            self._record_done("second_pledge_refused", refused, id_=_hex(second.id), ms=took(), held=held, note=reason)
+            self._pledging.receipt_released(second)
+        with self._timed("repaying loan A") as took:
+            done = self._pledging.repay(first)
+            self._house.relay.nudge()
+            self._record_done("repaid", done, id_=_hex(first.id), ms=took(), note=first.number)
+        with self._timed("releasing the goods and the receipt") as took:
+            self._pledging.receipt_released(first)
+            done = self._pledging.released(first)
+            held = self._pledging.state(first) == RELEASED_STATE
+            self._record_done("released", done, id_=_hex(first.id), ms=took(), held=held, note=first.receipt.number)
+
+    def _enter_papers(self, loan: Loan) -> None:
+        papers, receipt = self._house.ledger.papers, loan.receipt
+        papers.register_receipt_document(
+            ReceiptDocument(
+                receipt_id=receipt.id,
+                number=receipt.number,
+                keeper=story.KEEPER_NAMES[receipt.keeper],
+                goods_key=self._goods.goods_key,
+                quantity=receipt.kilograms,
+                unit="KGM",
+            )
+        )
+        papers.register_loan_document(
+            LoanDocument(
+                loan_id=loan.id,
+                number=loan.number,
+                lender=story.LENDER_NAMES[loan.lender],
+                receipt_id=receipt.id,
+                amount=story.AMOUNTS[loan.number],
+                currency=story.CURRENCY,
+            )
+        )
+
+    # -- what anybody can check ---------------------------------------------------------------------------------------
+
+    def qr(self, url: str) -> None:
+        """The unit's page answers under the address its QR code holds."""
+        self._say("opening the unit's page")
+        started = time.monotonic()
+        try:
+            status = httpx.get(url, timeout=PAGE_SECONDS, trust_env=False).status_code
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                "PAGE_UNREACHABLE", f"the page does not answer: {type(error).__name__}", where=url
+            ) from error
+        held = status == httpx.codes.OK
+        self._record("qr", held=held, id_=url, ms=(time.monotonic() - started) * 1000, note=f"HTTP {status}")
+
+    def bundle(self) -> Path:
+        """Write the unit's bundle, have it verified by a program of its own, and refused with one byte flipped."""
+        path = self._house.folder / BUNDLE_FILE
+        with self._timed("writing and verifying the proof bundle") as took:
+            raw = self.bundler().bundle_of(self._goods.unit)
+            unfinished = path.with_suffix(".unfinished")
+            unfinished.write_bytes(raw)
+            unfinished.replace(path)
+            status, said = _verify(path)
+            note = f"{len(raw)} bytes, verified offline" if status == 0 else said
+            self._record("bundle_verified", held=status == 0, id_=_digest(raw), ms=took(), note=note)
+        with self._timed("flipping one byte of it") as took:
+            at = int(len(path.read_bytes()) * TAMPERED_AT)
+            status, said = _verify_flipped(path, at)
+            code = said.partition(":")[0]
+            self._record(
+                "tampered_bundle_refused", held=status == 1 and code.isupper(), id_=code, ms=took(), note=f"byte {at}"
+            )
+        return path
+
+    def bundler(self) -> Bundler:
+        """Makes bundles of this house's units."""
+        nodes = {chain_id: self._house.chains.nodes[role] for role, chain_id in self._house.chains.ids.items()}
+        return Bundler(self._house.ledger, self._house.relay, nodes)
+
+    # -- recording ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _timed(self, words: str) -> Iterator[Callable[[], float]]:
+        self._say(words)
+        started = time.monotonic()
+        yield lambda: (time.monotonic() - started) * 1000
+
+    def _record(self, step: str, *, held: bool, id_: str, ms: float | None, note: str = "") -> None:
+        self._journal.record(Row(step, held, id_, ms=_round(ms), note=note))
+
+    def _record_done(
+        self, step: str, done: Done, *, id_: str, ms: float | None, held: bool = True, note: str = ""
+    ) -> None:
+        self._journal.record(
+            Row(step, held, id_, done.chain.caip2, done.block, _hex(done.transaction), done.gas, _round(ms), note)
+        )
+
+    def _record_place(self, step: str, place: Place | None, *, id_: str, ms: float | None, held: bool) -> None:
+        if place is None:
+            self._journal.record(Row(step, held=False, id=id_))
+            return
+        chain = self._caip2(place.chain_id)
+        self._journal.record(
+            Row(step, held, id_, chain, place.block, _hex(place.transaction), place.gas_used, _round(ms))
+        )
+
+    def _find(self, role: Role, contract: str, event: str, *topics: bytes) -> Done:
+        found = find(self._house.chains.nodes[role], self._house.manifest.chain(role), contract, event, *topics)
+        if found is None:
+            raise self._still_waiting(f"{contract}.{event} is not on the chain")
+        return found
+
+    def _caip2(self, chain_id: int) -> str:
+        return f"eip155:{chain_id}"
+
+    def _what_waits(self) -> str:
+        relay = self._house.relay
+        waiting = [journey.explain() for journey in list(relay.journeys.values()) if not journey.is_over]
+        return "; ".join(waiting) or (str(relay.trouble) if relay.trouble else "nothing is under way")
+
+    def _still_waiting(self, what: str) -> Unavailable:
+        return Unavailable(
+            "STILL_WAITING",
+            f"{what}: {self._what_waits()}",
+            cure="Run the demo again with the same --data once the missing part is back.",
+        )
+
+
+def _verify(path: Path) -> tuple[int, str]:
+    """Run `pledgetrail verify` as a program of its own; exit status, and what it said on standard error."""
+    command = [sys.executable, "-c", "from ledger.cli import main; main()", "verify", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_SECONDS, check=False)  # noqa: S603 - our own program
+    return done.returncode, done.stderr.strip()
+
+
+def _verify_flipped(path: Path, at: int) -> tuple[int, str]:
+    raw = bytearray(path.read_bytes())
+    raw[at] ^= 1
+    with tempfile.TemporaryDirectory() as folder:
+        tampered = Path(folder) / path.name
+        tampered.write_bytes(raw)
+        return _verify(tampered)
+
+
+def _digest(raw: bytes) -> str:
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"
+
+
+def _hex(raw: bytes) -> str:
+    return f"0x{raw.hex()}"
+
+
+def _text(word: object) -> str:
+    return word.rstrip(b"\x00").decode("ascii", "replace") if isinstance(word, bytes) else str(word)
+
+
+def _round(ms: float | None) -> float | None:
+    return None if ms is None else round(ms, 1)
+
+
+def now() -> datetime:
+    """The machine's clock, to the millisecond: what statements and events carry."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
