@@ -56,9 +56,7 @@ def _list(raw: bytes, start: int, end: int, max_depth: int) -> tuple[Rlp, ...]:
             is_list, start, stop = _head(raw, position, end)
             if is_list:
                 if len(outer) + 2 > max_depth:
-                    raise BadInput(
-                        "RLP_DEPTH", f"lists nest deeper than {max_depth}", where=f"byte {position}"
-                    )
+                    raise BadInput("RLP_DEPTH", f"lists nest deeper than {max_depth}", where=f"byte {position}")
                 outer.append((end, items))
                 position, end, items = start, stop, []
             else:

@@ -23,9 +23,7 @@ def quantity(fields: RpcObject, name: str, *, max_bytes: int = 32) -> int:
     value = fields.get(name)
     match = _QUANTITY.fullmatch(value.lower()) if isinstance(value, str) else None
     if match is None or len(match[1]) > 2 * max_bytes:
-        raise BadInput(
-            "RPC_VALUE", f"{name} is not a quantity of at most {max_bytes} bytes", where=repr(value)[:80]
-        )
+        raise BadInput("RPC_VALUE", f"{name} is not a quantity of at most {max_bytes} bytes", where=repr(value)[:80])
     return int(match[1], 16)
 
 

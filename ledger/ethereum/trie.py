@@ -109,9 +109,7 @@ class _Walk:
         if keccak256(raw) != reference:
             if any(keccak256(other) == reference for other in self._nodes):
                 raise Refused("PROOF_SUPERFLUOUS", "the nodes are out of order", where=f"node {self._used}")
-            raise Refused(
-                "PROOF_INVALID", "a node is not the one its parent names", where=f"node {self._used}"
-            )
+            raise Refused("PROOF_INVALID", "a node is not the one its parent names", where=f"node {self._used}")
         if self._used and len(raw) < HASH_BYTES:
             raise BadInput("PROOF_NODE", "a node that should stand inline is named by its hash")
         self._used += 1
@@ -147,9 +145,7 @@ def decode_account(raw: bytes) -> Account:
             raise BadInput("ACCOUNT_INVALID", "an account's roots have 32 bytes")
     assert isinstance(storage_root, bytes)
     assert isinstance(code_hash, bytes)
-    return Account(
-        rlp_strict.decode_int(nonce, max_bytes=8), rlp_strict.decode_int(balance), storage_root, code_hash
-    )
+    return Account(rlp_strict.decode_int(nonce, max_bytes=8), rlp_strict.decode_int(balance), storage_root, code_hash)
 
 
 def trie_of(values: Mapping[bytes, bytes]) -> PartialTrie:

@@ -133,9 +133,7 @@ def test_a_sibling_extension_and_a_sibling_branch_are_told_apart() -> None:
 
 
 @given(
-    st.dictionaries(
-        st.binary(min_size=3, max_size=3), st.binary(min_size=1, max_size=40), min_size=2, max_size=30
-    ),
+    st.dictionaries(st.binary(min_size=3, max_size=3), st.binary(min_size=1, max_size=40), min_size=2, max_size=30),
     st.data(),
 )
 def test_keys_removed_from_a_partly_known_trie_give_the_root_of_the_rest(

@@ -220,9 +220,7 @@ def test_d09_a_path_that_ends_inside_an_extension_is_absent() -> None:
     ],
     ids=lambda item: item if isinstance(item, str) else "",
 )
-def test_a_malformed_node_is_refused_even_where_the_root_commits_to_it(
-    item: rlp_strict.Rlp, why: str
-) -> None:
+def test_a_malformed_node_is_refused_even_where_the_root_commits_to_it(item: rlp_strict.Rlp, why: str) -> None:
     raw = rlp_strict.encode(item)
     if raw == b"\x80":
         raw = b"\x83dog"
@@ -246,9 +244,7 @@ def test_a_root_that_is_no_hash_is_refused(root: bytes) -> None:
 @given(
     st.dictionaries(st.binary(max_size=4), st.binary(min_size=1, max_size=40), min_size=1, max_size=24),
     st.binary(max_size=4),
-    st.lists(
-        st.tuples(st.sampled_from(["flip", "drop", "repeat", "swap"]), st.integers(0, 10**6)), max_size=3
-    ),
+    st.lists(st.tuples(st.sampled_from(["flip", "drop", "repeat", "swap"]), st.integers(0, 10**6)), max_size=3),
 )
 def test_d14_mutated_proofs_are_accepted_only_with_the_value_the_library_reads(
     values: dict[bytes, bytes], key: bytes, mutations: list[tuple[str, int]]
