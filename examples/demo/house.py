@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.web.app import create_app
+from ledger.api.app import create_app
 
 from contracts.deploy import ChainPlan, Deployment, LogIdentity
 from contracts.manifest import Cosigner, Manifest, Role

@@ -14,6 +14,8 @@ from rich.text import Text
 from examples.demo.journal import Row
 
 SHORT = 18
+FILE_WIDTH = 150  # columns where the output is no terminal and nobody can widen it
+WIDE = 130  # from here on a terminal has room for everything
 
 
 class Screen:
@@ -21,6 +23,8 @@ class Screen:
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
+        if not self._console.is_terminal:
+            self._console = Console(highlight=False, width=FILE_WIDTH)
         self._status = self._console.status("starting", spinner="dots")
         self._last = ""
 
@@ -42,24 +46,16 @@ class Screen:
 
     def table(self, rows: Iterable[Row]) -> None:
         """Every step with where it stands."""
+        wide = self._console.width >= WIDE
         table = Table(title="From the camera to the loan", title_justify="left", pad_edge=False)
-        for heading in ("", "step", "id", "chain", "block", "transaction"):
-            table.add_column(heading, no_wrap=True)
+        for heading in ("", "step", "id", "chain") + (("block", "transaction") if wide else ()):
+            table.add_column(heading, no_wrap=True, min_width=1 if not heading else len(heading))
         for heading in ("gas", "ms"):
             table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("", overflow="fold")
+        if wide:
+            table.add_column("", overflow="fold")
         for row in rows:
-            table.add_row(
-                Text("✓", "green") if row.held else Text("✗", "bold red"),
-                row.step,
-                _short(row.id),
-                (row.chain or "").removeprefix("eip155:"),
-                _number(row.block),
-                _short(row.tx or "", 12),
-                _number(row.gas),
-                "" if row.ms is None else f"{row.ms:,.0f}",
-                row.note,
-            )
+            table.add_row(*_cells(row, wide=wide))
         self._console.print(table)
 
     def addresses(self, unit: str, portal: str, bundle: Path) -> None:
@@ -73,6 +69,19 @@ class Screen:
     def waiting(self) -> None:
         """The demo stays until it is stopped."""
         self._console.print("\nThe pages stay open. Press Ctrl-C to stop.")
+
+
+def _cells(row: Row, *, wide: bool) -> list[str | Text]:
+    cells: list[str | Text] = [
+        Text("✓", "green") if row.held else Text("✗", "bold red"),
+        row.step,
+        _short(row.id, SHORT if wide else 11),
+        (row.chain or "").removeprefix("eip155:"),
+    ]
+    if wide:
+        cells += [_number(row.block), _short(row.tx or "", 12)]
+    cells += [_number(row.gas), "" if row.ms is None else f"{row.ms:,.0f}"]
+    return [*cells, row.note] if wide else cells
 
 
 def _short(text: str, length: int = SHORT) -> str:
