@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from ledger.errors import BadInput
 from ledger.ethereum.keccak import keccak256 as keccak
 
 SAME, DIFFERS = 1, 2
@@ -27,7 +28,8 @@ class Verdict:
 
     `id`, `origin_block`, `commit_block`, `commit_transaction`, `outcome`: 32 bytes each; `checked_from`: the first
     destination block from which this notary has re-executed without gaps; `verdict`: SAME or DIFFERS; `executed`:
-    whether the application's call succeeded.
+    whether the application's call succeeded. Errors: `BadInput` VERDICT_RANGE for a field outside its ABI type, so that
+    two different verdicts never have the same words.
     """
 
     id: bytes
@@ -39,6 +41,12 @@ class Verdict:
     verdict: int
     executed: bool
     outcome: bytes
+
+    def __post_init__(self) -> None:
+        numbers = fits(self.epoch, 64) and fits(self.checked_from, 64) and fits(self.verdict, 8)
+        hashes = (self.id, self.origin_block, self.commit_block, self.commit_transaction, self.outcome)
+        if not numbers or type(self.executed) is not bool or any(len(each) != 32 for each in hashes):
+            raise BadInput("VERDICT_RANGE", "a field of the verdict is outside its type", where=self.id.hex()[:64])
 
     def words(self) -> bytes:
         """The fields as ABI words, in the order of the EIP-712 type."""
@@ -55,6 +63,11 @@ class Verdict:
                 self.outcome,
             )
         )
+
+
+def fits(value: int, bits: int) -> bool:
+    """Whether a value is an unsigned integer of so many bits."""
+    return isinstance(value, int) and type(value) is not bool and 0 <= value < 2**bits
 
 
 def word(value: int) -> bytes:

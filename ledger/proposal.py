@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ledger import interoperable
-from ledger.attestation import address_word, word
+from ledger.attestation import address_word, fits, word
 from ledger.errors import BadInput
 from ledger.ethereum.keccak import keccak256 as keccak
 from ledger.ethereum.tx_receipt import Log
@@ -45,11 +45,15 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One end of a message: EIP-155 id, genesis hash (32 bytes) and gateway (20 bytes)."""
+    """One end of a message: EIP-155 id, genesis hash (32 bytes) and gateway (20 bytes); else `BadInput` CHAIN_END."""
 
     chain_id: int
     genesis: bytes
     gateway: bytes
+
+    def __post_init__(self) -> None:
+        if not fits(self.chain_id, 256) or len(self.genesis) != 32 or len(self.gateway) != 20:
+            raise BadInput("CHAIN_END", "a chain is an id, a genesis hash of 32 bytes and a gateway of 20 bytes")
 
     def __str__(self) -> str:
         return interoperable.caip2(self.chain_id)
@@ -57,7 +61,10 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as both gateways see it. `expiry`: seconds of destination block time. `payload_digest`: Keccak-256."""
+    """A message as both gateways see it. `expiry`: seconds of destination block time. `payload_digest`: Keccak-256.
+
+    Errors: `BadInput` MESSAGE_RANGE for a field outside its ABI type: two different messages must never share an id.
+    """
 
     kind: Kind
     origin: Chain
@@ -70,6 +77,15 @@ class Message:
     gas_limit: int
     payload_digest: bytes
     version: int = VERSION
+
+    def __post_init__(self) -> None:
+        numbers = all(fits(value, 64) for value in (self.sequence, self.expiry, self.gas_limit))
+        small = fits(self.version, 8) and fits(self.generation, 32) and self.kind in Kind.__members__.values()
+        accounts = len(self.sender) == len(self.recipient) == 20
+        if not (numbers and small and accounts and len(self.payload_digest) == 32):
+            raise BadInput(
+                "MESSAGE_RANGE", "a field of the message is outside its type", where=f"{self.sequence!r}"[:80]
+            )
 
     @property
     def id(self) -> bytes:
@@ -132,7 +148,7 @@ def read_proposal(log: Log, *, origin: Chain, destinations: dict[int, Chain]) ->
 
     `destinations`: the gateways known for each chain id. The log's inclusion is the caller's to prove.
     Errors: `BadInput` EMITTER (not the origin's gateway), PROPOSAL_LOG (not such a log, or fields that contradict each
-    other), PROPOSAL_CHAIN (unknown destination, or sender not on the origin), PROPOSAL_ID.
+    other), ADDRESS_FORM, PROPOSAL_CHAIN (unknown destination, or sender not on the origin), PROPOSAL_ID.
     """
     if log.address != origin.gateway:
         raise BadInput("EMITTER", "the log is not the origin gateway's", where=f"0x{log.address.hex()}")

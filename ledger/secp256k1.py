@@ -6,6 +6,7 @@ Signing is deterministic (RFC 6979) and gives low s.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import coincurve
@@ -16,12 +17,16 @@ from ledger.ethereum.keccak import keccak256 as keccak
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 HALF_ORDER = ORDER // 2
 
+_HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
+# What hashing nothing gives: a signature over it would be one over no statement at all.
+_EMPTY_DIGEST = keccak(b"")
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
     """`r` and `s` as integers, `v` 27 or 28; strict by construction.
 
-    Errors: `Refused` SIG_RANGE (r or s is 0 or not below the order), SIG_MALLEABLE (high s), SIG_BAD_V.
+    Errors: `Refused` SIG_RANGE (r or s is no integer, 0 or not below the order), SIG_MALLEABLE (high s), SIG_BAD_V.
     """
 
     r: int
@@ -31,7 +36,7 @@ class Signature:
     def __post_init__(self) -> None:
         if type(self.v) is not int or self.v not in (27, 28):
             raise Refused("SIG_BAD_V", "the recovery value is neither 27 nor 28", where=repr(self.v))
-        if not (0 < self.r < ORDER and 0 < self.s < ORDER):
+        if not all(type(part) is int and 0 < part < ORDER for part in (self.r, self.s)):
             raise Refused("SIG_RANGE", "r or s is outside the curve's order")
         if self.s > HALF_ORDER:
             raise Refused("SIG_MALLEABLE", "s is in the upper half of the order", cure="Normalise s when signing.")
@@ -43,6 +48,13 @@ class Signature:
             raise Refused("SIG_LENGTH", f"a signature has 65 bytes, not {len(raw)}")
         return cls(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:64], "big"), raw[64])
 
+    @classmethod
+    def parse_hex(cls, text: str) -> Signature:
+        """Read `0x` and 130 lower-case hex digits: one signature has one spelling. `Refused` SIG_HEX, SIG_LENGTH."""
+        if not isinstance(text, str) or _HEX.fullmatch(text) is None:
+            raise Refused("SIG_HEX", "a signature is written as 0x and lower-case hex digits")
+        return cls.parse(bytes.fromhex(text[2:]))
+
     def pack(self) -> bytes:
         """`r ‖ s ‖ v`, 65 bytes."""
         return self.r.to_bytes(32, "big") + self.s.to_bytes(32, "big") + bytes([self.v])
@@ -51,7 +63,7 @@ class Signature:
 def recover(digest: bytes, signature: Signature) -> bytes:
     """Return the 20-byte address that signed the 32-byte digest.
 
-    Errors: `Refused` DIGEST_SHAPE (not 32 bytes, or all zero), SIG_UNKNOWN (recovers to no key).
+    Errors: `Refused` DIGEST_SHAPE (not 32 bytes, all zero, or the hash of nothing), SIG_UNKNOWN (recovers to no key).
     """
     _check_digest(digest)
     compact = signature.pack()[:64] + bytes([signature.v - 27])
@@ -99,5 +111,5 @@ class SigningKey:
 
 
 def _check_digest(digest: bytes) -> None:
-    if len(digest) != 32 or digest == bytes(32):
-        raise Refused("DIGEST_SHAPE", "a digest is 32 bytes and not all zero")
+    if len(digest) != 32 or digest in (bytes(32), _EMPTY_DIGEST):
+        raise Refused("DIGEST_SHAPE", "a digest is 32 bytes, not all zero and not the hash of nothing")

@@ -9,8 +9,15 @@ from __future__ import annotations
 
 from contracts.manifest import Manifest, Role
 from contracts.transactor import Mined, Transactor
-from ledger.checkpoint import Checkpoint, CosignedCheckpoint, add_cosignatures, open_checkpoint
-from ledger.errors import Refused, Unavailable
+from ledger.checkpoint import (
+    Checkpoint,
+    CosignedCheckpoint,
+    CosignerKey,
+    add_cosignatures,
+    open_checkpoint,
+    open_cosigned,
+)
+from ledger.errors import Problem, Refused, Unavailable
 from ledger.interoperable import encode
 from ledger.store.log import Log
 from relay.notaries import NotaryPanel
@@ -22,6 +29,7 @@ class Anchorer:
     def __init__(self, manifest: Manifest, log: Log, panel: NotaryPanel, transactor: Transactor) -> None:
         self._manifest, self._log, self._panel, self._transactor = manifest, log, panel, transactor
         self._registry = manifest.chain(Role.ORIGIN).contract("AnchorRegistry")
+        self._cosigners = [CosignerKey(cosigner.name, cosigner.public_key) for cosigner in manifest.cosigners]
 
     def checkpoint(self) -> tuple[bytes, Checkpoint]:
         """Sign the log's present state: the note, and what it says."""
@@ -35,7 +43,8 @@ class Anchorer:
         """
         published = self._log.latest_cosigned()
         old_size = published.checkpoint.size if published is not None else 0
-        lines = self._panel.cosign(note, old_size, lambda size: self._proof(size, checkpoint.size))
+        given = self._panel.cosign(note, old_size, lambda size: self._proof(size, checkpoint.size))
+        lines = self._valid(note, given)
         quorum = self._manifest.committee.quorum
         if len(lines) < quorum:
             missing = quorum - len(lines)
@@ -46,6 +55,18 @@ class Anchorer:
                 cure="It goes on by itself as soon as another notary answers.",
             )
         return self._log.store_cosigned(add_cosignatures(note, lines))
+
+    def _valid(self, note: bytes, given: list[bytes]) -> list[bytes]:
+        """One line of each notary that holds; a single false one would spoil the whole note."""
+        by_name: dict[str, bytes] = {}
+        for line in given:
+            try:
+                signed = add_cosignatures(note, [line])
+                opened = open_cosigned(signed, log_key=self._log.key, cosigners=self._cosigners, quorum=1)
+            except Problem:
+                continue  # it counts as not given; too few are noticed, and named, where they are counted
+            by_name.setdefault(opened.cosignatures[0].cosigner.name, line)
+        return list(by_name.values())
 
     def anchored_size(self) -> int:
         """The size that stands on the origin chain now; 0 before the first anchor."""
@@ -70,8 +91,11 @@ class Anchorer:
         recipient = encode(destination.chain_id, destination.contracts["AnchorMirror"])
         mined = self._transactor.send(self._registry.address, self._registry.encode_call("carry", recipient))
         gateway = self._manifest.chain(Role.ORIGIN).contract("Gateway")
-        sent = [found for log in mined.logs if (found := gateway.decode_log(log)) and found.name == "MessageSent"]
-        return mined, sent[0].fields["sendId"]
+        for log in mined.logs:
+            found = gateway.decode_log(log)
+            if found is not None and found.name == "MessageSent":
+                return mined, found.fields["sendId"]
+        raise Unavailable("NODE_GARBAGE", "the anchor left, and its receipt shows no message", where="carry")
 
     def _proof(self, old: int, new: int) -> list[bytes]:
         # A notary that claims to have seen more than there is gets no proof; it will refuse, and be counted as missing.

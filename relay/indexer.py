@@ -1,7 +1,8 @@
 """Folds final logs into the ledger's chain book, and rewinds it when a chain rewinds.
 
 The book can be thrown away and folded again from the chains alone. Blocks it holds already change nothing, so that a
-restarted relay, which reads from the beginning, and its indexer need not agree on a position.
+restarted relay, which reads from the beginning, and its indexer need not agree on a position; another block under a
+known number rewinds the book, so that a reorganisation while the relay was down is seen too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ class Indexer:
 
     def take(self, block: SeenBlock) -> None:
         """Fold one block with its facts. Errors as `ChainBook.fold_block`."""
+        held = self._book.hash_at(block.chain_id, block.number)
+        if held is not None and held != block.hash and self._book.hash_at(block.chain_id, block.number - 1):
+            # The chain left this block while nobody watched: what was folded from here on is void.
+            self._book.rewind(block.chain_id, block.number - 1)
         facts = [_fact(seen, block.timestamp) for seen in block.logs]
         self._book.fold_block(block.chain_id, block.number, block.hash, block.parent_hash, facts, time=block.timestamp)
 

@@ -1,7 +1,8 @@
 """One message's way from origin log to closed credential, as the chains' final logs tell it. Pure.
 
-Nothing here is remembered from what the relay did: a journey advances only by logs it observed, so a restarted relay,
-or a second one, sees the same journeys after reading the chains again.
+Nothing here is remembered from what the relay did: a journey is folded from the logs it observed, so a restarted
+relay, or a second one, sees the same journeys after reading the chains again, and a reorganisation folds again without
+the logs it took away.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from relay.watcher import Place, SeenLog
 
 
 class Step(StrEnum):
-    """What the relay does for a message, in the order it prefers."""
+    """What the relay does for a message, in the order it prefers. REDELIVER only when a person asks for it."""
 
     PROPOSE = "propose"
     ATTEST = "attest"
     COMMIT = "commit"
+    REDELIVER = "redeliver"
     JUDGE = "judge"
 
 
@@ -36,15 +38,19 @@ class State(StrEnum):
 
 
 # Verdict states of TransactionRegistry.vy, as its CommitJudged log carries them.
-_REGISTRY_COMMITTED, _REGISTRY_CLOSED, _REGISTRY_DISPUTED = 3, 4, 5
+_REGISTRY_CLOSED, _REGISTRY_DISPUTED = 4, 5
 
 
 @dataclass(slots=True)
 class Journey:
-    """A message and where each of its steps was observed. Times of steps are the relay's own, in milliseconds."""
+    """A message and where each of its steps was observed. Times of steps are the relay's own, in milliseconds.
+
+    `waiting`, `set_aside`: by step, why it was not taken yet, and why it is no longer tried.
+    """
 
     proposal: Proposal
     origin: Place
+    logs: list[SeenLog] = field(default_factory=list)
     proposed: Place | None = None
     attested: Place | None = None
     commit: Place | None = None
@@ -54,9 +60,10 @@ class Journey:
     credential: bytes = bytes(32)
     judged_state: int = 0
     expired: bool = False
+    redeliver: bool = False
     milliseconds: dict[str, float] = field(default_factory=dict)
-    waiting: Problem | None = None
-    set_aside: Problem | None = None
+    waiting: dict[Step, Problem] = field(default_factory=dict)
+    set_aside: dict[Step, Problem] = field(default_factory=dict)
 
     @property
     def id(self) -> bytes:
@@ -98,48 +105,65 @@ class Journey:
             steps.append(Step.ATTEST)
         if self.commit is None:
             steps.append(Step.COMMIT)
-        elif self.attested is not None and (self.judged is None or self.executed):
-            # A commit judged as not executed waits for a retry's log, which sets `executed`.
+            return tuple(steps)
+        if self.redeliver and not self.executed:
+            steps.append(Step.REDELIVER)
+        if self.attested is not None and (self.judged is None or self.executed):
+            # A commit judged as not executed waits for a redelivery's log, which sets `executed`.
             steps.append(Step.JUDGE)
         return tuple(steps)
 
     def observe(self, seen: SeenLog) -> None:
         """Take one final log that names this message."""
-        fields = seen.decoded.fields
-        match seen.decoded.name:
-            case "Proposed":
-                self.proposed = seen.place
-            case "Attested":
-                self.attested = seen.place
-            case "MessageCommitted":
-                self.commit, self.executed, self.outcome = seen.place, fields["executed"], fields["outcome"]
-            case "CommitJudged":
-                self.judged, self.judged_state = seen.place, fields["state"]
-                self.credential = fields["credential"]
-            case _:
-                return
-        self.waiting = None
+        if self._fold(seen):
+            self.logs.append(seen)
+            # What has happened, by whomever, is no longer waited for and was not worth setting aside.
+            for step in {*self.waiting, *self.set_aside} - {*self.open_steps()}:
+                self.waiting.pop(step, None)
+                self.set_aside.pop(step, None)
 
     def forget(self, chain_id: int, above: int) -> bool:
         """A chain left its blocks above `above` behind; return whether the message itself is gone with them."""
-
-        def gone(place: Place | None) -> bool:
-            return place is not None and place.chain_id == chain_id and place.block > above
-
-        if gone(self.proposed):
-            self.proposed = None
-        if gone(self.attested):
-            self.attested = None
-        if gone(self.commit):
-            self.commit, self.executed, self.outcome = None, False, bytes(32)
-        if gone(self.judged):
-            self.judged, self.judged_state, self.credential = None, 0, bytes(32)
-        return gone(self.origin)
+        kept = [seen for seen in self.logs if not is_left_behind(seen.place, chain_id, above)]
+        if len(kept) < len(self.logs):
+            self.proposed = self.attested = self.commit = self.judged = None
+            self.executed, self.judged_state = False, 0
+            self.outcome = self.credential = bytes(32)
+            for seen in kept:
+                self._fold(seen)
+            self.logs = kept
+        return is_left_behind(self.origin, chain_id, above)
 
     def explain(self) -> str:
         """One sentence: where it is, and what it waits for."""
-        if self.set_aside is not None:
-            return f"{self.state}: set aside: {self.set_aside}"
-        if self.waiting is not None:
-            return f"{self.state}: {self.waiting.what}"
+        if self.is_over:
+            return str(self.state)
+        for step, problem in self.set_aside.items():
+            return f"{self.state}: set aside at {step}: {problem}"
+        for problem in self.waiting.values():
+            return f"{self.state}: {problem.what}"
+        if self.commit is not None and not self.executed:
+            return f"{self.state}: the application's call failed; it waits for a retry"
         return str(self.state)
+
+    def _fold(self, seen: SeenLog) -> bool:
+        """Whether the log is a step of this message, by the contract and on the chain where that step happens."""
+        fields, place = seen.decoded.fields, seen.place
+        match seen.decoded.contract, seen.decoded.name:
+            case "TransactionRegistry", "Proposed":
+                self.proposed = place
+            case "TransactionRegistry", "Attested":
+                self.attested = place
+            case "TransactionRegistry", "CommitJudged":
+                self.judged, self.judged_state = place, fields["state"]
+                self.credential = fields["credential"]
+            case "Gateway", "MessageCommitted" if place.chain_id == self.proposal.message.destination.chain_id:
+                self.commit, self.executed, self.outcome = place, fields["executed"], fields["outcome"]
+            case _:
+                return False
+        return True
+
+
+def is_left_behind(place: Place, chain_id: int, above: int) -> bool:
+    """Whether a place lies among a chain's blocks above `above`."""
+    return place.chain_id == chain_id and place.block > above

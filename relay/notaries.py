@@ -7,8 +7,9 @@ refuse; a notary that answers nonsense counts as not having answered.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,11 +21,18 @@ from ledger.errors import Problem, Refused, Unavailable
 from ledger.interoperable import caip2
 from ledger.proposal import Message
 from ledger.quorum import Certificate, Committee, pack, root_over
-from ledger.secp256k1 import Signature, recover
+from ledger.secp256k1 import Signature
+from relay.answers import read_signature, read_verdict
 from relay.watcher import Place
 
 TIMEOUT_SECONDS = 60.0  # a verdict may first have to re-execute blocks
+CONNECT_SECONDS = 5.0
+PATIENCE_SECONDS = 75.0  # for all notaries together, where one has many questions before ours
+GRACE_SECONDS = 2.0  # for the other cosigners, once a quorum has cosigned
 MAX_REPLY_BYTES = 1024 * 1024
+MAX_LINES = 8  # signature lines of one notary: one for each key it may hold
+MAX_SIZE_DIGITS = 19
+THREADS_PER_NOTARY = 8  # as many as the relay takes steps at once
 
 
 class Notary(Protocol):
@@ -43,46 +51,56 @@ class Notary(Protocol):
 
 
 class HttpNotary:
-    """A notary behind a URL."""
+    """A notary behind a URL. What it answers is bounded in size and time, and typed; it is not yet believed."""
 
     def __init__(self, name: str, url: str) -> None:
         self._name, self._url = name, url.rstrip("/")
-        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+        timeout = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
+        self._http = httpx.Client(timeout=timeout, trust_env=False)
 
     @property
     def name(self) -> str:
         return self._name
 
     def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        status, raw = self._post(path, json.dumps(body).encode(), "application/json")
         try:
-            response = self._http.post(f"{self._url}{path}", json=body)
-        except httpx.HTTPError as error:
-            raise self._unreachable(error) from error
-        answer = parse_json(response.content, max_bytes=MAX_REPLY_BYTES)
+            answer = parse_json(raw, max_bytes=MAX_REPLY_BYTES)
+        except Problem as problem:
+            raise self._garbage(problem.what) from problem
         if not isinstance(answer, dict):
-            raise Unavailable("NOTARY_GARBAGE", f"{self._name} answered no JSON object", where=self._url)
-        if response.status_code != httpx.codes.OK:
-            raise _problem(answer, self._name, response.status_code)
+            raise self._garbage("no JSON object")
+        if status != httpx.codes.OK:
+            raise _problem(answer, self._name, status)
         return answer
 
     def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
-        try:
-            response = self._http.post(f"{self._url}/add-checkpoint", content=body)
-        except httpx.HTTPError as error:
-            raise self._unreachable(error) from error
-        return response.status_code, response.content
+        return self._post("/add-checkpoint", body, "text/plain")
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def _unreachable(self, error: httpx.HTTPError) -> Unavailable:
-        return Unavailable(
-            "NOTARY_UNREACHABLE",
-            f"{self._name} does not answer: {type(error).__name__}",
-            where=self._url,
-            cure="Start it with `pledgetrail notary run`.",
-        )
+    def _post(self, path: str, body: bytes, media_type: str) -> tuple[int, bytes]:
+        received = bytearray()
+        try:
+            headers = {"Content-Type": media_type}
+            with self._http.stream("POST", f"{self._url}{path}", content=body, headers=headers) as response:
+                for chunk in response.iter_bytes():
+                    received += chunk
+                    if len(received) > MAX_REPLY_BYTES:
+                        raise self._garbage(f"more than {MAX_REPLY_BYTES} bytes")
+                return response.status_code, bytes(received)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise Unavailable(
+                "NOTARY_UNREACHABLE",
+                f"{self._name} does not answer: {type(error).__name__}",
+                where=self._url,
+                cure="Start it with `pledgetrail notary run`.",
+            ) from error
+
+    def _garbage(self, why: str) -> Unavailable:
+        return Unavailable("NOTARY_GARBAGE", f"{self._name} answered nonsense: {why}", where=self._url)
 
 
 def _problem(answer: dict[str, Any], name: str, status: int) -> Problem:
@@ -90,7 +108,9 @@ def _problem(answer: dict[str, Any], name: str, status: int) -> Problem:
     first = refused[0] if isinstance(refused, list) and refused and isinstance(refused[0], dict) else answer
     code, what = str(first.get("code", "NOTARY_REFUSED")), str(first.get("what", "no reason given"))
     kind = Unavailable if status >= 500 else Refused
-    return kind(code, f"{name}: {what}", where=str(first.get("where", "")), cure=str(answer.get("cure", "")))
+    return kind(
+        code[:80], f"{name}: {what[:500]}", where=str(first.get("where", ""))[:500], cure=str(answer.get("cure", ""))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,32 +122,29 @@ class JudgedCommit:
 
 
 class NotaryPanel:
-    """All notaries of the epoch, asked together."""
+    """All notaries of the epoch, asked together. `executor` is for tests that want everything in one thread.
 
-    def __init__(self, notaries: Sequence[Notary], committee: Committee) -> None:
+    Each notary has threads of its own: one that hangs holds up its own answers and nobody else's.
+    """
+
+    def __init__(
+        self, notaries: Sequence[Notary], committee: Committee, *, executor: Callable[[str], Executor] | None = None
+    ) -> None:
         self.notaries, self._committee = tuple(notaries), committee
-        self._pool = ThreadPoolExecutor(max_workers=4 * len(self.notaries), thread_name_prefix="panel")
+        self._lines = [(executor or _threads)(notary.name) for notary in self.notaries]
 
     def certify(self, message: Message, place: Place) -> Certificate:
         """Collect a certificate for one message. Errors: `Unavailable` WAITING, or what a quorum refused."""
-        body = {"leaves": [locator(place)]}
-        root = root_over([message])
-        digest = attestation_digest(
-            chain_id=message.destination.chain_id,
-            gateway=message.destination.gateway,
-            root=root,
-            epoch=self._committee.epoch,
-        )
+        root, end, epoch = root_over([message]), message.destination, self._committee.epoch
+        digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=epoch)
         signatures: dict[int, Signature] = {}
 
         def take(answer: dict[str, Any]) -> None:
-            index, signature = _signature(answer)
-            if recover(digest, signature) != self._committee.members[index]:
-                raise Refused("SIG_UNKNOWN", "the signature is not this member's")
+            index, signature = self._signature(answer, digest)
             signatures[index] = signature
 
-        self._collect("attestation", "/attestations", body, take, lambda: len(signatures))
-        return Certificate(root, 0, 1, (), self._committee.epoch, pack(_first(signatures, self._committee.quorum)))
+        self._collect("attestation", "/attestations", {"leaves": [locator(place)]}, take, lambda: len(signatures))
+        return Certificate(root, 0, 1, (), epoch, pack(_first(signatures, self._committee.quorum)))
 
     def judge(self, message: Message, origin: Place, commit: Place, *, chain_id: int, registry: bytes) -> JudgedCommit:
         """Collect a quorum of equal verdicts over a commit. Errors: `Unavailable` WAITING, or what a quorum refused."""
@@ -135,13 +152,11 @@ class NotaryPanel:
         by_verdict: dict[Verdict, dict[int, Signature]] = {}
 
         def take(answer: dict[str, Any]) -> None:
-            verdict = _read_verdict(answer["verdict"])
+            verdict = read_verdict(answer)
             if verdict.id != message.id:
-                raise Refused("VERDICT_ID", "the verdict is about another message")
-            index, signature = _signature(answer)
+                raise Unavailable("NOTARY_GARBAGE", "the verdict is about another message")
             digest = verdict_digest(chain_id=chain_id, registry=registry, verdict=verdict)
-            if recover(digest, signature) != self._committee.members[index]:
-                raise Refused("SIG_UNKNOWN", "the signature is not this member's")
+            index, signature = self._signature(answer, digest)
             by_verdict.setdefault(verdict, {})[index] = signature
 
         def agreed() -> int:
@@ -150,6 +165,39 @@ class NotaryPanel:
         self._collect("verdict", "/verdicts", body, take, agreed)
         verdict, signed = max(by_verdict.items(), key=lambda item: len(item[1]))
         return JudgedCommit(verdict, pack(_first(signed, self._committee.quorum)))
+
+    def cosign(self, note: bytes, old_size: int, proof_from: Callable[[int], Iterable[bytes]]) -> list[bytes]:
+        """Ask every notary to cosign a checkpoint; return the signature lines of those that did, not yet verified.
+
+        `old_size`: what we think they saw last; `proof_from(size)`: consistency proof from a size to this checkpoint.
+        A notary that saw another size says so (409) and is asked once more from there (C2SP tlog-witness). Once a
+        quorum has answered, the others have `GRACE_SECONDS` left.
+        """
+        asked = [
+            line.submit(_cosign, notary, note, old_size, proof_from)
+            for line, notary in zip(self._lines, self.notaries, strict=True)
+        ]
+        given: list[bytes] = []
+        pending: set[Future[list[bytes]]] = set(asked)
+        while pending:
+            seconds = GRACE_SECONDS if len(given) >= self._committee.quorum else PATIENCE_SECONDS
+            done, pending = wait(pending, timeout=seconds, return_when=FIRST_COMPLETED)
+            if not done:
+                break
+            given += [line for future in done for line in future.result()]
+        _cancel(asked)
+        return given
+
+    def close(self) -> None:
+        """Stop asking; what hangs is left to its own time limit."""
+        for line in self._lines:
+            line.shutdown(wait=False, cancel_futures=True)
+
+    def _signature(self, answer: dict[str, Any], digest: bytes) -> tuple[int, Signature]:
+        index, signature = read_signature(answer, members=len(self._committee.members))
+        if self._committee.index_of(digest, signature) != index:
+            raise Unavailable("NOTARY_GARBAGE", "the signature is another member's")
+        return index, signature
 
     def _collect(
         self,
@@ -160,23 +208,29 @@ class NotaryPanel:
         count: Callable[[], int],
     ) -> None:
         """Ask all, take each answer, return as soon as `count` reaches the quorum."""
-        asked = {self._pool.submit(notary.ask, path, body): notary for notary in self.notaries}
+        asked = {
+            line.submit(notary.ask, path, body): notary for line, notary in zip(self._lines, self.notaries, strict=True)
+        }
         problems: list[Problem] = []
-        for done in as_completed(asked):
-            try:
-                take(done.result())
-            except Problem as problem:
-                problems.append(problem)
-            except (KeyError, TypeError, ValueError, IndexError) as error:
-                problems.append(Unavailable("NOTARY_GARBAGE", f"{asked[done].name} answered nonsense: {error!r}"))
-            if count() >= self._committee.quorum:
-                return
+        try:
+            for done in as_completed(asked, timeout=PATIENCE_SECONDS):
+                problem = _taken(done, asked[done].name, take)
+                if problem is not None:
+                    problems.append(problem)
+                if count() >= self._committee.quorum:
+                    return
+        except TimeoutError:
+            problems.append(Unavailable("NOTARY_SLOW", f"no answer within {PATIENCE_SECONDS:.0f} s"))
+        finally:
+            _cancel(asked)
         raise self._short(wanted, count(), problems)
 
     def _short(self, wanted: str, have: int, problems: list[Problem]) -> Problem:
         refusals = [problem for problem in problems if isinstance(problem, Refused)]
         if len(refusals) > len(self._committee.members) - self._committee.quorum:
-            return refusals[0]  # a quorum can no longer be reached, whoever returns
+            # A quorum can no longer be reached, whoever returns; most say why, so that one liar does not choose.
+            codes = [problem.code for problem in refusals]
+            return max(refusals, key=lambda problem: codes.count(problem.code))
         missing = self._committee.quorum - have
         return Unavailable(
             "WAITING",
@@ -186,35 +240,35 @@ class NotaryPanel:
             cure="It goes on by itself as soon as another notary answers.",
         )
 
-    def cosign(self, note: bytes, old_size: int, proof_from: Callable[[int], Iterable[bytes]]) -> list[bytes]:
-        """Ask every notary to cosign a checkpoint; return the signature lines of those that did.
 
-        `old_size`: what we think they saw last; `proof_from(size)`: consistency proof from a size to this checkpoint.
-        A notary that saw another size says so (409) and is asked once more from there (C2SP tlog-witness).
-        """
-        return [
-            line for line in self._pool.map(lambda n: _cosign(n, note, old_size, proof_from), self.notaries) if line
-        ]
+def _taken(done: Future[dict[str, Any]], name: str, take: Callable[[dict[str, Any]], None]) -> Problem | None:
+    """Take one answer; what a notary refused comes back as it is, and nonsense counts as not having answered."""
+    try:
+        answer = done.result()
+    except Problem as refused:
+        return refused
+    try:
+        take(answer)
+    except Problem as problem:
+        return Unavailable("NOTARY_GARBAGE", f"{name} answered nonsense: {problem.what}")
+    return None
 
-    def close(self) -> None:
-        """Stop asking."""
-        self._pool.shutdown(cancel_futures=True)
 
-
-def _cosign(notary: Notary, note: bytes, old_size: int, proof_from: Callable[[int], Iterable[bytes]]) -> bytes | None:
+def _cosign(notary: Notary, note: bytes, old_size: int, proof_from: Callable[[int], Iterable[bytes]]) -> list[bytes]:
     size = old_size
     for _attempt in range(2):
         proof = b"".join(base64.b64encode(node) + b"\n" for node in proof_from(size))
         try:
             status, answer = notary.add_checkpoint(b"old %d\n" % size + proof + b"\n" + note)
         except Unavailable:
-            return None  # too few cosignatures are noticed, and named, where they are counted
+            return []  # too few cosignatures are noticed, and named, where they are counted
         if status == httpx.codes.OK:
-            return answer
-        if status != httpx.codes.CONFLICT or not answer.strip().isdigit():
-            return None
-        size = int(answer)
-    return None
+            return answer.splitlines(keepends=True)[:MAX_LINES]
+        named = answer.strip()
+        if status != httpx.codes.CONFLICT or not named.isdigit() or len(named) > MAX_SIZE_DIGITS:
+            return []
+        size = int(named)
+    return []
 
 
 def locator(place: Place, *, chain: str = "origin") -> dict[str, Any]:
@@ -227,28 +281,15 @@ def locator(place: Place, *, chain: str = "origin") -> dict[str, Any]:
     }
 
 
-def _signature(answer: dict[str, Any]) -> tuple[int, Signature]:
-    return int(answer["member"]), Signature.parse(_hex(answer["signature"]))
-
-
 def _first(signatures: dict[int, Signature], count: int) -> dict[int, Signature]:
     """Exactly `count` of them: more would only cost gas."""
     return {index: signatures[index] for index in sorted(signatures)[:count]}
 
 
-def _read_verdict(fields: dict[str, Any]) -> Verdict:
-    return Verdict(
-        id=_hex(fields["id"]),
-        epoch=int(fields["epoch"]),
-        origin_block=_hex(fields["origin_block"]),
-        commit_block=_hex(fields["commit_block"]),
-        commit_transaction=_hex(fields["commit_transaction"]),
-        checked_from=int(fields["checked_from"]),
-        verdict=int(fields["verdict"]),
-        executed=bool(fields["executed"]),
-        outcome=_hex(fields["outcome"]),
-    )
+def _threads(name: str) -> Executor:
+    return ThreadPoolExecutor(max_workers=THREADS_PER_NOTARY, thread_name_prefix=f"panel-{name}")
 
 
-def _hex(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
+def _cancel(asked: Iterable[Future[Any]]) -> None:
+    for future in asked:
+        future.cancel()

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
-from contracts.binding import Contract
-from contracts.manifest import ChainManifest, Manifest, Role
+from contracts.manifest import Manifest
 from contracts.transactor import Transactor
-from ledger.errors import BadInput, Problem
-from ledger.proposal import read_proposal
-from ledger.quorum import Certificate
+from ledger.errors import Problem, Unavailable
+from relay.agenda import Agenda
+from relay.carrier import Carrier
+from relay.docket import Docket
 from relay.journey import Journey, Step
 from relay.notaries import NotaryPanel
-from relay.retry import SetAside, decide
-from relay.watcher import Place, Rewound, SeenBlock, SeenLog, Watcher
+from relay.retry import SetAside, decide, wait_after
+from relay.watcher import Place, Rewound, SeenBlock, Watcher
 
 STEPS_AT_ONCE = 8
 IDLE_SECONDS = 0.02
@@ -45,8 +47,20 @@ class BlockSink(Protocol):
     def rewind(self, rewound: Rewound) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far one chain has been read, and why not further, where something is in the way."""
+
+    chain: str
+    next_block: int
+    trouble: Problem | None
+
+
 class Relay:
-    """Carries the messages of one deployment. `transactors` pay on each chain, by chain id."""
+    """Carries the messages of one deployment. `transactors` pay on each chain, by chain id.
+
+    `executor` and `clock` (monotonic seconds) are seams for tests that want one thread and their own time.
+    """
 
     def __init__(
         self,
@@ -54,22 +68,39 @@ class Relay:
         transactors: Mapping[int, Transactor],
         panel: NotaryPanel,
         sinks: Sequence[BlockSink] = (),
+        *,
+        executor: Executor | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.manifest, self.panel = manifest, panel
-        self._transactors, self._sinks = transactors, tuple(sinks)
+        self._carrier = Carrier(manifest, transactors, panel)
+        self._sinks, self._agenda = tuple(sinks), Agenda(clock)
         self._watchers = [Watcher(transactors[chain.chain_id].node, chain) for chain in manifest.chains]
-        self._registry_chain = manifest.chain(Role.TRANSACTION)
-        self._registry = self._registry_chain.contract("TransactionRegistry")
-        self.journeys: dict[bytes, Journey] = {}
-        self._early: dict[bytes, list[SeenLog]] = {}
-        self._certificates: dict[bytes, Certificate] = {}
-        self._in_flight: dict[tuple[bytes, Step], Future[None]] = {}
-        self._attempts: dict[tuple[bytes, Step], tuple[int, float]] = {}
-        self._pool = ThreadPoolExecutor(max_workers=STEPS_AT_ONCE, thread_name_prefix="relay")
-        self._changed = threading.Condition()
-        self._stopping = threading.Event()
+        self._docket = Docket(manifest)
+        self._troubles: dict[int, Problem] = {}
+        self._readers = executor or ThreadPoolExecutor(len(self._watchers), thread_name_prefix="relay-reader")
+        self._pool = executor or ThreadPoolExecutor(STEPS_AT_ONCE, thread_name_prefix="relay")
+        self._lock = threading.RLock()  # over journeys and sinks; never held while anybody is asked anything
+        self._changed, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self.trouble: Problem | None = None
+
+    @property
+    def journeys(self) -> dict[bytes, Journey]:
+        """Every message seen, by id."""
+        return self._docket.journeys
+
+    @property
+    def trouble(self) -> Problem | None:
+        """Why some chain cannot be read now, None when all can."""
+        return next((problem for problem in list(self._troubles.values())), None)
+
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        """Each chain, in the manifest's order."""
+        return tuple(
+            Position(watcher.chain.caip2, watcher.next_block, self._troubles.get(watcher.chain.chain_id))
+            for watcher in self._watchers
+        )
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -81,212 +112,141 @@ class Relay:
     def run(self) -> None:
         """Step until stopped; idle waits grow up to half a second, progress resets them."""
         idle = IDLE_SECONDS
-        while not self._stopping.is_set():
-            try:
-                progress = self.step()
-                self.trouble = None
-            except Problem as problem:
-                # A chain out of reach: nothing is lost by looking again later.
-                self.trouble, progress = problem, Progress.IDLE
-            if progress is Progress.STOP:
-                return
-            idle = IDLE_SECONDS if progress is Progress.CONTINUE else min(idle * 1.5, LONGEST_IDLE_SECONDS)
-            if progress is Progress.IDLE:
-                with self._changed:
-                    self._changed.wait(idle)
+        while True:
+            self._changed.clear()  # before the step: what happens during it is looked at in the next one
+            match self.step():
+                case Progress.STOP:
+                    return
+                case Progress.CONTINUE:
+                    idle = IDLE_SECONDS
+                case Progress.IDLE:
+                    noticed = self._changed.wait(idle)
+                    idle = IDLE_SECONDS if noticed else min(idle * 1.5, LONGEST_IDLE_SECONDS)
 
     def stop(self) -> None:
         """Finish the steps under way and stop."""
         self._stopping.set()
-        self._notify()
+        self._changed.set()
         if self._thread is not None:
             self._thread.join()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._readers, self._pool):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def step(self) -> Progress:
-        """Read what is new on every chain, then start each step that can be taken."""
+        """Read what is new on every chain, then start each step that can be taken.
+
+        Chains are read side by side: one out of reach holds up nobody who does not need it.
+        """
         if self._stopping.is_set():
             return Progress.STOP
-        read = [self._read(watcher) for watcher in self._watchers]
+        for watcher in self._watchers:
+            self._agenda.begin(self._readers, watcher.chain.chain_id, partial(self._read, watcher))
+        with self._lock:
+            wanted = [
+                (journey, step)
+                for journey in self._docket.live()
+                for step in journey.open_steps()
+                if step not in journey.set_aside
+            ]
         started = [
-            self._start(journey, step) for journey in list(self.journeys.values()) for step in journey.open_steps()
+            self._agenda.begin(self._pool, (journey.id, step), partial(self._take, journey, step))
+            for journey, step in wanted
         ]
-        return Progress.CONTINUE if any(read) or any(started) else Progress.IDLE
+        return Progress.CONTINUE if any(started) or self._changed.is_set() else Progress.IDLE
 
     def nudge(self) -> None:
         """Something happened on a chain: look now instead of at the end of the idle wait."""
-        self._notify()
+        self._changed.set()
 
     def retry(self, message_id: bytes) -> None:
-        """Take up a message that was set aside. KeyError for an unknown one."""
-        journey = self.journeys[message_id]
-        journey.set_aside = None
-        for step in Step:
-            self._attempts.pop((message_id, step), None)
-        self._notify()
+        """Take up a message again: what was set aside is tried, and a failed call is delivered once more.
 
-    # -- reading -----------------------------------------------------------------------------------------------------
+        KeyError for an unknown one.
+        """
+        with self._lock:
+            journey = self.journeys[message_id]
+            journey.set_aside.clear()
+            journey.redeliver = journey.commit is not None and not journey.executed
+            for step in Step:
+                self._agenda.release((message_id, step))
+        self._changed.set()
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
 
     def _read(self, watcher: Watcher) -> bool:
+        """Fold what is new on one chain; whether there was anything."""
+        chain_id = watcher.chain.chain_id
         progressed = False
-        for news in watcher.poll():
-            progressed = True
-            for sink in self._sinks:
-                sink.rewind(news) if isinstance(news, Rewound) else sink.take(news)
-            if isinstance(news, Rewound):
-                self._forget(news)
-            else:
-                for seen in news.logs:
-                    self._observe(seen)
-                self._expire(news)
+        try:
+            for news in watcher.poll():
+                progressed = True
+                with self._lock:
+                    self._fold(news)
+        except Exception as error:  # noqa: BLE001 - whatever a node can make us raise, the other chains go on
+            self._troubles[chain_id] = _problem_of(error)
+            self._agenda.hold(chain_id, wait_after(self._agenda.failed(chain_id)))
+        else:
+            self._troubles.pop(chain_id, None)
+            self._agenda.succeeded(chain_id)
         if progressed:
-            self._notify()
+            self._changed.set()
         return progressed
 
-    def _observe(self, seen: SeenLog) -> None:
-        if seen.decoded.name == "MessageSent":
-            chain = self.manifest.by_id(seen.place.chain_id)
-            if chain is not None:
-                self._open_journey(seen, chain)
-            return
-        message_id = seen.decoded.fields.get("id")
-        if message_id is None:
-            return
-        journey = self.journeys.get(message_id)
-        if journey is None:
-            # Chains are read one after the other: a destination's log may be seen before its origin's.
-            self._early.setdefault(message_id, []).append(seen)
-        else:
-            journey.observe(seen)
+    def _fold(self, news: SeenBlock | Rewound) -> None:
+        # Sinks first: one that fails is given the news again, and the docket must not have taken it twice.
+        for sink in self._sinks:
+            sink.rewind(news) if isinstance(news, Rewound) else sink.take(news)
+        self._docket.rewind(news) if isinstance(news, Rewound) else self._docket.take(news)
 
-    def _open_journey(self, seen: SeenLog, chain: ChainManifest) -> None:
+    def _take(self, journey: Journey, step: Step) -> bool:
+        started = time.monotonic()
         try:
-            proposal = read_proposal(seen.raw, origin=chain.end, destinations=self.manifest.ends)
-        except BadInput:
-            return  # a message to a chain outside this deployment is not ours to carry
-        if proposal.message.id in self.journeys:
-            return
-        journey = Journey(proposal, seen.place)
-        for early in self._early.pop(journey.id, []):
-            journey.observe(early)
-        self.journeys[journey.id] = journey
-
-    def _expire(self, block: SeenBlock) -> None:
-        # Expiry is block time of the chain where the act would happen, never this machine's clock.
-        for journey in self.journeys.values():
-            message = journey.proposal.message
-            if journey.commit is None and message.destination.chain_id == block.chain_id:
-                journey.expired = block.timestamp >= message.expiry
-
-    def _forget(self, rewound: Rewound) -> None:
-        gone = [key for key, j in self.journeys.items() if j.forget(rewound.chain_id, rewound.block)]
-        for key in gone:
-            del self.journeys[key]
-
-    # -- carrying ----------------------------------------------------------------------------------------------------
-
-    def _start(self, journey: Journey, step: Step) -> bool:
-        key = (journey.id, step)
-        if journey.set_aside is not None or self._stopping.is_set():
-            return False
-        running = self._in_flight.get(key)
-        if running is not None and not running.done():
-            return False
-        if time.monotonic() < self._attempts.get(key, (0, 0.0))[1]:
-            return False
-        self._in_flight[key] = self._pool.submit(self._take, journey, step)
+            self._carrier.take(journey, step)
+        except Exception as error:  # noqa: BLE001 - a defect that one message meets must not stop the others
+            self._failed(journey, step, _problem_of(error))
+        else:
+            self._done(journey, step, (time.monotonic() - started) * 1000)
+        self._changed.set()
         return True
 
-    def _take(self, journey: Journey, step: Step) -> None:
+    def _failed(self, journey: Journey, step: Step, problem: Problem) -> None:
         key = (journey.id, step)
-        started = time.monotonic()
-        try:
-            action = {
-                Step.PROPOSE: self._propose,
-                Step.ATTEST: self._attest,
-                Step.COMMIT: self._commit,
-                Step.JUDGE: self._judge,
-            }[step]
-            action(journey)
-        except Problem as problem:
-            attempt = self._attempts.get(key, (0, 0.0))[0] + 1
-            decision = decide(problem, attempt)
+        with self._lock:
+            if self._agenda.attempt(key).sent and problem.code == "CALL_REVERTED":
+                problem = Unavailable("NOT_FINAL", f"{step} was sent, and waits until its block is final")
+            decision = decide(problem, self._agenda.failed(key))
+            journey.waiting.pop(step, None)
+            if step not in journey.open_steps():
+                return  # somebody else took it meanwhile, and its log has been read
             if isinstance(decision, SetAside):
-                journey.set_aside = problem
+                journey.set_aside[step] = problem
             else:
-                journey.waiting = problem
-                self._attempts[key] = (attempt, time.monotonic() + decision.seconds)
-        else:
-            journey.milliseconds.setdefault(step.value, (time.monotonic() - started) * 1000)
-            # The log that proves the step is read before the step could be taken again.
-            self._attempts[key] = (0, time.monotonic() + LONGEST_IDLE_SECONDS)
-        self._notify()
+                journey.waiting[step] = problem
+                self._agenda.hold(key, decision.seconds)
 
-    def _propose(self, journey: Journey) -> None:
-        self._send(self._registry_chain.chain_id, self._registry, "propose", journey.proposal.message.as_abi())
-
-    def _attest(self, journey: Journey) -> None:
-        certificate = self._certificate(journey)
-        self._send(self._registry_chain.chain_id, self._registry, "attest", journey.id, *_as_abi(certificate))
-
-    def _commit(self, journey: Journey) -> None:
-        message = journey.proposal.message
-        certificate = self._certificate(journey)
-        gateway = Contract("Gateway", message.destination.gateway)
-        arguments = (message.as_abi(), journey.proposal.payload, *_as_abi(certificate))
-        self._send(message.destination.chain_id, gateway, "commit", *arguments)
-
-    def _judge(self, journey: Journey) -> None:
-        if journey.commit is None:
-            return
-        started = time.monotonic()
-        judged = self.panel.judge(
-            journey.proposal.message,
-            journey.origin,
-            journey.commit,
-            chain_id=self._registry_chain.chain_id,
-            registry=self._registry.address,
-        )
-        journey.milliseconds["recheck"] = (time.monotonic() - started) * 1000
-        verdict = judged.verdict
-        fields = (
-            verdict.id,
-            verdict.epoch,
-            verdict.origin_block,
-            verdict.commit_block,
-            verdict.commit_transaction,
-            verdict.checked_from,
-            verdict.verdict,
-            verdict.executed,
-            verdict.outcome,
-        )
-        self._send(self._registry_chain.chain_id, self._registry, "judge", fields, judged.signatures)
-
-    def _certificate(self, journey: Journey) -> Certificate:
-        held = self._certificates.get(journey.id)
-        if held is None:
-            started = time.monotonic()
-            held = self.panel.certify(journey.proposal.message, journey.origin)
-            journey.milliseconds["certify"] = (time.monotonic() - started) * 1000
-            self._certificates[journey.id] = held
-        return held
-
-    def _send(self, chain_id: int, contract: Contract, function: str, *arguments: object) -> None:
-        self._transactors[chain_id].send(contract.address, contract.encode_call(function, *arguments))
-
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+    def _done(self, journey: Journey, step: Step, milliseconds: float) -> None:
+        key = (journey.id, step)
+        with self._lock:
+            journey.milliseconds.setdefault(step.value, milliseconds)
+            journey.waiting.pop(step, None)
+            if step is Step.REDELIVER:
+                journey.redeliver = False
+            self._agenda.succeeded(key)
+            # The log that proves the step is usually read before the step could be taken again.
+            self._agenda.hold(key, LONGEST_IDLE_SECONDS)
 
 
-def _as_abi(certificate: Certificate) -> tuple[object, ...]:
-    return (
-        certificate.index,
-        certificate.size,
-        list(certificate.proof),
-        certificate.epoch,
-        certificate.signatures,
-    )
+def _problem_of(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    return _Defect(error)
+
+
+class _Defect(Problem):
+    """What we did not foresee; set aside like a refusal, and named so that it can be found."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__("RELAY_DEFECT", f"the relay failed: {error!r}"[:500], cure="Tell its maintainers.")
 
 
 def places(journey: Journey) -> Iterable[tuple[str, Place]]:

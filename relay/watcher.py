@@ -13,6 +13,7 @@ from typing import Any
 from contracts.binding import DecodedLog
 from contracts.manifest import ChainManifest
 from contracts.node import Node, data, quantity
+from ledger.errors import Unavailable
 from ledger.ethereum.tx_receipt import Log
 
 REMEMBERED_BLOCKS = 256  # how far back a reorganisation can be followed
@@ -72,12 +73,16 @@ class Watcher:
         self._contracts = {address: chain.contract(name) for name, address in chain.contracts.items()}
 
     def poll(self) -> Iterator[SeenBlock | Rewound]:
-        """Yield what is new and final, at most `BLOCKS_PER_STEP` blocks. Errors as `Node.request`."""
+        """Yield what is new and final, at most `BLOCKS_PER_STEP` blocks; the position moves when the next is asked for.
+
+        A reader that fails is therefore given the same block, or the same rewind, again. Errors as `Node.request`.
+        """
         head = quantity(self.node.request("eth_blockNumber"), what="block number") - self.chain.finality_blocks
         last = min(head, self.next_block + BLOCKS_PER_STEP - 1)
         if last < self.next_block:
-            if head >= 0 and head in self._hashes and self._is_left(head):
-                yield self._rewind(head)
+            # Nothing new. A node that is merely behind shows blocks we know; one that has forked shows others.
+            if head in self._hashes and self._is_left(head):
+                yield from self._rewind(head)
             return
         numbers = range(self.next_block, last + 1)
         replies = self.node.batch(
@@ -88,19 +93,33 @@ class Watcher:
             ]
         )
         for number, header, receipts in zip(numbers, replies[::2], replies[1::2], strict=True):
-            if header is None or receipts is None:
-                return
             block = self._read(number, header, receipts)
+            if block is None:
+                return
             if self._hashes.get(number - 1, block.parent_hash) != block.parent_hash:
-                yield self._rewind(number - 1)
+                yield from self._rewind(number - 1)
                 return
             yield block
-            # Only once every reader has taken it: a reader that failed is given the block again.
             self._remember(block)
 
-    def _read(self, number: int, header: dict[str, Any], receipts: list[dict[str, Any]]) -> SeenBlock:
-        block_hash = data(header["hash"], length=32)
-        logs: list[SeenLog] = []
+    def _read(self, number: int, header: Any, receipts: Any) -> SeenBlock | None:
+        """A block, or None where header and receipts are not (yet) of one block: the chain moved between the two."""
+        if header is None or receipts is None:
+            return None
+        try:
+            block_hash = data(header["hash"], length=32)
+            of_one = {data(receipt["blockHash"], length=32) for receipt in receipts} <= {block_hash}
+            if not of_one or len(receipts) != len(header["transactions"]):
+                return None
+            if quantity(header["number"]) != number:
+                raise KeyError("number")
+            parent, timestamp = data(header["parentHash"], length=32), quantity(header["timestamp"])
+            logs = tuple(self._logs(block_hash, receipts))
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise Unavailable("NODE_GARBAGE", f"block {number} is malformed: {error!r}", where=self.node.url) from error
+        return SeenBlock(self.chain.chain_id, number, block_hash, parent, timestamp, logs)
+
+    def _logs(self, block_hash: bytes, receipts: list[dict[str, Any]]) -> Iterator[SeenLog]:
         for receipt in receipts:
             if quantity(receipt["status"]) != 1:
                 continue
@@ -111,10 +130,7 @@ class Watcher:
                 raw = Log(contract.address, tuple(data(topic) for topic in reported["topics"]), data(reported["data"]))
                 decoded = contract.decode_log(raw)
                 if decoded is not None:
-                    logs.append(SeenLog(self._place(block_hash, receipt, index), decoded, raw))
-        parent = data(header["parentHash"], length=32)
-        timestamp = quantity(header["timestamp"])
-        return SeenBlock(self.chain.chain_id, number, block_hash, parent, timestamp, tuple(logs))
+                    yield SeenLog(self._place(block_hash, receipt, index), decoded, raw)
 
     def _place(self, block_hash: bytes, receipt: dict[str, Any], log_index: int) -> Place:
         return Place(
@@ -132,14 +148,14 @@ class Watcher:
         header = self.node.request("eth_getBlockByNumber", hex(number), False)
         return header is not None and data(header["hash"]) != self._hashes[number]
 
-    def _rewind(self, above: int) -> Rewound:
+    def _rewind(self, above: int) -> Iterator[Rewound]:
         """Step back from `above` to the newest remembered block that is still on the chain."""
         number = above
         while number in self._hashes and self._is_left(number):
-            del self._hashes[number]
             number -= 1
+        yield Rewound(self.chain.chain_id, number)
+        self._hashes = {kept: known for kept, known in self._hashes.items() if kept <= number}
         self.next_block = number + 1
-        return Rewound(self.chain.chain_id, number)
 
     def _remember(self, block: SeenBlock) -> None:
         self._hashes[block.number] = block.hash

@@ -159,7 +159,7 @@ def test_an_executed_message_is_not_retried(world: World, proposal: Proposal) ->
 def test_a_failed_call_is_stored_and_retried_with_the_same_payload(world: World, proposal: Proposal) -> None:
     logs = world.logs(Role.DESTINATION, world.commit(proposal))
     assert logs["MessageCommitted"].fields["executed"]
-    twice = replace(proposal.message, sequence=proposal.message.sequence + 300, payload_digest=b"")
+    twice = replace(proposal.message, sequence=proposal.message.sequence + 300)
     payload = proposal.payload[:64] + keccak256(b"another root")
     forked = Proposal(replace(twice, payload_digest=keccak256(payload)), payload)
     committed = world.logs(Role.DESTINATION, world.commit(forked))["MessageCommitted"].fields

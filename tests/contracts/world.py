@@ -20,6 +20,8 @@ from contracts.node import RpcNode
 from contracts.transactor import Mined, Transactor
 from ledger import merkle
 from ledger.attestation import SAME, Verdict, attestation_digest, verdict_digest
+from ledger.checkpoint import Cosigner as CosigningKey
+from ledger.checkpoint import LogSigner
 from ledger.interoperable import encode
 from ledger.proposal import Message, Proposal, read_proposal
 from ledger.quorum import Certificate, Committee, pack, root_over
@@ -33,6 +35,8 @@ STRANGER = SigningKey.from_secret(b"\x12" * 32)
 HOLDER = SigningKey.from_secret(b"\x13" * 32)
 LENDER = SigningKey.from_secret(b"\x14" * 32)
 LOG_ORIGIN = "log.test/tea"
+COSIGNING_KEYS = tuple(CosigningKey(f"notary-{index}.test", bytes([0x61 + index]) * 32) for index in range(4))
+LOG_SIGNER = LogSigner(LOG_ORIGIN, b"\x71" * 32)
 
 
 @dataclass(slots=True)
@@ -148,8 +152,8 @@ def deployed_world(folder: Path) -> Iterator[World]:
     nodes = {role: RpcNode(node.url) for role, node in running.items()}
     try:
         plans = {role: ChainPlan(role.value, Transactor(nodes[role], OWNER, chain_id=CHAIN_IDS[role])) for role in Role}
-        cosigners = tuple(Cosigner(f"notary-{index}.test", bytes([index + 1]) * 32) for index in range(4))
-        log = LogIdentity(LOG_ORIGIN, b"\x09" * 32, OWNER.address)
+        cosigners = tuple(Cosigner(key.name, key.key.public_key) for key in COSIGNING_KEYS)
+        log = LogIdentity(LOG_ORIGIN, LOG_SIGNER.key.public_key, OWNER.address)
         yield World(Deployment(plans, COMMITTEE, cosigners, log).run(), nodes)
     finally:
         for node in nodes.values():

@@ -1,0 +1,151 @@
+"""Notaries in this process, each with keys of its own: honest ones read the chains, the others do what a test says."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from contracts.manifest import Manifest, Role
+from contracts.node import Node, data, quantity
+from ledger.attestation import SAME, Verdict, attestation_digest, verdict_digest
+from ledger.checkpoint import Checkpoint, LogKey, cosign, open_checkpoint
+from ledger.checkpoint import Cosigner as CosigningKey
+from ledger.errors import Problem, Refused, Unavailable
+from ledger.ethereum.tx_receipt import Log
+from ledger.interoperable import parse_caip2
+from ledger.proposal import Message, read_proposal
+from ledger.quorum import root_over
+from ledger.secp256k1 import SigningKey
+from ledger.witness import consider
+
+Answer = dict[str, Any]
+COSIGNING_TIME = 1_800_000_000
+
+
+class HonestNotary:
+    """Signs what its own node shows it. `silent`, `refuses` and `twist` turn it into another kind.
+
+    `silent`: it does not answer. `refuses`: it answers every request with this problem. `twist`: what becomes of its
+    honest answer on the way out.
+    """
+
+    def __init__(
+        self, index: int, key: SigningKey, cosigning: CosigningKey, manifest: Manifest, nodes: Mapping[int, Node]
+    ) -> None:
+        self.index, self.key, self.cosigning = index, key, cosigning
+        self._manifest, self._nodes = manifest, nodes
+        self.silent = False
+        self.refuses: Problem | None = None
+        self.twist: Callable[[Answer], Any] = lambda answer: answer
+        self.twist_line: Callable[[bytes], bytes] = lambda line: line
+        self.asked: list[str] = []
+        self.seen: Checkpoint | None = None
+
+    @property
+    def name(self) -> str:
+        return f"notary {self.index + 1}"
+
+    def dump(self) -> dict[str, Any]:
+        """What it was asked, and the log size it cosigned last."""
+        return {"asked": list(self.asked), "log_size": self.seen.size if self.seen else 0, "silent": self.silent}
+
+    def ask(self, path: str, body: Answer) -> Answer:
+        self._meet(path)
+        answer = self._attest(body) if path == "/attestations" else self._judge(body)
+        twisted: Answer = self.twist(answer)
+        return twisted
+
+    def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+        self._meet("/add-checkpoint")
+        head, _, note = body.partition(b"\n\n")
+        first, *proof = head.split(b"\n")
+        key = LogKey(self._manifest.log_origin, self._manifest.log_key)
+        offered = open_checkpoint(note, log_key=key)
+        try:
+            consider(
+                seen=self.seen,
+                offered=offered,
+                old_size=int(first.removeprefix(b"old ")),
+                proof=[base64.b64decode(line) for line in proof],
+            )
+        except Refused as refused:
+            if refused.code == "LOG_STALE":
+                return 409, b"%d\n" % (self.seen.size if self.seen else 0)
+            return 422, b""
+        self.seen = offered
+        return 200, self.twist_line(cosign(note, log_key=key, cosigner=self.cosigning, time=COSIGNING_TIME))
+
+    def _meet(self, path: str) -> None:
+        self.asked.append(path)
+        if self.silent:
+            raise Unavailable("NOTARY_UNREACHABLE", f"{self.name} does not answer: ConnectError")
+        if self.refuses is not None:
+            raise self.refuses
+
+    def _attest(self, body: Answer) -> Answer:
+        messages = [self._message(leaf) for leaf in body["leaves"]]
+        end, root = messages[0].destination, root_over(messages)
+        digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=1)
+        return {
+            "epoch": 1,
+            "root": _hex(root),
+            "ids": [_hex(message.id) for message in messages],
+            "member": self.index,
+            "signature": _hex(self.key.sign(digest).pack()),
+        }
+
+    def _judge(self, body: Answer) -> Answer:
+        message = self._message(body["origin"])
+        place = body["commit"]
+        chain_id = parse_caip2(place["chain"])
+        chain = self._manifest.by_id(chain_id)
+        assert chain is not None
+        log, receipt = self._log(chain_id, place)
+        committed = chain.contract("Gateway").decode_log(log)
+        assert committed is not None and committed.name == "MessageCommitted"
+        if committed.fields["id"] != message.id:
+            raise Refused("COMMIT_ID", "the commit is another message's")
+        origin = self._nodes[message.origin.chain_id].request(
+            "eth_getBlockByNumber", hex(body["origin"]["block"]), False
+        )
+        verdict = Verdict(
+            id=message.id,
+            epoch=1,
+            origin_block=data(origin["hash"]),
+            commit_block=data(receipt["blockHash"]),
+            commit_transaction=data(receipt["transactionHash"]),
+            checked_from=chain.checked_from,
+            verdict=SAME,
+            executed=committed.fields["executed"],
+            outcome=committed.fields["outcome"],
+        )
+        return self.sign_verdict(verdict)
+
+    def sign_verdict(self, verdict: Verdict) -> Answer:
+        """Any verdict, as the answer that carries it."""
+        registry = self._manifest.chain(Role.TRANSACTION)
+        digest = verdict_digest(
+            chain_id=registry.chain_id, registry=registry.contracts["TransactionRegistry"], verdict=verdict
+        )
+        fields = {name: getattr(verdict, name) for name in Verdict.__dataclass_fields__}
+        shown = {name: _hex(value) if isinstance(value, bytes) else value for name, value in fields.items()}
+        return {"verdict": shown, "member": self.index, "signature": _hex(self.key.sign(digest).pack())}
+
+    def _message(self, leaf: Answer) -> Message:
+        chain_id = parse_caip2(leaf["origin"])
+        chain = self._manifest.by_id(chain_id)
+        assert chain is not None
+        log, _ = self._log(chain_id, leaf)
+        return read_proposal(log, origin=chain.end, destinations=self._manifest.ends).message
+
+    def _log(self, chain_id: int, place: Answer) -> tuple[Log, Answer]:
+        receipts = self._nodes[chain_id].request("eth_getBlockReceipts", hex(place["block"]))
+        receipt = next(r for r in receipts if quantity(r["transactionIndex"]) == place["transaction_index"])
+        reported = receipt["logs"][place["log_index"]]
+        topics = tuple(data(topic) for topic in reported["topics"])
+        return Log(data(reported["address"]), topics, data(reported["data"])), receipt
+
+
+def _hex(raw: bytes) -> str:
+    return f"0x{raw.hex()}"
