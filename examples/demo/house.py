@@ -10,13 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.api.app import create_app
-
 from contracts.deploy import ChainPlan, Deployment, LogIdentity
 from contracts.manifest import Cosigner, Manifest, Role
 from examples.demo.accounts import load_accounts
 from examples.demo.chains import NAMES, Chains, open_chains
 from examples.demo.folder import DataFolder
+from ledger.api.app import create_app
 from ledger.checkpoint import CosignerKey
 from ledger.quorum import Committee
 from ledger.secp256k1 import SigningKey

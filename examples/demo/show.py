@@ -47,7 +47,7 @@ class Screen:
     def table(self, rows: Iterable[Row]) -> None:
         """Every step with where it stands."""
         wide = self._console.width >= WIDE
-        table = Table(title="From the camera to the loan", title_justify="left", pad_edge=False)
+        table = Table(title="From the camera to the loan", title_justify="left")
         for heading in ("", "step", "id", "chain") + (("block", "transaction") if wide else ()):
             table.add_column(heading, no_wrap=True, min_width=1 if not heading else len(heading))
         for heading in ("gas", "ms"):

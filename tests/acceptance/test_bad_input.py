@@ -1,0 +1,129 @@
+"""What a user can get wrong: one clear error with code, place and cure, and nothing half written."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ledger.capture.scene import encode_scene
+from ledger.store import utc_now
+from tests.acceptance.program import Ran, run
+
+
+def demo(home: Path, *arguments: str) -> Ran:
+    return run(["demo", "--exit", "--data", str(home / "data"), "--port", "0", *arguments], home=home)
+
+
+def video(home: Path, content: bytes) -> list[str]:
+    path = home / "film.mp4"
+    path.write_bytes(content)
+    return ["--video", str(path)]
+
+
+def cut_short(home: Path) -> list[str]:
+    whole = home / "whole.mp4"
+    encode_scene(whole, caption="1 PICKING", started_at=utc_now(), seconds=3)
+    return video(home, whole.read_bytes()[:-2_000])
+
+
+def document(home: Path, content: bytes) -> list[str]:
+    path = home / "events.json"
+    path.write_bytes(content)
+    return ["--epcis", str(path)]
+
+
+BROKEN_EVENT = {
+    "@context": ["https://ref.gs1.org/standards/epcis/epcis-context.jsonld"],
+    "type": "EPCISDocument",
+    "schemaVersion": "2.0",
+    "creationDate": "2026-09-21T08:00:00.000Z",
+    "epcisBody": {"eventList": [{"type": "ObjectEvent", "action": "MAYBE"}]},
+}
+
+REFUSED: dict[str, tuple[Callable[[Path], list[str]], str, int]] = {
+    "a_video_that_is_no_video": (lambda home: video(home, b"not a video at all" * 100), "VIDEO_NOT_VIDEO", 1),
+    "an_empty_video": (lambda home: video(home, b""), "VIDEO_EMPTY", 1),
+    "a_video_cut_short": (cut_short, "VIDEO_TRUNCATED", 1),
+    "a_video_that_is_not_there": (lambda home: ["--video", str(home / "none.mp4")], "", 1),
+    "an_empty_document": (lambda home: document(home, b""), "JSON_SYNTAX", 1),
+    "a_document_that_is_no_json": (lambda home: document(home, b"<epcis/>"), "JSON_SYNTAX", 1),
+    "a_document_that_breaks_the_schema": (
+        lambda home: document(home, json.dumps(BROKEN_EVENT).encode()),
+        "EPCIS_FIELD",
+        1,
+    ),
+    "a_document_that_is_not_there": (lambda home: ["--epcis", str(home / "none.json")], "FILE_UNREADABLE", 1),
+    "a_port_that_is_none": (lambda _home: ["--port", "70000"], "PORT_INVALID", 2),
+    "a_node_option_without_a_url": (lambda _home: ["--node", "origin"], "NODE_OPTION", 2),
+    "one_node_of_three": (lambda _home: ["--node", "origin=http://127.0.0.1:9"], "NODES_INCOMPLETE", 2),
+    "an_unknown_option": (lambda _home: ["--no-such-option"], "", 2),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_demo_refuses(tmp_path: Path, name: str) -> None:
+    build, code, status = REFUSED[name]
+    ran = demo(tmp_path, *build(tmp_path))
+    assert ran.status == status, ran.out + ran.err
+    assert ran.err.startswith(f"{code}: ") if code else ran.err.strip()
+    assert "Traceback" not in ran.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_port_in_use_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ran = demo(tmp_path, "--port", str(taken.getsockname()[1]))
+    assert (ran.status, ran.err.partition(":")[0]) == (1, "PORT_IN_USE")
+    assert "--port" in ran.err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("found", ["pledgetrail-data/0\n", "pledgetrail-data/2\n", ""])
+def test_a_data_folder_of_another_version_is_refused_and_left_alone(tmp_path: Path, found: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "VERSION").write_text(found)
+    ran = demo(tmp_path)
+    assert (ran.status, ran.err.partition(":")[0]) == (1, "DATA_VERSION")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["VERSION"]
+
+
+def test_somebody_elses_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "thesis.txt").write_text("two years of work")
+    ran = demo(tmp_path)
+    assert (ran.status, ran.err.partition(":")[0]) == (1, "DATA_VERSION")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["thesis.txt"]
+
+
+BUNDLES: dict[str, tuple[bytes | None, str]] = {
+    "a_file_that_is_not_there": (None, "FILE_UNREADABLE"),
+    "an_empty_file": (b"", "BUNDLE_FORMAT"),
+    "a_file_that_is_no_bundle": (b"PK\x03\x04 hello", "BUNDLE_FORMAT"),
+    "a_bundle_without_its_body": (b"pledgetrail-bundle/1\n" + bytes(32), "BUNDLE_CORRUPT"),
+}
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_verify_refuses(tmp_path: Path, name: str) -> None:
+    content, code = BUNDLES[name]
+    path = tmp_path / "unit.bundle"
+    if content is not None:
+        path.write_bytes(content)
+    ran = run(["verify", str(path)], home=tmp_path)
+    assert (ran.status, ran.err.partition(":")[0]) == (1, code)
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "verb", ["", "demo", "verify", "doctor", "chain", "chain run", "notary", "notary run", "relay"]
+)
+def test_every_verb_explains_itself(tmp_path: Path, verb: str) -> None:
+    ran = run([*verb.split(), "--help"], home=tmp_path)
+    assert ran.status == 0
+    assert "Usage: pledgetrail" in ran.out
