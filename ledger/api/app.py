@@ -47,7 +47,6 @@ def create_app(ledger: Ledger) -> FastAPI:
         portal_pages,
     ):
         app.include_router(routes(ledger))
-
     app.include_router(static_files())
 
     @app.get("/healthz", tags=["health"])
@@ -56,19 +55,16 @@ def create_app(ledger: Ledger) -> FastAPI:
         cursors = {f"eip155:{cursor.chain_id}": cursor.number for cursor in ledger.chains.cursors()}
         return JSONResponse({"status": "ok", "entries": ledger.log.size, "blocks": cursors})
 
-    _answer_problems(app)
-    app.add_middleware(Guard, public_url=lambda: ledger.public_url)
+    for kind in (Problem, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _answer)
+    app.add_middleware(Guard, public_url=lambda: ledger.public_url, on_defect=_answer)
     return app
 
 
-def _answer_problems(app: FastAPI) -> None:
-    def answer(request: Request, error: Exception) -> Response:
-        problem = _typed(error, request)
-        is_page = request.url.path.startswith(_PAGES) or request.url.path == "/"
-        return problem_page(request, problem) if is_page else problem_response(problem)
-
-    for kind in (Problem, HTTPException, RequestValidationError, Exception):
-        app.add_exception_handler(kind, answer)
+def _answer(request: Request, error: Exception) -> Response:
+    problem = _typed(error, request)
+    is_page = request.url.path.startswith(_PAGES)
+    return problem_page(request, problem) if is_page else problem_response(problem)
 
 
 def _typed(error: Exception, request: Request) -> Problem:

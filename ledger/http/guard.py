@@ -10,6 +10,8 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.errors import BadInput
@@ -30,30 +32,41 @@ _HEADERS = {
 
 
 class Guard:
-    """ASGI middleware; a route that sets one of the headers itself keeps its own."""
+    """ASGI middleware; a route that sets one of the headers itself keeps its own.
 
-    def __init__(self, app: ASGIApp, public_url: Callable[[], str | None]) -> None:
-        self._app, self._public_url = app, public_url
+    `on_defect` answers what no route foresaw; a connection is only broken off when half an answer is out.
+    """
+
+    def __init__(
+        self, app: ASGIApp, public_url: Callable[[], str | None], on_defect: Callable[[Request, Exception], Response]
+    ) -> None:
+        self._app, self._public_url, self._on_defect = app, public_url, on_defect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
+        begun = False
+
         async def guarded(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        if self._is_ours(scope):
+        if not self._is_ours(scope):
+            await _refusal()(scope, receive, guarded)
+            return
+        try:
             await self._app(scope, receive, guarded)
-        else:
-            refusal = problem_response(
-                BadInput("HOST_UNKNOWN", "This server does not go by that name.", cure="Use the address it was given.")
-            )
-            await refusal(scope, receive, guarded)
+        except Exception as error:
+            if begun:  # half an answer is out: only a broken connection tells the reader so
+                raise
+            await self._on_defect(Request(scope), error)(scope, receive, guarded)
 
     def _is_ours(self, scope: Scope) -> bool:
         named = host_of(f"//{Headers(scope=scope).get('host', '')}")
@@ -62,6 +75,12 @@ class Guard:
         if server:
             ours.add(server[0].lower())
         return named in ours - {""}
+
+
+def _refusal() -> Response:
+    return problem_response(
+        BadInput("HOST_UNKNOWN", "This server does not go by that name.", cure="Use the address it was given.")
+    )
 
 
 def host_of(url: str) -> str:

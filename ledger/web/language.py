@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 from babel import Locale
-from babel.dates import format_skeleton, format_timedelta
+from babel.dates import format_date
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal
 from starlette.requests import Request
@@ -43,15 +43,12 @@ class Language:
 
     def date_time(self, moment: datetime) -> str:
         """Day and minute, UTC and labelled so."""
-        return f"{format_skeleton('yMMMdHm', moment.astimezone(UTC), tzinfo=UTC, locale=self.locale)} UTC"
+        there = moment.astimezone(UTC)
+        return f"{format_date(there, 'medium', locale=self.locale)} {there:%H:%M} UTC"
 
     def since(self, posix: int | None) -> str:
         """A block's time; empty where it is unknown."""
         return "" if posix is None else self.date_time(datetime.fromtimestamp(posix, UTC))
-
-    def length(self, duration: timedelta) -> str:
-        """A duration, such as 18 seconds."""
-        return format_timedelta(duration, threshold=1.2, locale=self.locale)
 
     def money(self, amount: Decimal, currency: str) -> str:
         """An amount with its currency."""

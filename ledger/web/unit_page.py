@@ -15,6 +15,7 @@ from ledger.gs1 import Identifier, Level
 from ledger.history import UnitHistory, history_of
 from ledger.http.addresses import base_url, page_path
 from ledger.http.requests import identifier_after, read_query
+from ledger.interoperable import caip2
 from ledger.standing import STAGES, Stage
 from ledger.store import Ledger, Scans
 from ledger.web.pages import qr_code, render
@@ -60,7 +61,7 @@ def _page(ledger: Ledger, request: Request, unit: Identifier) -> Response:
         link=link,
         qr=qr_code(link),
         bundle=f"/api/v1/units{page_path(unit)}/bundle" if ledger.bundle_of is not None else None,
-        chain_name=ledger.chain_name,
+        chain_name=caip2,  # not the chain's name, which may be a lender's
     )
 
 
