@@ -71,11 +71,17 @@ def sided_path(index: int, size: int, proof: Sequence[bytes]) -> tuple[bytes, ..
     """
     position, last, path = index, size - 1, list[bytes]()
     for sibling in proof:
+        if not last:
+            raise _misfit()
         # A last node without a sibling moves up as it is (RFC 9162 section 2.1.3.2).
         while position == last and not position & 1 and last:
             position, last = position >> 1, last >> 1
         path.append((b"\x00" if position & 1 else b"\x01") + sibling)
         position, last = position >> 1, last >> 1
     if not 0 <= index < size or last:
-        raise WrongUse("TREE_RANGE", "The certificate's proof does not fit its index and size.")
+        raise _misfit()
     return tuple(path)
+
+
+def _misfit() -> WrongUse:
+    return WrongUse("TREE_RANGE", "The certificate's proof does not fit its index and size.")

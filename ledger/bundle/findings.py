@@ -33,7 +33,6 @@ class Findings:
     """A bundle that held; `proven` goes from what is claimed down to what has to be believed.
 
     `trust_root_was_given`: False when the bundle's own copy was all there was to believe.
-
     `contradictions`: what does not fit together in the history itself; proven to be said, not proven to be so.
     """
 

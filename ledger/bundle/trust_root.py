@@ -92,7 +92,7 @@ class TrustRoot:
             value = parse_canonical(raw.removesuffix(b"\n"), max_bytes=MAX_TRUST_ROOT_BYTES)
             loaded = _load(value)
         except Problem as problem:
-            if not problem.code.startswith("JSON_"):
+            if not problem.code.startswith(("JSON_", "CHAIN_")):
                 raise
             raise _malformed(problem.what) from problem
         except (KeyError, TypeError, ValueError, AttributeError) as error:

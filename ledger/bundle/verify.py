@@ -8,6 +8,8 @@ take for a yes without looking.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,7 +19,7 @@ from ledger.bundle.findings import Findings, Proven, utc_text
 from ledger.bundle.format import load
 from ledger.bundle.trust_root import TrustRoot
 from ledger.checkpoint import CosignedCheckpoint, open_cosigned
-from ledger.errors import Refused
+from ledger.errors import Problem, Refused
 
 NOT_PROVEN: Final = (
     "That the code on the goods in your hand is not a copy: a bundle is about an identifier, not about an object.",
@@ -46,12 +48,15 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
             where=f"the bundle's fingerprint is {root.fingerprint}, yours {trust_root.fingerprint}",
             cure="Find out which one is right before believing either: ask the log's operator and a notary.",
         )
-    anchored = verify_crossing(bundle, root)
-    cosigned = open_cosigned(bundle.note, log_key=root.log, cosigners=root.cosigners, quorum=root.quorum)
-    anchored.require(cosigned.checkpoint)
-    seen_by = _seen_by(cosigned, root)
-    logged = verify_entries(bundle, cosigned.checkpoint)
-    contents = verify_contents(bundle, seen_by=seen_by)
+    with _located("the anchor's way between the chains"):
+        anchored = verify_crossing(bundle, root)
+    with _located("the cosigned checkpoint"):
+        cosigned = open_cosigned(bundle.note, log_key=root.log, cosigners=root.cosigners, quorum=root.quorum)
+        anchored.require(cosigned.checkpoint)
+        seen_by = _seen_by(cosigned, root)
+    with _located("the entries of the log"):
+        logged = verify_entries(bundle, cosigned.checkpoint)
+        contents = verify_contents(bundle, seen_by=seen_by)
     return Findings(
         subject=bundle.subject,
         fingerprint=root.fingerprint,
@@ -67,6 +72,17 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
         contradictions=contents.contradictions,
         not_proven=NOT_PROVEN if trust_root is not None else (_trust_root_came_along(root), *NOT_PROVEN),
     )
+
+
+@contextmanager
+def _located(part: str) -> Iterator[None]:
+    """Say in which part of the bundle a refusal happened, and what to do, where the rule itself does not know."""
+    try:
+        yield
+    except Problem as problem:
+        problem.where = problem.where or part
+        problem.cure = problem.cure or "Do not rely on this file; ask the log's operator for the bundle again."
+        raise
 
 
 def _seen_by(cosigned: CosignedCheckpoint, root: TrustRoot) -> datetime:

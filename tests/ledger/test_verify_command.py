@@ -1,0 +1,227 @@
+"""`pledgetrail verify` and `pledgetrail doctor` as people and scripts meet them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from ledger import doctor, verbs
+from ledger.bundle import TrustRoot
+from ledger.doctor import State
+from ledger.errors import Problem
+from tests.ledger.bundle.estate import TRUST_ROOT, UNIT, Estate
+
+HONEST = Estate().with_entries().build()
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: object) -> tuple[int, str, Problem | None]:
+    """Exit status, standard output, and the problem that the shell around it would show."""
+    app = typer.Typer(pretty_exceptions_enable=False)
+    verbs.register(app)
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "100"})
+    if isinstance(result.exception, Problem):
+        return result.exception.exit_status, result.stdout, result.exception
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, None
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    path = tmp_path / "unit.bundle"
+    path.write_bytes(HONEST)
+    return path
+
+
+def test_it_says_what_holds_and_what_it_does_not_prove(bundle: Path) -> None:
+    status, output, _ = run("verify", bundle)
+    assert status == 0
+    assert UNIT.normal in output
+    assert output.count("✓") == 11
+    assert "What this does not prove" in output
+    assert "the trust root came with the bundle" in output
+    assert TRUST_ROOT.fingerprint in " ".join(output.split())
+
+
+def test_with_a_trust_root_of_ones_own_it_says_so(bundle: Path, tmp_path: Path) -> None:
+    own = tmp_path / "trust-root.json"
+    own.write_bytes(TRUST_ROOT.dump() + b"\n")
+    status, output, _ = run("verify", bundle, "--trust-root", own)
+    assert status == 0
+    assert "given by you" in output
+    assert "came with the bundle" not in output
+
+
+def test_as_json_it_is_data(bundle: Path) -> None:
+    status, output, _ = run("verify", bundle, "--json")
+    assert status == 0
+    assert json.loads(output)["held"] is True
+    bundle.write_bytes(HONEST[:-1])
+    status, output, problem = run("verify", bundle, "--json")
+    assert status == 1
+    assert json.loads(output)["code"] == "BUNDLE_CORRUPT"
+    assert problem is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(b"", "BUNDLE_FORMAT"), (b"a video", "BUNDLE_FORMAT"), (HONEST[:-1], "BUNDLE_CORRUPT"), (None, "FILE_UNREADABLE")],
+)
+def test_a_bad_file_is_one_error_and_status_1(tmp_path: Path, content: bytes | None, code: str) -> None:
+    path = tmp_path / "unit.bundle"
+    if content is not None:
+        path.write_bytes(content)
+    status, output, problem = run("verify", path)
+    assert (status, output) == (1, "")
+    assert problem is not None
+    assert problem.code == code
+    assert problem.what and problem.cure
+
+
+def test_a_folder_is_unreadable(tmp_path: Path) -> None:
+    status, _, problem = run("verify", tmp_path)
+    assert (status, problem and problem.code) == (1, "FILE_UNREADABLE")
+
+
+def test_a_trust_root_of_somebody_else_refuses(bundle: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_bytes(TRUST_ROOT.dump().replace(b'"quorum":3', b'"quorum":4'))
+    assert TrustRoot.load(other.read_bytes()).quorum == 4
+    status, _, problem = run("verify", bundle, "--trust-root", other)
+    assert (status, problem and problem.code) == (1, "TRUST_ROOT")
+    other.write_bytes(b"{}")
+    status, _, problem = run("verify", bundle, "--trust-root", other)
+    assert (status, problem and problem.code) == (1, "TRUST_ROOT_FORMAT")
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "b"], ["--trust-root"], ["--nonsense"]])
+def test_wrong_use_is_status_2(arguments: list[str]) -> None:
+    assert run("verify", *arguments)[0] == 2
+
+
+def test_text_out_of_a_bundle_is_no_markup(tmp_path: Path) -> None:
+    path = tmp_path / "[red]x[/red].bundle"
+    status, _, problem = run("verify", path)
+    assert status == 1
+    assert problem is not None
+    assert problem.where == str(path)
+
+
+def test_verifying_imports_no_web_no_database_and_no_chain() -> None:
+    # Start-up is most of what an auditor waits for; this keeps it that way without measuring time.
+    heavy = "fastapi sqlmodel sqlalchemy av eth_abi eth_utils eth vyper httpx uvicorn jinja2 pydantic"
+    code = (
+        "import sys, ledger.cli, ledger.verbs, ledger.verify_report; "
+        f"print([name for name in '{heavy}'.split() if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip() == "[]"
+
+
+# doctor
+
+
+def test_a_well_machine_is_all_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLEDGETRAIL_CACHE", str(tmp_path / "cache"))
+    status, output, _ = run("doctor", "--data", tmp_path / "data")
+    assert status == 0
+    assert "✗" not in output
+    assert list(tmp_path.iterdir()) == []  # it only looks
+
+
+def test_a_node_that_is_not_there_is_status_1(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: nobody else can have the port, and nobody answers
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        status, output, _ = run("doctor", "--node", f"eip155:7101={url}")
+    assert status == 1
+    assert "ConnectError" in output
+
+
+@pytest.mark.parametrize("option", ["eip155:7101", "eip155:7101=", "7101=http://x", "eip155:0=http://x"])
+def test_a_node_named_wrongly_is_wrong_use(option: str) -> None:
+    assert run("doctor", "--node", option)[0] == 2
+
+
+def test_a_port_out_of_range_is_wrong_use() -> None:
+    assert run("doctor", "--port", 65536)[0] == 2
+
+
+def test_a_port_in_use_is_missing_and_a_free_one_is_not() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert doctor.check_port(port).state is State.MISSING
+    assert doctor.check_port(port).state is State.OK
+
+
+def test_an_old_python_is_missing() -> None:
+    assert doctor.check_python((3, 10, 9)).state is State.MISSING
+    assert doctor.check_python((3, 11, 0)).state is State.OK
+    assert doctor.check_python((4, 0, 0)).state is State.OK
+
+
+def test_an_encoder_that_is_not_there_is_missing() -> None:
+    assert doctor.check_encoder("no-such-encoder").state is State.MISSING
+    assert doctor.check_encoder(doctor.ENCODER).state is State.OK
+
+
+def test_a_cache_under_a_file_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert doctor.check_cache(tmp_path / "file" / "cache").state is State.MISSING
+    assert doctor.check_cache(tmp_path / "new" / "cache").state is State.OK
+
+
+@pytest.mark.parametrize("content", [b"pledgetrail-data/0\n", b"", b"\xff\xfe"])
+def test_a_data_folder_of_another_version_is_missing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "VERSION").write_bytes(content)
+    assert State.MISSING in {check.state for check in doctor.check_data(tmp_path)}
+    (tmp_path / "VERSION").write_text(f"{doctor.DATA_VERSION}\n")
+    assert {check.state for check in doctor.check_data(tmp_path)} == {State.OK}
+
+
+def test_a_folder_of_something_else_is_missing_and_an_empty_one_is_not(tmp_path: Path) -> None:
+    assert {check.state for check in doctor.check_data(tmp_path)} == {State.OK}
+    (tmp_path / "holiday.jpg").write_bytes(b"")
+    assert State.MISSING in {check.state for check in doctor.check_data(tmp_path)}
+
+
+def test_a_data_folder_in_use_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "VERSION").write_text(doctor.DATA_VERSION)
+    handle = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert State.NOTE in {check.state for check in doctor.check_data(tmp_path)}
+    finally:
+        os.close(handle)
+    assert State.NOTE not in {check.state for check in doctor.check_data(tmp_path)}
+
+
+def test_the_browser_is_needed_by_tests_only() -> None:
+    assert doctor.check_browser(None).state is State.NOTE
+    assert doctor.check_browser("/usr/bin/chromium").state is State.OK
+
+
+def test_the_data_folder_s_version_is_the_one_the_demo_writes() -> None:
+    from examples.demo.folder import VERSION
+
+    assert VERSION.strip() == doctor.DATA_VERSION
+
+
+def test_the_cache_is_where_the_contracts_room_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from contracts.compiler import cache_folder
+
+    for own in ("/somewhere", ""):
+        monkeypatch.setenv("PLEDGETRAIL_CACHE", own)
+        assert doctor.cache_folder() == cache_folder()
