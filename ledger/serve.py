@@ -101,7 +101,9 @@ def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise WrongUse("PORT_INVALID", f"{port} is no port.", cure="Choose one from 1 to 65535, or 0 for a free one.")
     where = f"{host}:{port}"
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle off on accepted connections only where the listener names its protocol.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # So that a restart does not wait for the last connections to time out; it shares no port with a live server.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
