@@ -8,14 +8,7 @@ import threading
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
-
-from ledger.canonical import parse_json
-from ledger.errors import Unavailable
-from notary.config import NotaryConfig
-from notary.service import start
-from notary.signer import create_keys
 
 STATUS_SECONDS = 10.0
 MAX_STATUS_BYTES = 64 * 1024
@@ -36,6 +29,10 @@ def run(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Run one notary until it is interrupted; prints its address and URL as one line of JSON once it listens."""
+    # Late, here and below: `pledgetrail verify` loads this module too, and has a second in all.
+    from notary.config import NotaryConfig  # noqa: PLC0415
+    from notary.service import start  # noqa: PLC0415
+
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stopping.set())
@@ -50,6 +47,11 @@ def run(
 
 def status(url: Annotated[str, typer.Argument(help="The notary's URL.")]) -> None:
     """Print what a running notary says about itself, as JSON."""
+    import httpx  # noqa: PLC0415
+
+    from ledger.canonical import parse_json  # noqa: PLC0415
+    from ledger.errors import Unavailable  # noqa: PLC0415
+
     where = f"{url.rstrip('/')}/status"
     try:
         with httpx.Client(timeout=STATUS_SECONDS, trust_env=False) as client:
@@ -65,5 +67,7 @@ def status(url: Annotated[str, typer.Argument(help="The notary's URL.")]) -> Non
 
 def keys(folder: Annotated[Path, typer.Argument(help="The notary's folder; keys that exist are kept.")]) -> None:
     """Create the notary's two keys where they are missing, and print the public parts as JSON."""
+    from notary.signer import create_keys  # noqa: PLC0415
+
     public = create_keys(folder)
     typer.echo(json.dumps({"address": f"0x{public.address.hex()}", "cosigning_key": public.cosigning.hex()}))
