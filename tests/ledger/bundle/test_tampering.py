@@ -59,6 +59,15 @@ def test_the_one_field_that_may_be_exchanged_is_the_subject_for_its_sibling() ->
     assert verify(estate.build(), trust_root=None).subject == SIBLING.normal
 
 
+def test_what_can_be_left_out_unnoticed_leaves_every_remaining_sentence_true() -> None:
+    # Absence inside a recording is noticed; the end of a story cannot be. README.md says so, and so do the findings.
+    estate = Estate().with_entries()
+    estate.entries = estate.entries[:-1]
+    findings = verify(estate.forge(), trust_root=TRUST_ROOT)
+    assert findings.proven[0].what.startswith("3 events")
+    assert any(line.startswith("That nothing else was recorded") for line in findings.not_proven)
+
+
 def _subject(serial: bytes) -> bytes:
     return b"gsubjectx\x2c" + b"https://id.gs1.org/01/06901234567892/21/" + serial
 
