@@ -77,7 +77,7 @@ def _add_checkpoint(notary: Notary, raw: bytes) -> Response:
         line = notary.add_checkpoint(note, old_size=old_size, proof=proof)
     except Problem as problem:
         if problem.code in ("LOG_STALE", "LOG_SHRINKS"):
-            return Response(f"{notary.log_size}\n", status_code=409, media_type=SIZE_TYPE)
+            return Response(f"{notary.log_size}\n", status_code=409, headers={"content-type": SIZE_TYPE})
         malformed = 400 if isinstance(problem, BadInput) else problem.http_status
         return _answer(problem, _WITNESS_STATUS.get(problem.code, malformed))
     return Response(line, media_type=COSIGNATURES_TYPE)

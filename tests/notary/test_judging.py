@@ -1,0 +1,240 @@
+"""Verdicts over commits: what the destination did is run again, from the manifest's first block, without a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from contracts.manifest import Role
+from ledger.attestation import DIFFERS, SAME, attestation_digest, verdict_digest
+from ledger.errors import Refused, Unavailable
+from ledger.quorum import Committee, pack
+from ledger.secp256k1 import Signature, recover
+from notary.config import NotaryConfig
+from notary.judging import SignedVerdict
+from notary.notary import Notary
+from notary.proven import Locator
+from tests.chains import NOTARY_KEYS, Deployed, Sent, anchor_payload
+from tests.notary.subject import Subject, commit_locator, honest, locator, refusal, write_keys
+
+DESTINATION = 7102
+FAILS = b"not three words"  # the anchor mirror reverts on it
+
+
+def committed(chains: Deployed, payload: bytes = b"") -> tuple[Sent, Locator, bytes]:
+    """A message, the place of its commit's log, and the commit's transaction."""
+    sent = chains.send(payload)
+    mined, place = chains.commit(sent)
+    return sent, commit_locator(place), mined.transaction
+
+
+def signer_of(chains: Deployed, signed: SignedVerdict) -> bytes:
+    """Whose signature for the transaction registry this is."""
+    chain = chains.manifest.chain(Role.TRANSACTION)
+    registry = chain.contracts["TransactionRegistry"]
+    digest = verdict_digest(chain_id=chain.chain_id, registry=registry, verdict=signed.verdict)
+    return recover(digest, Signature.parse(signed.signature))
+
+
+def test_an_honest_commit_is_the_same_and_signed_for_the_transaction_registry(subject: Subject) -> None:
+    chains = subject.chains
+    sent, place, transaction = committed(chains, anchor_payload(100))
+    signed = subject.notary.judge(locator(sent), place)
+    verdict = signed.verdict
+    assert (verdict.id, verdict.verdict, verdict.executed) == (sent.message.id, SAME, True)
+    assert verdict.outcome.rstrip(b"\x00") in (b"mirrored", b"older than the mirror")
+    assert verdict.commit_transaction == transaction
+    assert verdict.checked_from == chains.manifest.chain(Role.DESTINATION).checked_from
+    assert signer_of(chains, signed) == NOTARY_KEYS[0].address
+    assert subject.notary.judge(locator(sent), place) == signed
+    subject.restart()
+    assert subject.notary.judge(locator(sent), place) == signed
+
+
+def test_a_commit_whose_application_failed_is_the_same_and_not_executed(subject: Subject) -> None:
+    sent, place, _ = committed(subject.chains, FAILS)
+    verdict = subject.notary.judge(locator(sent), place).verdict
+    assert (verdict.verdict, verdict.executed, verdict.outcome) == (SAME, False, bytes(32))
+
+
+def test_the_transaction_registry_takes_a_quorum_of_such_verdicts(subject: Subject) -> None:
+    """The digest that is signed is the one that the contract recovers from: three members' signatures close it."""
+    chains = subject.chains
+    chain, transactor = chains.manifest.chain(Role.TRANSACTION), chains.transactors[Role.TRANSACTION]
+    registry = chain.contract("TransactionRegistry")
+    sent, place, _ = committed(chains)
+    answer = subject.notary.attest([locator(sent)])
+    verdict = subject.notary.judge(locator(sent), place).verdict
+    digest = verdict_digest(chain_id=chain.chain_id, registry=registry.address, verdict=verdict)
+    signed = pack({index: key.sign(digest) for index, key in enumerate(NOTARY_KEYS[:3])})
+    assert Committee(1, chains.manifest.committee.members).check(1, digest, signed) == (0, 1, 2)
+    end = sent.message.destination
+    attested = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=answer.root, epoch=1)
+    certificate = pack({index: key.sign(attested) for index, key in enumerate(NOTARY_KEYS[:3])})
+    for function, arguments in (
+        ("propose", (sent.message.as_abi(),)),
+        ("attest", (sent.message.id, 0, 1, [], 1, certificate)),
+        ("judge", (_as_abi(verdict), signed)),
+    ):
+        transactor.send(registry.address, registry.encode_call(function, *arguments))
+    assert registry.read(transactor.node, "transactions", sent.message.id)[0] == 4  # closed
+
+
+def test_re_execution_that_is_already_done_is_not_done_again(subject: Subject) -> None:
+    sent, place, _ = committed(subject.chains)
+    subject.notary.keep_up()
+    checked = subject.notary.status().chains[f"eip155:{DESTINATION}"]
+    assert checked.checked_to is not None
+    assert checked.checked_to >= place.block
+
+    def no_execution(method: str, _params: Sequence[Any], result: Any) -> Any:
+        assert method not in ("eth_getProof", "debug_traceBlockByNumber"), "re-executed again"
+        return result
+
+    subject.liars[DESTINATION].lie = no_execution
+    assert subject.notary.judge(locator(sent), place).verdict.verdict == SAME
+
+
+def test_a_destination_that_changed_a_slot_without_a_transaction_differs_from_there_on(own_subject: Subject) -> None:
+    chains, subject = own_subject.chains, own_subject
+    before = committed(chains)
+    gateway = chains.manifest.chain(Role.DESTINATION).contracts["Gateway"]
+    node = chains.node(Role.DESTINATION)
+    # anvil changes the head's state in place: an empty block above the honest commit takes the blow.
+    node.request("anvil_mine", "0x1")
+    node.request("anvil_setStorageAt", f"0x{gateway.hex()}", "0x" + "77" * 32, "0x" + "01" * 32)
+    node.request("anvil_mine", "0x1")
+    after = committed(chains)
+    assert subject.notary.judge(locator(after[0]), after[1]).verdict.verdict == DIFFERS
+    assert subject.notary.judge(locator(before[0]), before[1]).verdict.verdict == SAME, "the honest twin before it"
+    subject.restart()
+    later = committed(chains)
+    assert subject.notary.judge(locator(later[0]), later[1]).verdict.verdict == DIFFERS, "it stays so after a restart"
+    status = subject.notary.status().chains[f"eip155:{DESTINATION}"]
+    assert status.verdict == "differs"
+    assert status.checked_to in (before[1].block, before[1].block + 1), "where it was last found the same"
+    assert status.problem.startswith(f"block {status.checked_to + 1}: ")
+
+
+def test_a_commit_of_another_message_is_refused(subject: Subject) -> None:
+    sent, _, _ = committed(subject.chains)
+    other, elsewhere, _ = committed(subject.chains)
+    subject.refuses(lambda notary: notary.judge(locator(sent), elsewhere), "COMMIT_MISMATCH")
+    assert subject.notary.judge(locator(other), elsewhere).verdict.id == other.message.id
+
+
+def test_what_is_no_commit_log_is_refused(subject: Subject) -> None:
+    sent, place, _ = committed(subject.chains, anchor_payload(10_000))
+    assert place.log_index == 1, "the application logs before the gateway"
+    mirrored = Locator(DESTINATION, place.block, place.transaction_index, 0)
+    subject.refuses(lambda notary: notary.judge(locator(sent), mirrored), "EMITTER")
+    opened = subject.chains.manifest.chain(Role.DESTINATION).checked_from + 1  # the lane that the tests use
+    lane = Locator(DESTINATION, opened, 0, 0)
+    subject.refuses(lambda notary: notary.judge(locator(sent), lane), "COMMIT_LOG")
+
+
+def test_a_commit_on_another_chain_than_the_messages_is_refused(subject: Subject) -> None:
+    sent, place, _ = committed(subject.chains)
+    moved = Locator(7103, place.block, place.transaction_index, place.log_index)
+    subject.refuses(lambda notary: notary.judge(locator(sent), moved), "COMMIT_CHAIN")
+
+
+def test_a_commit_that_is_not_final_waits(subject: Subject) -> None:
+    sent, place, _ = committed(subject.chains)
+    ahead = Locator(DESTINATION, place.block + 1000, 0, 0)
+    subject.refuses(lambda notary: notary.judge(locator(sent), ahead), "NOT_FINAL")
+
+
+def test_a_commit_whose_blocks_cannot_be_read_is_unknown_and_nothing_is_signed(subject: Subject) -> None:
+    sent, place, _ = committed(subject.chains)
+
+    def silent(method: str, _params: Sequence[Any], result: Any) -> Any:
+        if method in ("eth_getProof", "debug_traceBlockByNumber"):
+            raise Unavailable("NODE_UNREACHABLE", "the node did not answer", where="test")
+        return result
+
+    subject.liars[DESTINATION].lie = silent
+    assert refusal(lambda: subject.notary.judge(locator(sent), place)).code == "UNKNOWN"
+    assert subject.promises()[2] == []
+    subject.liars[DESTINATION].lie = honest
+    assert subject.notary.judge(locator(sent), place).verdict.verdict == SAME
+
+
+def test_a_transaction_list_that_is_not_the_blocks_is_refused(subject: Subject) -> None:
+    sent, place, _ = committed(subject.chains)
+    subject.notary.keep_up()
+
+    def lie(method: str, params: Sequence[Any], result: Any) -> Any:
+        if method == "eth_getBlockByNumber" and params[1]:
+            return result | {"transactions": []}
+        return result
+
+    subject.liars[DESTINATION].lie = lie
+    subject.refuses(lambda notary: notary.judge(locator(sent), place), "TRANSACTIONS_ROOT")
+    subject.liars[DESTINATION].lie = honest
+    assert subject.notary.judge(locator(sent), place).verdict.verdict == SAME
+
+
+def test_a_node_that_lies_about_a_slot_makes_the_block_differ(own_subject: Subject) -> None:
+    """A pre-state that does not prove counts as differs: the operator clears it after replacing the node."""
+    sent, place, _ = committed(own_subject.chains)
+
+    def lie(method: str, _params: Sequence[Any], result: Any) -> Any:
+        if method == "eth_getProof":
+            return result | {"accountProof": result["accountProof"][:-1]}
+        return result
+
+    own_subject.liars[DESTINATION].lie = lie
+    assert own_subject.notary.judge(locator(sent), place).verdict.verdict == DIFFERS
+
+
+def test_a_verdict_is_never_contradicted(own_subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, place, _ = committed(own_subject.chains)
+    first = own_subject.notary.judge(locator(sent), place)
+    monkeypatch.setattr("notary.policy.verdict_word", lambda **_found: DIFFERS)
+    own_subject.refuses(lambda notary: notary.judge(locator(sent), place), "VERDICT_CONFLICT")
+    monkeypatch.undo()
+    assert own_subject.notary.judge(locator(sent), place) == first
+
+
+def test_the_block_that_was_re_executed_is_the_block_that_is_judged(own_subject: Subject) -> None:
+    """A node that shows one block for re-execution and another for the commit is caught by the block's hash."""
+    chains = own_subject.chains
+    node = chains.node(Role.DESTINATION)
+    sent = chains.send()
+    before = node.request("evm_snapshot")
+    node.request("anvil_mine", "0x1")
+    own_subject.notary.keep_up()
+    node.request("evm_revert", before)
+    mined, fields = chains.commit(sent)
+    assert mined.block == own_subject.notary.status().chains[f"eip155:{DESTINATION}"].checked_to
+    place = commit_locator(fields)
+    own_subject.refuses(lambda notary: notary.judge(locator(sent), place), "FINAL_REWRITTEN")
+
+
+def _as_abi(verdict: Any) -> tuple[Any, ...]:
+    return tuple(getattr(verdict, name) for name in type(verdict).__slots__)
+
+
+def test_keep_up_survives_a_node_that_refuses(subject: Subject) -> None:
+    def refuse(_method: str, _params: Sequence[Any], _result: Any) -> Any:
+        raise Refused("NODE_ERROR", "no")
+
+    subject.liars[DESTINATION].lie = refuse
+    subject.notary.keep_up()
+    assert "NODE_ERROR" in subject.notary.status().chains[f"eip155:{DESTINATION}"].problem
+    subject.liars[DESTINATION].lie = honest
+
+
+def test_several_notaries_come_to_the_same_verdict(chains: Deployed, subject: Subject, tmp_path: Any) -> None:
+    sent, place, _ = committed(chains)
+    write_keys(tmp_path / "notary1", 1)
+    second = Notary(NotaryConfig(1, chains.manifest, dict(chains.urls), tmp_path / "notary1"))
+    try:
+        one, two = subject.notary.judge(locator(sent), place), second.judge(locator(sent), place)
+    finally:
+        second.close()
+    assert one.verdict == two.verdict
+    assert (signer_of(chains, one), signer_of(chains, two)) == (NOTARY_KEYS[0].address, NOTARY_KEYS[1].address)
