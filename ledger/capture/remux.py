@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from typing import IO
 
 import av
 import av.subtitles.stream  # av loads it late, when no file may be opened any more
@@ -20,14 +21,15 @@ MAX_CPU_SECONDS = 60
 FAILED = 3
 """Exit status for a recording that the demuxer or muxer refused; its reason is on standard error."""
 
-_READ = {
-    # Edit lists shift the start and hide nothing: evidence shows what was recorded.
-    "advanced_editlist": "0",
-}
+# Edit lists say when a track starts, and hide nothing: evidence shows what was recorded.
+_READ = {"advanced_editlist": "0"}
 _WRITE = {
-    "movflags": "frag_keyframe+empty_moov+default_base_moof+skip_trailer",
+    # delay_moov: the init states each track's own start. Without it the first frame is stretched to cover a difference.
+    "movflags": "frag_keyframe+empty_moov+delay_moov+default_base_moof+skip_trailer",
     "fflags": "+bitexact",
 }
+# For frames before the start, which an edit list meant to hide: everything moves until they begin at nought.
+_SHOW_ALL = {"avoid_negative_ts": "make_non_negative"}
 
 
 class _Output:
@@ -67,24 +69,21 @@ def _limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, value))
 
 
-def _remux(file: object) -> None:
-    with (
-        av.open(file, "r", format="mov", options=_READ) as origin,
-        av.open(_Output(), "w", format="mp4", options=_WRITE) as target,
-    ):
-        wanted = {stream.index for stream in origin.streams.audio}
-        wanted.add(next(s.index for s in origin.streams.video if s.codec_context.name == "h264"))
-        streams = {}
-        for stream in origin.streams:
-            if stream.index in wanted:
-                copy = target.add_stream_from_template(stream)
+def _remux(file: IO[bytes]) -> None:
+    with av.open(file, "r", format="mov", options=_READ) as origin:
+        video = next((stream for stream in origin.streams.video if stream.codec_context.name == "h264"), None)
+        if video is None:
+            raise ValueError("no H.264 video")
+        options = _WRITE | (_SHOW_ALL if (video.start_time or 0) < 0 else {})
+        with av.open(_Output(), "w", format="mp4", options=options) as target:
+            copies = {}
+            for stream in (video, *origin.streams.audio):
+                copies[stream.index] = copy = target.add_stream_from_template(stream)
                 copy.time_base = stream.time_base
-                streams[stream.index] = copy
-        for packet in origin.demux([origin.streams[index] for index in sorted(wanted)]):
-            if packet.dts is None:
-                continue
-            packet.stream = streams[packet.stream.index]
-            target.mux(packet)
+            for packet in origin.demux([origin.streams[index] for index in sorted(copies)]):
+                if packet.dts is not None:
+                    packet.stream = copies[packet.stream.index]
+                    target.mux(packet)
 
 
 if __name__ == "__main__":

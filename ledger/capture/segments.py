@@ -140,17 +140,16 @@ def _judge(source: FileBytes) -> int:
             where="byte 0",
             cure="Choose a video file, or convert it to H.264 in MP4.",
         )
-    movie = None
-    for box in walk(source):
-        if box.kind == b"moov":
-            movie = read_movie(source, box)
-    if movie is None:
+    boxes = list(walk(source))
+    moov = next((box for box in boxes if box.kind == b"moov"), None)
+    if moov is None:
         raise BadInput(
             "VIDEO_TRUNCATED",
             "the recording was not finished: its description (moov) is missing",
             where=f"byte {len(source)}",
             cure="Copy the file again from the camera; if the camera lost power, repair it with the camera's own tool.",
         )
+    movie = read_movie(source, moov, [box for box in boxes if box.kind == b"mdat"])
     frames = movie.video.samples or count_frames(source, movie)
     if not frames:
         raise BadInput("VIDEO_EMPTY", "the recording has no frames", cure="Record again, or choose another file.")

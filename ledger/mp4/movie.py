@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -21,6 +22,7 @@ MAX_SAMPLES = 1_000_000
 """Frames and audio packets of one track: four hours at 60 frames a second are 864,000."""
 MAX_HOURS = 4
 MAX_FRAMES_PER_SECOND = 240
+GRACE_FRAMES = 8
 MAX_TABLE_BYTES = 8 * MAX_SAMPLES + 64
 
 _H264_ENTRIES = frozenset({b"avc1", b"avc3"})
@@ -53,13 +55,16 @@ class Movie:
     avc: AvcConfig
 
 
-def read_movie(source: ByteSource, moov: Box) -> Movie:
-    """The description in `moov`. Raises VIDEO_CODEC, VIDEO_TRUNCATED, VIDEO_EMPTY, MEDIA_LIMIT."""
+def read_movie(source: ByteSource, moov: Box, data: Sequence[Box] = ()) -> Movie:
+    """The description in `moov` of samples that all lie in `data`, the file's mdat boxes in order.
+
+    Raises VIDEO_CODEC, VIDEO_TRUNCATED, MEDIA_LIMIT.
+    """
     boxes = [box for box in walk(source, moov.body, moov.end) if box.kind == b"trak"]
     if len(boxes) > MAX_TRACKS:
         raise too_much(f"{len(boxes)} tracks", f"at most {MAX_TRACKS}")
     defaults = _defaults(source, moov)
-    tracks = tuple(_track(source, box, defaults) for box in boxes)
+    tracks = tuple(_track(source, box, defaults, data) for box in boxes)
     if len({track.id for track in tracks}) != len(tracks):
         raise _unusable("two tracks have one number")
     videos = [track for track in tracks if track.handler == b"vide"]
@@ -71,7 +76,7 @@ def read_movie(source: ByteSource, moov: Box) -> Movie:
     raise _unusable("no video track")
 
 
-def _track(source: ByteSource, trak: Box, defaults: dict[int, tuple[int, int]]) -> Track:
+def _track(source: ByteSource, trak: Box, defaults: dict[int, tuple[int, int]], data: Sequence[Box]) -> Track:
     head = find(source, trak, b"tkhd").content(source, at_most=256)
     ident = number(head, 20 if head[:1] == b"\x01" else 12, 4)
     mdia = find(source, trak, b"mdia")
@@ -79,7 +84,7 @@ def _track(source: ByteSource, trak: Box, defaults: dict[int, tuple[int, int]]) 
     ticks = _ticks(find(source, mdia, b"mdhd").content(source, at_most=256))
     table = find(source, mdia, b"minf", b"stbl")
     entry, avc = _sample_entry(source, table, handler)
-    samples = _check_tables(source, table)
+    samples = _check_tables(source, table, data)
     if handler == b"vide":
         _check_duration(source, table, ticks, samples)
     duration, size = defaults.get(ident, (0, 0))
@@ -106,8 +111,8 @@ def _sample_entry(source: ByteSource, table: Box, handler: bytes) -> tuple[bytes
     return inner.kind, read_config(find(source, inner, b"avcC").content(source, at_most=65_536))
 
 
-def _check_tables(source: ByteSource, table: Box) -> int:
-    """The number of samples, after every one of them was found to lie inside the file."""
+def _check_tables(source: ByteSource, table: Box, data: Sequence[Box]) -> int:
+    """The number of samples, after every chunk of them was found to lie inside one of the boxes of data."""
     count, ends = _ends(find_optional(source, table, b"stsz"), source)
     if not count:
         return 0
@@ -117,10 +122,10 @@ def _check_tables(source: ByteSource, table: Box) -> int:
     at = 0
     for offset, each in zip(chunks, _samples_per_chunk(source, table, len(chunks)), strict=True):
         after = min(at + each, count)
-        if offset + ends[after] - ends[at] > len(source):
+        if not _holds(data, offset, offset + ends[after] - ends[at]):
             raise BadInput(
                 "VIDEO_TRUNCATED",
-                "the file's tables name frames beyond its end",
+                "the file's tables name frames that it does not hold",
                 where=f"frame {at} at byte {offset} of {len(source)}",
                 cure="Copy the file again from the camera; this one was cut short.",
             )
@@ -128,6 +133,12 @@ def _check_tables(source: ByteSource, table: Box) -> int:
     if at != count:
         raise _unusable("the tables place only a part of the frames")
     return count
+
+
+def _holds(data: Sequence[Box], start: int, end: int) -> bool:
+    """Whether one of the boxes, which come in order, holds these bytes."""
+    index = bisect_right(data, start, key=lambda box: box.body) - 1
+    return index >= 0 and end <= data[index].end
 
 
 def _ends(stsz: Box | None, source: ByteSource) -> tuple[int, Sequence[int]]:
@@ -177,8 +188,8 @@ def check_pace(samples: int, duration: int, ticks: int) -> None:
     """MEDIA_LIMIT for a recording of `duration` / `ticks` seconds that is too long or shows too many frames."""
     if duration > MAX_HOURS * 3600 * ticks:
         raise too_much(f"{duration // ticks} seconds", f"at most {MAX_HOURS} hours")
-    # One second's grace: a clip of a few frames may state a very short last duration.
-    if samples * ticks > MAX_FRAMES_PER_SECOND * (duration + ticks):
+    # A clip of a few frames may state next to no duration.
+    if (samples - GRACE_FRAMES) * ticks > MAX_FRAMES_PER_SECOND * duration:
         raise too_much(f"{samples} frames in {duration / ticks:.3f} s", f"at most {MAX_FRAMES_PER_SECOND} a second")
 
 
