@@ -22,7 +22,7 @@ from ledger.store import tables
 
 APPLICATION_ID = 0x504C4454  # "PLDT", SQLite's own mark of whose file this is
 BUSY_TIMEOUT_MS = 10_000
-FULL = 2  # PRAGMA synchronous
+DURABILITY, FULL = "FULL", 2  # PRAGMA synchronous: what is set, and the least that is accepted
 
 _SQLITE_URL = "sqlite:///"
 
@@ -128,7 +128,7 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = FULL",
+        f"synchronous = {DURABILITY}",
         "foreign_keys = ON",
         "trusted_schema = OFF",
     ):

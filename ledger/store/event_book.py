@@ -20,7 +20,7 @@ from ledger.epcis import (
     read_event,
     require_plausible_times,
 )
-from ledger.errors import Refused
+from ledger.errors import BadInput, Refused
 from ledger.store.database import Database
 from ledger.store.entries import append_entry
 from ledger.store.tables import EventIdentifierRow, EventRow
@@ -146,4 +146,12 @@ def _require_free_id(session: Session, event: Event) -> None:
 
 
 def _stored(row: EventRow) -> StoredEvent:
-    return StoredEvent(read_event(row.canonical), row.entry, row.received_at)
+    try:
+        return StoredEvent(read_event(row.canonical), row.entry, row.received_at)
+    except BadInput as error:
+        raise Refused(
+            "STORE_DAMAGED",
+            "A stored event can no longer be read: the database was changed from outside.",
+            where=f"entry {row.entry}",
+            cure="Restore the database from a copy.",
+        ) from error

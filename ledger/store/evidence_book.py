@@ -218,7 +218,16 @@ def _segment_row(evidence: Evidence, entry: int, init_cid: str, received_at: dat
 
 
 def _evidence(row: SegmentRow) -> Evidence:
-    return Evidence(read_statement(row.statement), SignedEvidence(row.statement, row.signature), row.digest)
+    try:
+        statement = read_statement(row.statement)
+    except BadInput as error:
+        raise Refused(
+            "STORE_DAMAGED",
+            "Stored evidence can no longer be read: the database was changed from outside.",
+            where=f"entry {row.entry}",
+            cure="Restore the database from a copy.",
+        ) from error
+    return Evidence(statement, SignedEvidence(row.statement, row.signature), row.digest)
 
 
 def _stored(row: SegmentRow) -> StoredSegment:
