@@ -16,7 +16,6 @@ from ledger.capture.scene import Coding, encode_scene
 from tests.ledger.capture.films import KINDS, NOON, film
 from tests.ledger.refusals import refused
 
-
 B_PICTURE = 3  # AV_PICTURE_TYPE_B
 
 

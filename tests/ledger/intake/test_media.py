@@ -1,0 +1,146 @@
+"""The media store gives back exactly what was put in, or says which object it cannot give back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.cid import cid_of
+from ledger.intake.media import FolderStore, MediaStore
+from tests.ledger.refusals import refused
+
+DATA = bytes(range(256)) * 2048  # two chunks
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def store(folder: Path) -> MediaStore:
+    return FolderStore(folder)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(st.binary(max_size=5000))
+def test_what_was_put_is_got_under_its_own_hash(store: MediaStore, data: bytes) -> None:
+    cid = store.put(data)
+    assert cid == cid_of(data)
+    assert (store.get(cid), store.size(cid), store.has(cid)) == (data, len(data), True)
+
+
+def test_putting_twice_keeps_one_file(store: MediaStore, folder: Path) -> None:
+    assert store.put(DATA) == store.put(DATA)
+    assert len(files(folder)) == 1
+
+
+def test_another_process_finds_it(store: MediaStore, folder: Path) -> None:
+    cid = store.put(DATA)
+    assert FolderStore(folder).get(cid) == DATA
+
+
+@pytest.mark.parametrize(
+    ("start", "length"), [(0, 10), (262_140, 10), (len(DATA) - 5, 100), (len(DATA), 10), (10**9, 1), (7, 0)]
+)
+def test_ranges_are_those_of_the_whole(store: MediaStore, start: int, length: int) -> None:
+    cid = store.put(DATA)
+    for _ in range(2):
+        assert store.read(cid, start, length) == DATA[start : start + length]
+
+
+class TestRefused:
+    def test_an_object_that_is_not_held(self, store: MediaStore) -> None:
+        missing = cid_of(b"never put")
+        assert not store.has(missing)
+        for ask in (store.get, store.size, lambda cid: store.read(cid, 0, 1)):
+            with refused("MEDIA_UNKNOWN"):
+                ask(missing)
+
+    @pytest.mark.parametrize("change", ["flip", "shorten", "grow", "empty", "swap"])
+    def test_os08_a_changed_object_is_never_handed_out(self, store: MediaStore, folder: Path, change: str) -> None:
+        cid, other = store.put(DATA), store.put(b"the honest twin")
+        assert store.read(cid, 0, 4) == DATA[:4]
+        path = next(path for path in files(folder) if path.name == cid)
+        changed = bytearray(DATA)
+        changed[300_000] ^= 1
+        new: dict[str, bytes] = {
+            "flip": bytes(changed),
+            "shorten": DATA[:-1],
+            "grow": DATA + b"x",
+            "empty": b"",
+            "swap": b"the honest twin",
+        }
+        path.write_bytes(new[change])
+
+        with pytest.raises(Exception, match=f"MEDIA_CORRUPT.*{cid}"):
+            store.get(cid)
+        with refused("MEDIA_CORRUPT"):
+            FolderStore(folder).read(cid, 0, 10)
+        assert store.get(other) == b"the honest twin"
+
+        assert store.put(DATA) == cid and store.get(cid) == DATA
+
+    def test_a_changed_object_is_seen_by_a_range_too(self, store: MediaStore, folder: Path) -> None:
+        cid = store.put(DATA)
+        assert store.read(cid, 0, 4) == DATA[:4]
+        path = files(folder)[0]
+        path.write_bytes(b"\xff" + DATA[1:])
+        os.utime(path, ns=(1, 1))
+        with refused("MEDIA_CORRUPT"):
+            store.read(cid, 100, 4)
+
+    @pytest.mark.parametrize(("start", "length"), [(-1, 5), (0, -1)])
+    def test_a_negative_range(self, store: MediaStore, start: int, length: int) -> None:
+        with refused("MEDIA_RANGE"):
+            store.read(store.put(DATA), start, length)
+
+    @pytest.mark.parametrize(
+        "name",
+        ["../secret", "..%2fsecret", "/etc/passwd", "a\0b", "CON", "", "x" * 4096, "bafkrei/../../../../secret", "."],
+    )
+    def test_os06_a_name_that_is_no_cid_never_reaches_the_disk(
+        self, store: MediaStore, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "secret").write_bytes(b"secret")
+        for touch in ("open", "stat", "is_file"):
+            monkeypatch.setattr(Path, touch, lambda *args, **options: pytest.fail("the disk was asked"))
+        for ask in (store.get, store.size, store.has, lambda cid: store.read(cid, 0, 1)):
+            with refused("CID_SYNTAX"):
+                ask(name)
+
+    def test_a_folder_that_cannot_be_used(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        with refused("MEDIA_FOLDER"):
+            FolderStore(tmp_path / "file")
+
+
+class TestCrashes:
+    @pytest.mark.parametrize("step", ["fsync", "replace"])
+    def test_os08_a_write_that_fails_leaves_nothing_under_the_name(
+        self, store: MediaStore, folder: Path, step: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*args: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os if step == "fsync" else Path, step, full)
+            with refused("MEDIA_UNAVAILABLE"):
+                store.put(DATA)
+        assert not store.has(cid_of(DATA)) and files(folder) == []
+        assert store.get(store.put(DATA)) == DATA
+
+    def test_a_half_written_file_of_a_dead_process_is_no_object(self, store: MediaStore, folder: Path) -> None:
+        cid = cid_of(DATA)
+        (folder / cid[-2:]).mkdir()
+        (folder / cid[-2:] / ".incoming-dead").write_bytes(DATA[:100])
+        assert not store.has(cid)
+        assert store.get(store.put(DATA)) == DATA
