@@ -98,7 +98,7 @@ class SigningKey:
     @property
     def secret(self) -> bytes:
         """The 32 secret bytes, for writing a key file and for signing transactions."""
-        return self._key.secret
+        return bytes(self._key.secret)
 
     def sign(self, digest: bytes) -> Signature:
         """Sign a 32-byte digest; the same digest always gives the same signature (RFC 6979)."""
