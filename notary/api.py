@@ -6,6 +6,7 @@ happen here: a body read without bound, an error without a code, a 5xx for what 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -24,6 +25,9 @@ T = TypeVar("T")
 PROBLEM_TYPE = "application/problem+json"
 COSIGNATURES_TYPE = "text/plain; charset=utf-8"
 SIZE_TYPE = "text/x.tlog.size"
+BODY_SECONDS = 30.0
+
+_BODY_STATUS = {"BODY_SIZE": 413, "BODY_SLOW": 408}
 
 # C2SP tlog-witness names the status; 422 also where a log shows two roots for one size, which no retry can heal.
 _WITNESS_STATUS = {
@@ -89,18 +93,22 @@ async def _work(call: Callable[[], T]) -> T:
 
 
 async def _body(request: Request) -> bytes:
-    """The body, as far as it may be long; a longer one is not read. Errors: `BadInput` BODY_SIZE (413)."""
+    """The body, bounded in size and time. Errors: `BadInput` BODY_SIZE (413), BODY_SLOW (408)."""
     received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > wire.MAX_BODY_BYTES:
-            raise BadInput("BODY_SIZE", f"a request has at most {wire.MAX_BODY_BYTES} bytes")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > wire.MAX_BODY_BYTES:
+                    raise BadInput("BODY_SIZE", f"a request has at most {wire.MAX_BODY_BYTES} bytes")
+    except TimeoutError:
+        raise BadInput("BODY_SLOW", f"the request did not arrive within {BODY_SECONDS:g} seconds") from None
     return bytes(received)
 
 
 async def _problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return _answer(error, 413 if error.code == "BODY_SIZE" else error.http_status)
+    return _answer(error, _BODY_STATUS.get(error.code, error.http_status))
 
 
 async def _http_problem(_request: Request, error: Exception) -> Response:

@@ -39,7 +39,11 @@ class Chains:
         return watcher.look(self._journal.witnessed(watcher.chain.end))
 
     def message(self, locator: Locator, block: ProvenBlock) -> Message:
-        """Row 5: the message whose log stands at a place of a proven block. Errors: those of `ProvenBlock.log` and
-        `policy.read_leaf`."""
+        """Row 5: the message whose log stands at a place of a proven block. Errors: ORIGIN_DIFFERS and those of
+        `ProvenBlock.log` and `policy.read_leaf`."""
         origin: ChainManifest = self.watcher(locator.chain_id).chain
+        checked = self._journal.checked(origin.end)
+        policy.require_undisputed(
+            origin, block=block.header.number, differs_at=None if checked is None else checked.differs_at
+        )
         return policy.read_leaf(block.log(locator), origin=origin, manifest=self.manifest).message

@@ -61,15 +61,23 @@ class DurableFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, and on disk when the block ends."""
+        """All or nothing, and on disk when the block ends. Errors: `Unavailable` JOURNAL_WRITE (a full disk)."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._undo()
+                cure = "Make room on the disk of the notary's folder; nothing was signed."
+                raise Unavailable("JOURNAL_WRITE", f"the journal cannot be written: {error}", cure=cure) from error
             except BaseException:
-                self._db.execute("ROLLBACK")
+                self._undo()
                 raise
-            self._db.execute("COMMIT")
+
+    def _undo(self) -> None:
+        if self._db.in_transaction:  # some failures have ended it already
+            self._db.execute("ROLLBACK")
 
 
 def _open(path: Path, owner: bytes, tables: str, version: int) -> sqlite3.Connection:

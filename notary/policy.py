@@ -122,6 +122,17 @@ def require_final(chain: ChainManifest, *, block: int, head: int) -> None:
         )
 
 
+def require_undisputed(chain: ChainManifest, *, block: int, differs_at: int | None) -> None:
+    """Refuse (ORIGIN_DIFFERS) what a chain says from the first block on that did not re-execute to what it claims."""
+    if differs_at is not None and block >= differs_at:
+        raise Refused(
+            "ORIGIN_DIFFERS",
+            f"re-executing block {differs_at} gave another result; nothing from it on is attested",
+            where=chain.caip2,
+            cure="See `status` for what differs; if the node was at fault, see notary/README.md, section Clear.",
+        )
+
+
 def read_leaf(log: Log, *, origin: ChainManifest, manifest: Manifest) -> Proposal:
     """Row 5: a proven log as a proposal of this deployment. Errors as `read_proposal` (EMITTER, PROPOSAL_*)."""
     return read_proposal(log, origin=origin.end, destinations=manifest.ends)

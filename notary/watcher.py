@@ -76,14 +76,17 @@ class Watcher:
         return read_header(self.node.request("eth_getBlockByNumber", hex(number), False), number=number)
 
     def lanes(self, view: View, lanes: Iterable[bytes]) -> dict[bytes, Lane]:
-        """Lanes by id, as the chain's gateway holds them at finality. Errors as `Contract.read`; NOT_FINAL."""
+        """Lanes by id, as the chain's gateway holds them at finality. Errors: NOT_FINAL, NODE_*."""
         if view.final < 0:
             raise Unavailable("NOT_FINAL", "the chain has no final block yet", where=self.chain.caip2)
         gateway = self.chain.contract("Gateway")
         found: dict[bytes, Lane] = {}
         for lane in set(lanes):
-            answer = gateway.read(self.node, "lanes", lane, block=hex(view.final))
-            found[lane] = Lane(*(answer[0] if isinstance(answer[0], tuple) else answer))
+            try:
+                generation, number = gateway.read(self.node, "lanes", lane, block=hex(view.final))
+            except BadInput as error:
+                raise Unavailable("NODE_GARBAGE", error.what, where=self.node.url, cure="Use another node.") from error
+            found[lane] = Lane(generation, number)
         return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.node import Node, RpcNode
+from contracts.node import Node
 from ledger.errors import Problem
 from notary.config import NotaryConfig
 from notary.durable import JOURNAL_FILE
@@ -73,7 +73,7 @@ class Subject:
         write_keys(folder, 0)
         self.chains, self.folder = chains, folder
         self.config = NotaryConfig(0, chains.manifest, dict(chains.urls), folder)
-        self.liars = {chain_id: LyingNode(RpcNode(url)) for chain_id, url in chains.urls.items()}
+        self.liars = {each.chain_id: LyingNode(chains.node(each.role)) for each in chains.manifest.chains}
         self.notary = self._open()
 
     def _open(self) -> Notary:

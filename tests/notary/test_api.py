@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -155,6 +156,16 @@ def test_a_body_beyond_the_bound_is_not_read(client: httpx.Client) -> None:
     for path in ("/attestations", "/verdicts", "/add-checkpoint"):
         response = client.post(path, content=b" " * (MAX_BODY_BYTES + 1))
         assert (response.status_code, problem(response)["code"]) == (413, "BODY_SIZE")
+
+
+def test_a_body_that_does_not_arrive_in_time_is_not_waited_for(
+    running: RunningNotary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notary.api.BODY_SECONDS", 0.01)
+    host, port = running.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(b"POST /attestations HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("text", ["0x", "ab" * 32, "0x" + "AB" * 32, "0x" + "ab" * 33, "0x" + "\u0661" * 64])

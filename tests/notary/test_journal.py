@@ -186,6 +186,19 @@ def test_a_damaged_journal_is_refused_and_not_replaced(tmp_path: Path, content: 
     assert path.read_bytes() == content
 
 
+def test_k10_a_full_disk_is_an_error_before_anything_is_signed_and_passes_by_itself(journal: Journal) -> None:
+    promise(journal, MESSAGE)
+    pages = journal._file.row("PRAGMA page_count")
+    assert pages is not None
+    journal._file.row(f"PRAGMA max_page_count = {pages[0]}")
+    many = [replace(MESSAGE, sequence=sequence) for sequence in range(100, 1000)]
+    assert refusal(lambda: promise(journal, *many)).code == "JOURNAL_WRITE"
+    assert journal.counts() == (1, 0)
+    journal._file.row("PRAGMA max_page_count = 100000")
+    promise(journal, *many)
+    assert journal.counts() == (901, 0)
+
+
 def test_the_journal_is_written_through_and_for_its_owner_alone(journal: Journal, tmp_path: Path) -> None:
     assert (tmp_path / JOURNAL_FILE).stat().st_mode & 0o077 == 0
     row = journal._file.row("PRAGMA synchronous")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -16,11 +16,18 @@ from notary.config import NotaryConfig
 from notary.judging import SignedVerdict
 from notary.notary import Notary
 from notary.proven import Locator
-from tests.chains import NOTARY_KEYS, Deployed, Sent, anchor_payload
+from tests.chains import NOTARY_KEYS, Deployed, Sent, anchor_payload, deployed_on_anvil
 from tests.notary.subject import Subject, commit_locator, honest, locator, refusal, write_keys
 
 DESTINATION = 7102
 FAILS = b"not three words"  # the anchor mirror reverts on it
+
+
+@pytest.fixture(scope="module")
+def chains() -> Iterator[Deployed]:
+    """Chains for this module alone: every notary here re-executes them from their first block."""
+    with deployed_on_anvil() as deployed:
+        yield deployed
 
 
 def committed(chains: Deployed, payload: bytes = b"") -> tuple[Sent, Locator, bytes]:

@@ -192,6 +192,28 @@ def test_e08_a_silent_node_delays_and_is_asked_once_for_many_leaves(subject: Sub
     assert len(subject.notary.attest(leaves).ids) == 4
 
 
+@pytest.mark.parametrize("answer", ["0x", "0x" + "ff" * 31, "0x" + "ff" * 64])
+def test_e09_garbage_for_a_lane_is_not_an_answer(subject: Subject, answer: str) -> None:
+    sent = subject.chains.send()
+    subject.liars[DESTINATION].lie = answering("eth_call", lambda _: answer)
+    subject.refuses(lambda notary: notary.attest([locator(sent)]), "NODE_GARBAGE")
+    subject.liars[DESTINATION].lie = honest
+    assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
+
+
+def test_nothing_is_attested_from_an_origin_whose_blocks_do_not_re_execute(own_subject: Subject) -> None:
+    chains, node = own_subject.chains, own_subject.chains.node(Role.ORIGIN)
+    before = chains.send()
+    node.request("anvil_mine", "0x1")
+    gateway = chains.manifest.chain(Role.ORIGIN).contracts["Gateway"]
+    node.request("anvil_setStorageAt", f"0x{gateway.hex()}", "0x" + "77" * 32, "0x" + "01" * 32)
+    node.request("anvil_mine", "0x1")
+    after = chains.send()
+    own_subject.notary.keep_up()
+    own_subject.refuses(lambda notary: notary.attest([locator(after)]), "ORIGIN_DIFFERS")
+    assert own_subject.notary.attest([locator(before)]).ids == (before.message.id,)
+
+
 def test_a_lane_the_node_invents_is_checked_again_by_the_destination(subject: Subject) -> None:
     """The lane is the one fact a node may lie about; the destination's gateway refuses the commit all the same."""
     sent = subject.chains.send(recipient=b"\x09" * 20)
