@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -153,6 +154,12 @@ class Relay:
             for journey, step in wanted
         ]
         return Progress.CONTINUE if any(started) or self._changed.is_set() else Progress.IDLE
+
+    @contextmanager
+    def still(self) -> Iterator[dict[bytes, Journey]]:
+        """The journeys, for as long as one looks at them unchanged by what is read; keep it short."""
+        with self._lock:
+            yield self.journeys
 
     def nudge(self) -> None:
         """Something happened on a chain: look now instead of at the end of the idle wait."""

@@ -29,6 +29,7 @@ STATUS_OF_CODE = MappingProxyType(
         "JSON_SIZE": 413,
         "EPCIS_LIMIT": 413,
         "MEDIA_UNKNOWN": 404,
+        "MESSAGE_UNKNOWN": 404,
         "PATH_UNKNOWN": 404,
         "PLEDGE_UNKNOWN": 404,
         "QUERY_UNKNOWN": 400,
@@ -90,4 +91,4 @@ class Defect(Problem):
     http_status = 500
 
     def __init__(self) -> None:
-        super().__init__("DEFECT", "The ledger failed at this request.", cure="Tell its operator; nothing was changed.")
+        super().__init__("DEFECT", "The server failed at this request.", cure="Tell its operator; nothing was changed.")

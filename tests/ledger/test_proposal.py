@@ -97,7 +97,8 @@ def test_F09_a_number_is_a_whole_one_inside_its_type(name: str) -> None:
         with refused("MESSAGE_RANGE"):
             replace(MESSAGE, **{name: value})
     for value in (0, 2 ** BITS[name] - 1):
-        assert getattr(replace(MESSAGE, **{name: value}), name) == value
+        changed: dict[str, Any] = {name: value}
+        assert getattr(replace(MESSAGE, **changed), name) == value
 
 
 @pytest.mark.parametrize("value", [*ODD, 2**256])

@@ -1,0 +1,110 @@
+"""The relay's HTTP interface for partners and operators: where is my message, why is it waiting, take it up again.
+
+Everything it shows is public on the chains. May never happen here: a 5xx for what a caller sent, a parameter that is
+not read, or an answer that a browser of another site could bring about.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ledger.canonical import parse_json
+from ledger.errors import BadInput, Problem, Refused
+from ledger.http.guard import Guard
+from ledger.http.problems import Defect, problem_of, problem_response
+from ledger.http.requests import read_body, read_query, whole_number
+from relay.journey import Journey, State
+from relay.relay import Relay
+from relay.shown import show_message, show_row, show_status
+
+MAX_BODY_BYTES = 1024
+MAX_ROWS = 1000
+ROWS = 200
+
+_ID = re.compile(r"0x[0-9a-f]{64}")
+
+
+def create_app(relay: Relay) -> FastAPI:
+    """The application of one relay; starting and stopping the relay is the caller's business."""
+    app = FastAPI(title="Pledgetrail relay", docs_url=None, redoc_url=None)
+    app.add_middleware(Guard, public_url=lambda: None, on_defect=_defect)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http_problem)
+
+    @app.get("/status")
+    async def status(request: Request) -> Response:
+        read_query(request, ())
+        with relay.still() as journeys:
+            return JSONResponse(show_status(relay.manifest, relay.positions, journeys.values()))
+
+    @app.get("/messages")
+    async def messages(request: Request) -> Response:
+        query = read_query(request, ("state", "limit"))
+        wanted = _state(query["state"]) if "state" in query else None
+        limit = whole_number(query["limit"], where="limit", most=MAX_ROWS) if "limit" in query else ROWS
+        with relay.still() as journeys:
+            found = [each for each in reversed(journeys.values()) if wanted in (None, each.state)]
+            rows = [show_row(journey) for journey in found[:limit]]
+        return JSONResponse({"messages": rows, "total": len(found)})
+
+    @app.get("/messages/{message_id}")
+    async def message(message_id: str, request: Request) -> Response:
+        read_query(request, ())
+        with relay.still() as journeys:
+            return JSONResponse(show_message(_find(journeys, message_id)))
+
+    @app.post("/messages/{message_id}/retry")
+    async def retry(message_id: str, request: Request) -> Response:
+        read_query(request, ())
+        # A body of this type cannot be sent by a form of another site.
+        if parse_json(await read_body(request, limit=MAX_BODY_BYTES, types=("application/json",))) != {}:
+            raise BadInput("REQUEST_FORMAT", "a retry has no fields", where="body", cure="Send {}.")
+        with relay.still() as journeys:
+            journey = _find(journeys, message_id)
+            relay.retry(journey.id)
+            return JSONResponse(show_message(journey), status_code=202)
+
+    return app
+
+
+def _find(journeys: dict[bytes, Journey], named: str) -> Journey:
+    if _ID.fullmatch(named) is None:
+        raise BadInput("REQUEST_FORMAT", "a message id is 0x and 64 lower-case hex digits", where=ascii(named)[:80])
+    journey = journeys.get(bytes.fromhex(named[2:]))
+    if journey is None:
+        raise Refused(
+            "MESSAGE_UNKNOWN",
+            "no chain has shown a message of this id yet",
+            where=named,
+            cure="Ask again once its block is final, or check the id.",
+        )
+    return journey
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text)
+    except ValueError:
+        states = ", ".join(State)
+        raise BadInput(
+            "REQUEST_FORMAT", "there is no such state", where=ascii(text)[:80], cure=f"It is one of {states}."
+        ) from None
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return problem_response(error)
+
+
+async def _http_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem_response(problem_of(error))
+
+
+def _defect(_request: Request, _error: Exception) -> Response:
+    return problem_response(Defect())

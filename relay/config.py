@@ -1,0 +1,117 @@
+"""How a relay is told what to carry: the deployment, a node of each chain, the notaries, and the account that pays.
+
+Nothing here is secret but the account's key, which stands in a file of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from contracts.manifest import Manifest
+from ledger.canonical import JsonValue, parse_json
+from ledger.errors import BadInput, Problem, Unavailable, WrongUse
+from ledger.interoperable import parse_caip2
+from ledger.secp256k1 import SigningKey
+
+MAX_CONFIG_BYTES = 64 * 1024
+_FIELDS = {"manifest", "nodes", "notaries", "key"}
+_OPTIONAL = {"database"}
+_KEY = re.compile(r"0x[0-9a-f]{64}\n?")
+
+
+@dataclass(frozen=True, slots=True)
+class RelayConfig:
+    """One relay. `nodes`: URL by EIP-155 id; `notaries`: (name, URL); `database`: the ledger's folder to index into.
+
+    Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or notaries share a name.
+    """
+
+    manifest: Manifest
+    nodes: dict[int, str]
+    notaries: tuple[tuple[str, str], ...]
+    key: SigningKey
+    database: Path | None = None
+
+    def __post_init__(self) -> None:
+        wanted = {chain.chain_id for chain in self.manifest.chains}
+        if set(self.nodes) != wanted:
+            differing = ", ".join(f"eip155:{chain_id}" for chain_id in sorted(wanted ^ set(self.nodes)))
+            raise _malformed("exactly one node is needed for each chain of the manifest", where=differing)
+        if not self.notaries or len({name for name, _ in self.notaries}) != len(self.notaries):
+            raise _malformed("notaries are at least one, each with a name of its own", where="notaries")
+
+    @classmethod
+    def load(cls, path: Path) -> RelayConfig:
+        """Read a configuration file; relative paths start at the file. See relay/README.md, section Configure.
+
+        Errors: `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, KEY_FORMAT, JSON_* and those of
+        `Manifest.load`; `WrongUse` KEY_MODE.
+        """
+        value = parse_json(_read(path), max_bytes=MAX_CONFIG_BYTES)
+        try:
+            if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
+                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))} and, if wanted, database")
+            nodes, notaries = value["nodes"], value["notaries"]
+            if not isinstance(nodes, dict) or not isinstance(notaries, list):
+                raise ValueError("nodes is an object and notaries a list")
+            return cls(
+                manifest=Manifest.load(_read(path.parent / _text(value["manifest"]))),
+                nodes={parse_caip2(name): _url(url) for name, url in nodes.items()},
+                notaries=tuple(_notary(each) for each in notaries),
+                key=read_key(path.parent / _text(value["key"])),
+                database=path.parent / _text(value["database"]) if "database" in value else None,
+            )
+        except ValueError as error:
+            raise _malformed(str(error), where=str(path)) from error
+        except Problem as problem:
+            problem.where = problem.where or str(path)
+            raise
+
+
+def read_key(path: Path) -> SigningKey:
+    """The paying account's key: 0x and 64 hex digits, readable by its owner only.
+
+    Errors: `Unavailable` CONFIG_UNREADABLE; `WrongUse` KEY_MODE; `BadInput` KEY_FORMAT, which never shows the content.
+    """
+    raw = _read(path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise WrongUse("KEY_MODE", "others may read the key file", where=str(path), cure=f"chmod 600 {path}")
+    text = raw.decode("ascii", errors="replace")
+    if _KEY.fullmatch(text) is None:
+        raise BadInput("KEY_FORMAT", "a key file holds 0x and 64 lower-case hex digits", where=str(path))
+    return SigningKey.from_secret(bytes.fromhex(text[2:66]))
+
+
+def _notary(value: JsonValue) -> tuple[str, str]:
+    if not isinstance(value, dict) or set(value) != {"name", "url"}:
+        raise ValueError("a notary has a name and a url")
+    return _text(value["name"]), _url(value["url"])
+
+
+def _url(value: JsonValue) -> str:
+    text = _text(value)
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{text[:80]!r} is no http or https URL")
+    return text
+
+
+def _text(value: JsonValue) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("names, paths and URLs are non-empty text")
+    return value
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unavailable("CONFIG_UNREADABLE", f"the file cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _malformed(what: str, *, where: str) -> BadInput:
+    return BadInput("CONFIG_FORMAT", what, where=where, cure="See relay/README.md, section Configure.")

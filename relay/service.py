@@ -1,0 +1,63 @@
+"""A relay as a running service: nodes, notaries, indexer, the relay's own thread, and its HTTP server.
+
+Stopping it in any way is safe: it keeps nothing that it could not read again.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from contracts.node import RpcNode
+from contracts.transactor import Transactor
+from ledger.serve import RunningServer, serve
+from ledger.store.chain_book import ChainBook
+from ledger.store.database import Database
+from ledger.store.ledger import DATABASE_FILE
+from relay.api import create_app
+from relay.config import RelayConfig
+from relay.indexer import Indexer
+from relay.notaries import HttpNotary, NotaryPanel
+from relay.relay import Relay
+
+
+class RunningRelay:
+    """A relay that listens at `url`. Made by `start`."""
+
+    def __init__(self, relay: Relay, server: RunningServer, opened: ExitStack) -> None:
+        self.relay, self.url = relay, server.url
+        self._opened = opened
+
+    def stop(self) -> None:
+        """Stop answering, finish the steps under way, and close what was opened."""
+        self._opened.close()
+
+
+def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> RunningRelay:
+    """Connect, start carrying and serve; `port` 0 takes a free one.
+
+    Errors: `Refused` CHAIN_ID and `Unavailable` NODE_* when a node is not what the configuration says or not there
+    (a relay that is started checks all three; later it waits for those that vanish); those of `Database.open` and
+    `serve`.
+    """
+    with ExitStack() as opening:
+        transactors = {}
+        for chain in config.manifest.chains:
+            node = RpcNode(config.nodes[chain.chain_id])
+            opening.callback(node.close)
+            transactors[chain.chain_id] = Transactor(node, config.key, chain_id=chain.chain_id)
+        notaries = [HttpNotary(name, url) for name, url in config.notaries]
+        for notary in notaries:
+            opening.callback(notary.close)
+        panel = NotaryPanel(notaries, config.manifest.committee)
+        opening.callback(panel.close)
+        sinks = []
+        if config.database is not None:
+            database = Database.open(config.database / DATABASE_FILE)
+            opening.callback(database.close)
+            sinks.append(Indexer(ChainBook(database)))
+        relay = Relay(config.manifest, transactors, panel, sinks)
+        opening.callback(relay.stop)
+        server = serve(create_app(relay), host=host, port=port)
+        opening.callback(server.stop)
+        relay.start()
+        return RunningRelay(relay, server, opening.pop_all())
