@@ -1,7 +1,7 @@
-"""Three anvil nodes with a whole deployment on them, for tests that need real chains.
+"""Three real chains with a whole deployment on them, for tests: anvil nodes, or the embedded chains.
 
-The native binary is started directly and ended by its process id: a wrapper would leave it orphaned when killed. Ports
-are chosen by the system. Keys are derived from fixed bytes and worth nothing anywhere.
+anvil's native binary is started directly and ended by its process id: a wrapper would leave it orphaned when killed.
+Ports are chosen by the system. Keys are derived from fixed bytes and worth nothing anywhere.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 from contracts.deploy import NOTARY_POLICY, ChainPlan, Deployment, LogIdentity
+from contracts.embedded.genesis import Genesis
+from contracts.embedded.server import EmbeddedNode
 from contracts.manifest import Cosigner, Manifest, Role
 from contracts.node import RpcNode
 from contracts.transactor import Mined, Transactor
@@ -107,6 +109,11 @@ class Deployed:
         assert isinstance(node, RpcNode)
         return node
 
+    def close(self) -> None:
+        """Close the clients of the nodes."""
+        for role in self.transactors:
+            self.node(role).close()
+
     def send(self, payload: bytes = b"", *, recipient: bytes | None = None, attributes: Sequence[bytes] = ()) -> Sent:
         """Send a message from the origin to the lender's anchor mirror, as the deployer, over a lane open to it."""
         origin, destination = self.manifest.chain(Role.ORIGIN), self.manifest.chain(Role.DESTINATION)
@@ -175,14 +182,12 @@ def fund(node: RpcNode, account: bytes) -> None:
     node.request("anvil_mine", "0x1")
 
 
-def deploy(urls: Mapping[Role, str], *, finality_blocks: int = 0) -> Deployed:
-    """Fund the deployer on three nodes, deploy everything, and open a lane from the deployer to the anchor mirror."""
+def deploy(urls: Mapping[Role, str], *, trie: str, finality_blocks: int = 0) -> Deployed:
+    """Deploy everything on three nodes where the deployer has funds, and open a lane from it to the anchor mirror."""
     plans = {}
     for role, url in urls.items():
-        node = RpcNode(url)
-        fund(node, DEPLOYER.address)
-        transactor = Transactor(node, DEPLOYER, chain_id=CHAIN_IDS[role])
-        plans[role] = ChainPlan(NAMES[role], transactor, trie="keeps_zero_leaves", finality_blocks=finality_blocks)
+        transactor = Transactor(RpcNode(url), DEPLOYER, chain_id=CHAIN_IDS[role])
+        plans[role] = ChainPlan(NAMES[role], transactor, trie=trie, finality_blocks=finality_blocks)
     committee = Committee(1, tuple(key.address for key in NOTARY_KEYS))
     cosigners = tuple(Cosigner(key.name, key.key.public_key) for key in COSIGNING_KEYS)
     log = LogIdentity(LOG_ORIGIN, LOG_SIGNER.key.public_key, DEPLOYER.address)
@@ -198,9 +203,26 @@ def deploy(urls: Mapping[Role, str], *, finality_blocks: int = 0) -> Deployed:
 def deployed_on_anvil(*, finality_blocks: int = 0) -> Iterator[Deployed]:
     """Three fresh anvil nodes with a deployment; ended with the block."""
     with three_anvils() as nodes:
-        chains = deploy({role: node.url for role, node in nodes.items()}, finality_blocks=finality_blocks)
+        for node in nodes.values():
+            client = RpcNode(node.url)
+            fund(client, DEPLOYER.address)
+            client.close()
+        urls = {role: node.url for role, node in nodes.items()}
+        chains = deploy(urls, trie="keeps_zero_leaves", finality_blocks=finality_blocks)
         try:
             yield chains
         finally:
-            for role in Role:
-                chains.node(role).close()
+            chains.close()
+
+
+@contextmanager
+def deployed_on_embedded(folder: Path) -> Iterator[Deployed]:
+    """Three embedded chains in `folder` with a deployment; ended with the block."""
+    with ExitStack() as stack:
+        urls = {}
+        for role, chain_id in CHAIN_IDS.items():
+            genesis = Genesis(chain_id, accounts={f"0x{DEPLOYER.address.hex()}": 10**21})
+            urls[role] = stack.enter_context(EmbeddedNode.start(folder / NAMES[role], genesis)).url
+        chains = deploy(urls, trie="standard")
+        stack.callback(chains.close)
+        yield chains
