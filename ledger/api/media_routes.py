@@ -23,7 +23,8 @@ def media_routes(ledger: Ledger) -> APIRouter:
     """`/media/{cid}` and `/recordings/{id}.mp4`."""
     router = APIRouter(tags=["media"])
 
-    @router.api_route("/media/{cid}", methods=["GET", "HEAD"], operation_id="media")
+    @router.head("/media/{cid}", include_in_schema=False)
+    @router.get("/media/{cid}")
     def media(request: Request, cid: str) -> Response:
         """The bytes of a content id."""
         read_query(request, ())
@@ -35,7 +36,8 @@ def media_routes(ledger: Ledger) -> APIRouter:
         media_type = "video/mp4" if is_video else "application/octet-stream"
         return range_response(request, content, etag=f'"{cid}"', media_type=media_type, headers=headers)
 
-    @router.api_route("/recordings/{recording}.mp4", methods=["GET", "HEAD"], operation_id="recording")
+    @router.head("/recordings/{recording}.mp4", include_in_schema=False)
+    @router.get("/recordings/{recording}.mp4")
     def recording(request: Request, recording: str) -> Response:
         """One recording as a fragmented MP4: its initialisation part and every segment that came in so far."""
         read_query(request, ())

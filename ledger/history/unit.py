@@ -17,7 +17,7 @@ from ledger.errors import BadInput
 from ledger.gs1 import Identifier, Level, goods_key, parse
 from ledger.history.related import events_about
 from ledger.standing import Standing, Witnesses
-from ledger.store import Ledger, Lot, Name, StoredEvent, StoredSegment
+from ledger.store import Entry, Ledger, Lot, Name, StoredEvent, StoredSegment
 from ledger.store.evidence_book import MAX_SEGMENTS_OF_LOTS
 from ledger.trace import Finding, Reason, Step, Trace, trace
 
@@ -108,7 +108,8 @@ def history_of(ledger: Ledger, unit: Identifier) -> UnitHistory:
     vouching = ledger.witnesses()
     segments = ledger.evidence.segments_of_lots(lot.normal for lot in lots)
     filmed = _filmed(ledger, segments, vouching)
-    events = [_event_step(ledger, stored[step.event.digest], step, vouching) for step in traced.steps]
+    logged = ledger.log.entries(found.entry for found in stored.values())
+    events = [_event_step(ledger, stored[step.event.digest], step, vouching, logged) for step in traced.steps]
     steps: list[FilmedStep | EventStep] = [*filmed, *events]
     product = _product(ledger, lots)
     done = {step.step for step in filmed}
@@ -154,11 +155,16 @@ def _filmed(ledger: Ledger, segments: Iterable[StoredSegment], vouching: Witness
     for segment in segments:
         recordings[(segment.recording, segment.statement.step)].append(segment)
     labels = {device.id: device.label for device in ledger.evidence.devices()}
-    return [_filmed_step(ledger, found, vouching, labels) for found in recordings.values()]
+    logged = ledger.log.entries(segment.entry for found in recordings.values() for segment in found)
+    return [_filmed_step(ledger, found, vouching, labels, logged) for found in recordings.values()]
 
 
 def _filmed_step(
-    ledger: Ledger, segments: list[StoredSegment], vouching: Witnesses, labels: dict[str, str]
+    ledger: Ledger,
+    segments: list[StoredSegment],
+    vouching: Witnesses,
+    labels: dict[str, str],
+    logged: dict[int, Entry],
 ) -> FilmedStep:
     first = segments[0].statement
     entries = tuple(segment.entry for segment in segments)
@@ -173,13 +179,13 @@ def _filmed_step(
         duration=timedelta(milliseconds=sum(segment.statement.media.duration_ms for segment in segments)),
         entries=entries,
         standing=vouching.standing(max(entries)),
-        doubts=_doubts_about(ledger, segments),
+        doubts=_doubts_about(ledger, segments, logged),
     )
 
 
-def _doubts_about(ledger: Ledger, segments: list[StoredSegment]) -> tuple[DoubtfulStep, ...]:
+def _doubts_about(ledger: Ledger, segments: list[StoredSegment], logged: dict[int, Entry]) -> tuple[DoubtfulStep, ...]:
     doubts = []
-    if not all(ledger.log.entry(segment.entry).holds(segment.signed.envelope()) for segment in segments):
+    if not all(_is_logged(logged.get(segment.entry), segment.signed.envelope()) for segment in segments):
         doubts.append(DoubtfulStep.ENTRY_DIFFERS)
     cids = {cid for segment in segments for cid in (segment.init_cid, segment.media_cid)}
     if not all(ledger.media.has(cid) for cid in cids):
@@ -187,9 +193,15 @@ def _doubts_about(ledger: Ledger, segments: list[StoredSegment]) -> tuple[Doubtf
     return tuple(doubts)
 
 
-def _event_step(ledger: Ledger, stored: StoredEvent, step: Step, vouching: Witnesses) -> EventStep:
+def _is_logged(entry: Entry | None, canonical: bytes) -> bool:
+    return entry is not None and entry.holds(canonical)
+
+
+def _event_step(
+    ledger: Ledger, stored: StoredEvent, step: Step, vouching: Witnesses, logged: dict[int, Entry]
+) -> EventStep:
     doubts = []
-    if not ledger.log.entry(stored.entry).holds(step.event.canonical()):
+    if not _is_logged(logged.get(stored.entry), step.event.canonical()):
         doubts.append(DoubtfulStep.ENTRY_DIFFERS)
     if step.withdrawn:
         doubts.append(DoubtfulStep.WITHDRAWN)

@@ -8,7 +8,7 @@ back to a smaller one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,7 +29,7 @@ from ledger.errors import BadInput, Refused, WrongUse
 from ledger.log_proof import LogProof
 from ledger.merkle import Tree, leaf_hash
 from ledger.store.database import Database
-from ledger.store.entries import Entry, digests_from, entry_at
+from ledger.store.entries import Entry, digests_from, entries_at, entry_at
 from ledger.store.tables import CheckpointRow
 
 
@@ -71,7 +71,7 @@ class Log:
     ) -> None:
         self._database, self._signer, self._clock = database, signer, clock
         self._tree, self._follows = Tree(), threading.Lock()
-        self._published: PublishedCheckpoint | None = None
+        self._published: tuple[Cosigners, PublishedCheckpoint] | None = None
         self.cosigners = cosigners
         self._check_history()
 
@@ -108,6 +108,10 @@ class Log:
     def entry(self, index: int) -> Entry:
         """The entry at `index`, with its salt. `Refused` ENTRY_UNKNOWN."""
         return entry_at(self._database, index)
+
+    def entries(self, indices: Iterable[int]) -> dict[int, Entry]:
+        """The entries at these indices; those that are not there are left out."""
+        return entries_at(self._database, indices)
 
     def make_checkpoint(self) -> bytes:
         """Sign the present state and return the note; the same state gives the same note again."""
@@ -153,25 +157,20 @@ class Log:
         return opened
 
     def latest_cosigned(self) -> PublishedCheckpoint | None:
-        """The newest checkpoint a quorum cosigned, verified with the present cosigners; None before the first."""
+        """The newest checkpoint, where a quorum of the present cosigners has cosigned it; None before that."""
         if self.cosigners is None:
             return None
         with self._database.reading() as session:
             row = session.exec(_newest_cosigned()).first()
         if row is None or row.cosigned is None:
             return None
-        published = self._published
-        if published is None or published.note != row.cosigned:
-            published = self._published = PublishedCheckpoint(row.cosigned, self._open(row.cosigned))
-        return published
-
-    def cosigned(self, size: int) -> PublishedCheckpoint | None:
-        """The cosigned checkpoint of exactly this size, verified with the present cosigners; else None."""
-        with self._database.reading() as session:
-            row = session.get(CheckpointRow, size)
-        if row is None or row.cosigned is None:
-            return None
-        return PublishedCheckpoint(row.cosigned, self._open(row.cosigned))
+        held = self._published
+        if held is None or (held[0], held[1].note) != (self.cosigners, row.cosigned):
+            try:
+                held = self._published = (self.cosigners, PublishedCheckpoint(row.cosigned, self._open(row.cosigned)))
+            except Refused:  # cosigned by another committee: the present one has not spoken yet
+                return None
+        return held[1]
 
     def proof(self, index: int) -> LogProof:
         """The offline proof (C2SP tlog-proof) of entry `index` under the newest cosigned checkpoint.

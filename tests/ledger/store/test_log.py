@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.checkpoint import add_cosignatures, cosign, open_checkpoint
+from ledger.checkpoint import Cosigner, add_cosignatures, cosign, open_checkpoint
 from ledger.log_proof import read_log_proof, verify_logged
 from ledger.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
-from ledger.store import Ledger
+from ledger.store import Cosigners, Ledger
 from ledger.store.ledger import DATABASE_FILE, KEY_FILE
 from tests.ledger.refusals import refused
 from tests.ledger.tea import COSIGNERS, NOTARY_KEYS, NOW, ORIGIN, cosign_log, open_ledger
@@ -151,6 +151,17 @@ def test_refuses_to_publish_before_the_notaries_are_known(ledger: Ledger) -> Non
     with refused("COSIGNERS_UNKNOWN"):
         ledger.log.store_cosigned(note)
     assert ledger.log.latest_cosigned() is None
+
+
+def test_what_another_committee_cosigned_is_not_published_in_this_ones_name(ledger: Ledger) -> None:
+    _grow(ledger, 1)
+    cosign_log(ledger)
+    assert ledger.log.latest_cosigned() is not None
+    strangers = tuple(Cosigner(f"stranger-{number}.example", bytes([90 + number]) * 32).key for number in range(4))
+    ledger.log.cosigners = Cosigners(strangers, 3)
+    assert ledger.log.latest_cosigned() is None
+    ledger.log.cosigners = COSIGNERS
+    assert ledger.log.latest_cosigned() is not None
 
 
 def test_refuses_a_proof_that_no_cosigned_checkpoint_covers(ledger: Ledger) -> None:

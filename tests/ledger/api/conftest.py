@@ -1,0 +1,25 @@
+"""One filled ledger for all API tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from ledger.api.app import create_app
+from ledger.store import Ledger
+from tests.ledger.tea import whole_story
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    ledger = whole_story(tmp_path_factory.mktemp("story"))
+    ledger.bundle_of = lambda unit: f"bundle of {unit.normal}".encode()
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture(scope="module")
+def client(story: Ledger) -> TestClient:
+    return TestClient(create_app(story), follow_redirects=False)
