@@ -25,6 +25,7 @@ from notary.config import NotaryConfig
 from notary.service import start as start_notary
 from notary.signer import create_keys
 from relay.anchorer import Anchorer
+from relay.bundling import trust_root_of
 from relay.indexer import Indexer
 from relay.notaries import HttpNotary, NotaryPanel
 from relay.relay import Relay
@@ -32,6 +33,7 @@ from relay.relay import Relay
 NOTARIES = 4
 LOG_ORIGIN = "pledgetrail.example/tea"
 MANIFEST_FILE = "manifest.json"
+TRUST_ROOT_FILE = "trust-root.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def open_house(
     pages = serve(create_app(ledger), port=port)
     opened.callback(pages.stop)
     ledger.public_url = pages.url
+    ledger.chain_names = {chain.chain_id: chain.name for chain in manifest.chains}
+    _write_whole(folder / TRUST_ROOT_FILE, trust_root_of(manifest).dump())
     anchorer = Anchorer(manifest, ledger.log, panel, chains.transactor(Role.ORIGIN, accounts["anchorer"]))
     return House(folder, accounts, chains, manifest, ledger, relay, anchorer, pages)
 
@@ -113,7 +117,11 @@ def _manifest(
         return Manifest.load(path.read_bytes())
     plans = {role: ChainPlan(NAMES[role], chains.transactor(role, accounts["deployer"]), trie=trie) for role in Role}
     manifest = Deployment(plans, committee, cosigners, log, on_step=lambda step: say(f"deploying {step}")).run()
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_bytes(manifest.dump())
-    unfinished.replace(path)
+    _write_whole(path, manifest.dump())
     return manifest
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)

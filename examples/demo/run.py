@@ -13,7 +13,7 @@ from contracts.manifest import Role
 from examples.demo import story
 from examples.demo.film import film_step
 from examples.demo.folder import DataFolder
-from examples.demo.house import House, Outside, open_house
+from examples.demo.house import TRUST_ROOT_FILE, House, Outside, open_house
 from examples.demo.journal import Journal, Row
 from examples.demo.show import Screen
 from examples.demo.steps import BUNDLE_FILE, Goods, Steps, now
@@ -24,6 +24,7 @@ from ledger.errors import BadInput, Problem, Unavailable, WrongUse
 from ledger.gs1 import Identifier, Level, goods_key
 from ledger.http.addresses import page_path
 from ledger.serve import check_port
+from relay.bundling import trust_root_of
 
 START_FILE = "started"
 JOURNAL_FILE = "journey.json"
@@ -60,7 +61,9 @@ def run(options: Options) -> bool:
         if options.json is not None:
             _write_json(options.json, journal, urls, folder / BUNDLE_FILE)
         screen.table(journal)
-        screen.addresses(urls["unit"], urls["portal"], folder / BUNDLE_FILE)
+        trust_root = trust_root_of(house.manifest).fingerprint
+        bundle, written = folder / BUNDLE_FILE, folder / TRUST_ROOT_FILE
+        screen.addresses(urls["unit"], urls["portal"], bundle, written, trust_root)
         if not options.leave:
             screen.waiting()
             _until_interrupted()

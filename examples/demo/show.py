@@ -58,11 +58,18 @@ class Screen:
             table.add_row(*_cells(row, wide=wide))
         self._console.print(table)
 
-    def addresses(self, unit: str, portal: str, bundle: Path) -> None:
+    def addresses(self, unit: str, portal: str, bundle: Path, trust_root: Path, fingerprint: str) -> None:
         """Where to look, with the unit's QR code."""
-        self._console.print(
-            f"\nthe unit's page    {unit}\nthe loan portal    {portal}\nthe proof bundle   {bundle}", markup=False
-        )
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for words, value in (
+            ("the unit's page", unit),
+            ("the loan portal", portal),
+            ("the proof bundle", str(bundle)),
+            ("the trust root", str(trust_root)),
+            ("  its fingerprint", fingerprint),
+        ):
+            table.add_row(words, Text(value, overflow="fold"))
+        self._console.print("", table)
         if self._console.is_terminal or self._console.width >= 60:
             segno.make(unit, error="m").terminal(out=sys.stdout, compact=True, border=2)
 

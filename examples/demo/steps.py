@@ -23,7 +23,7 @@ from contracts.manifest import Role
 from contracts.transactor import wait_for
 from examples.demo import story
 from examples.demo.acts import Done, find
-from examples.demo.house import House
+from examples.demo.house import TRUST_ROOT_FILE, House
 from examples.demo.journal import Journal, Row
 from examples.demo.pledge import Loan, Pledging
 from ledger.bundle import TRUST_ROOT_DOMAIN
@@ -218,7 +218,7 @@ class Steps:
             unfinished = path.with_suffix(".unfinished")
             unfinished.write_bytes(raw)
             unfinished.replace(path)
-            status, said = _verify(path)
+            status, said = _verify(path, "--trust-root", str(self._house.folder / TRUST_ROOT_FILE))
             note = f"{len(raw)} bytes, verified offline" if status == 0 else said
             self._record("bundle_verified", held=status == 0, id_=_digest(raw), ms=took(), note=note)
         with self._timed("flipping one byte of it") as took:
@@ -284,9 +284,9 @@ class Steps:
         )
 
 
-def _verify(path: Path) -> tuple[int, str]:
+def _verify(path: Path, *options: str) -> tuple[int, str]:
     """Run `pledgetrail verify` as a program of its own; exit status, and what it said on standard error."""
-    command = [sys.executable, "-c", "from ledger.cli import main; main()", "verify", str(path)]
+    command = [sys.executable, "-c", "from ledger.cli import main; main()", "verify", str(path), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_SECONDS, check=False)  # noqa: S603 - our own program
     return done.returncode, done.stderr.strip()
 
