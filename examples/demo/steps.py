@@ -214,7 +214,7 @@ class Steps:
         """Write the unit's bundle, have it verified by a program of its own, and refused with one byte flipped."""
         path = self._house.folder / BUNDLE_FILE
         with self._timed("writing and verifying the proof bundle") as took:
-            raw = self.bundler().bundle_of(self._goods.unit)
+            raw = self._ready_bundle()
             unfinished = path.with_suffix(".unfinished")
             unfinished.write_bytes(raw)
             unfinished.replace(path)
@@ -229,6 +229,20 @@ class Steps:
                 "tampered_bundle_refused", held=status == 1 and code.isupper(), id_=code, ms=took(), note=f"byte {at}"
             )
         return path
+
+    def _ready_bundle(self) -> bytes:
+        """The bundle, once the relay has read the crossing: after a restart it begins with reading the chains again."""
+
+        def look() -> bytes | None:
+            try:
+                return self.bundler().bundle_of(self._goods.unit)
+            except Unavailable:
+                return None
+
+        raw = wait_for(look, seconds=CROSSING_SECONDS)
+        if raw is None:
+            raise self._still_waiting("no bundle can be put together")
+        return raw
 
     def bundler(self) -> Bundler:
         """Makes bundles of this house's units."""

@@ -172,6 +172,14 @@ class Log:
                 return None
         return held[1]
 
+    def cosigned(self, size: int) -> PublishedCheckpoint | None:
+        """The cosigned checkpoint of exactly this size, verified with the present cosigners; else None."""
+        with self._database.reading() as session:
+            row = session.get(CheckpointRow, size)
+        if row is None or row.cosigned is None:
+            return None
+        return PublishedCheckpoint(row.cosigned, self._open(row.cosigned))
+
     def proof(self, index: int) -> LogProof:
         """The offline proof (C2SP tlog-proof) of entry `index` under the newest cosigned checkpoint.
 
