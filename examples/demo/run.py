@@ -150,7 +150,7 @@ def _own_document(path: Path | None) -> bytes | None:
         raw, _repeated = keep_last_of_repeated_names(raw)
         read_document(raw)
     except Problem as problem:
-        problem.where = f"{path}: {problem.where}"
+        problem.where = f"{path}: {problem.where}" if problem.where else str(path)
         raise
     return raw
 

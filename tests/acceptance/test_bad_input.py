@@ -48,9 +48,10 @@ REFUSED: dict[str, tuple[Callable[[Path], list[str]], str, int]] = {
     "a_video_that_is_no_video": (lambda home: video(home, b"not a video at all" * 100), "VIDEO_NOT_VIDEO", 1),
     "an_empty_video": (lambda home: video(home, b""), "VIDEO_EMPTY", 1),
     "a_video_cut_short": (cut_short, "VIDEO_TRUNCATED", 1),
-    "a_video_that_is_not_there": (lambda home: ["--video", str(home / "none.mp4")], "", 1),
+    "a_video_that_is_not_there": (lambda home: ["--video", str(home / "none.mp4")], "VIDEO_MISSING", 1),
     "an_empty_document": (lambda home: document(home, b""), "JSON_SYNTAX", 1),
-    "a_document_that_is_no_json": (lambda home: document(home, b"<epcis/>"), "JSON_SYNTAX", 1),
+    "a_document_in_xml": (lambda home: document(home, b"<epcis/>"), "EPCIS_SYNTAX", 1),
+    "a_document_that_is_no_json": (lambda home: document(home, b"picked, fired, packed"), "JSON_SYNTAX", 1),
     "a_document_that_breaks_the_schema": (
         lambda home: document(home, json.dumps(BROKEN_EVENT).encode()),
         "EPCIS_FIELD",
