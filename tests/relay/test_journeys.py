@@ -1,0 +1,312 @@
+"""Journeys are a fold of logs: the same whatever the order between chains, and folded anew after a reorganisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+import pytest
+
+from contracts.manifest import Role
+from ledger.errors import Refused, Unavailable
+from ledger.ethereum.tx_receipt import Log
+from ledger.proposal import Message
+from relay.docket import Docket
+from relay.journey import Journey, State, Step
+from relay.watcher import Rewound, SeenBlock, Watcher
+from tests.relay.written import (
+    MANIFEST,
+    MESSAGE,
+    attested,
+    committed,
+    judged,
+    message,
+    proposed,
+    sent,
+)
+from tests.simulator.nodes import WrittenNode
+
+News = SeenBlock | Rewound
+
+
+class Chains:
+    """Three written chains with a watcher each, all folded into one docket."""
+
+    def __init__(self) -> None:
+        self.nodes = {role: WrittenNode() for role in Role}
+        self.watchers = {role: Watcher(node, MANIFEST.chain(role)) for role, node in self.nodes.items()}
+        self.docket = Docket(MANIFEST)
+
+    def read(self, *roles: Role) -> None:
+        for role in roles or tuple(Role):
+            for news in self.watchers[role].poll():
+                if isinstance(news, Rewound):
+                    self.docket.rewind(news)
+                else:
+                    self.docket.take(news)
+        if any(list(self.nodes[role].dump())[self.watchers[role].next_block :] for role in roles or tuple(Role)):
+            self.read(*roles)
+
+    def add(self, role: Role, *logs: Log, timestamp: int | None = None) -> int:
+        return self.nodes[role].add(*logs, timestamp=timestamp)
+
+    def journey(self, found: Message = MESSAGE) -> Journey:
+        return self.docket.journeys[found.id]
+
+
+HERE, THERE, RECORD = Role.ORIGIN, Role.DESTINATION, Role.TRANSACTION
+WHOLE = [(HERE, sent(MESSAGE)), (RECORD, proposed(MESSAGE)), (RECORD, attested(MESSAGE)), (THERE, committed(MESSAGE))]
+WHOLE += [(RECORD, judged(MESSAGE, 4))]
+
+
+def orders() -> Iterator[tuple[tuple[Role, Log], ...]]:
+    """Every order that keeps each chain's own."""
+    for order in permutations(WHOLE):
+        ours = [log for role, log in order if role is RECORD]
+        if ours == [log for role, log in WHOLE if role is RECORD]:
+            yield order
+
+
+def test_the_logs_of_a_journey_may_be_read_in_any_order_between_chains() -> None:
+    tried = list(orders())
+    assert len(tried) == 20
+    for order in tried:
+        chains = Chains()
+        for role, log in order:
+            chains.add(role, log)
+            chains.read(role)
+        journey = chains.journey()
+        assert (journey.state, journey.executed, journey.credential) == (State.CLOSED, True, b"\x04" * 32)
+        assert journey.open_steps() == ()
+        assert chains.docket.live() == []
+
+
+STATES = [
+    (1, State.SENT, (Step.PROPOSE, Step.COMMIT)),
+    (2, State.PROPOSED, (Step.ATTEST, Step.COMMIT)),
+    (3, State.ATTESTED, (Step.COMMIT,)),
+    (4, State.COMMITTED, (Step.JUDGE,)),
+    (5, State.CLOSED, ()),
+]
+
+
+@pytest.mark.parametrize(("count", "state", "steps"), STATES)
+def test_each_log_moves_the_journey_on(count: int, state: State, steps: tuple[Step, ...]) -> None:
+    chains = Chains()
+    for role, log in WHOLE[:count]:
+        chains.add(role, log)
+    chains.read()
+    assert (chains.journey().state, chains.journey().open_steps()) == (state, steps)
+    assert chains.journey().explain() == state.value
+
+
+def test_a_commit_does_not_wait_for_the_record_and_its_judgement_does() -> None:
+    chains = Chains()
+    chains.add(HERE, sent(MESSAGE))
+    chains.add(THERE, committed(MESSAGE))
+    chains.read()
+    assert chains.journey().open_steps() == (Step.PROPOSE,)
+    chains.add(RECORD, proposed(MESSAGE), attested(MESSAGE))
+    chains.read()
+    assert chains.journey().open_steps() == (Step.JUDGE,)
+
+
+def test_a_failed_call_waits_for_a_person_and_is_judged_again_once_it_went_through() -> None:
+    chains = Chains()
+    chains.add(HERE, sent(MESSAGE))
+    chains.add(RECORD, proposed(MESSAGE), attested(MESSAGE))
+    chains.add(THERE, committed(MESSAGE, executed=False))
+    chains.read()
+    assert chains.journey().open_steps() == (Step.JUDGE,)
+    chains.add(RECORD, judged(MESSAGE, 3))
+    chains.read()
+    journey = chains.journey()
+    assert (journey.state, journey.open_steps()) == (State.COMMITTED, ())
+    assert journey.explain() == "committed: the application's call failed; it waits for a retry"
+    journey.redeliver = True
+    assert journey.open_steps() == (Step.REDELIVER,)
+    chains.add(THERE, committed(MESSAGE))
+    chains.read()
+    assert journey.open_steps() == (Step.JUDGE,)
+    chains.add(RECORD, judged(MESSAGE, 4))
+    chains.read()
+    assert journey.state is State.CLOSED
+
+
+def test_a_dispute_is_an_end() -> None:
+    chains = Chains()
+    for role, log in [*WHOLE[:4], (RECORD, judged(MESSAGE, 5))]:
+        chains.add(role, log)
+    chains.read()
+    assert (chains.journey().state, chains.journey().open_steps()) == (State.DISPUTED, ())
+
+
+def test_G02_a_commit_counts_only_at_its_destination() -> None:
+    chains = Chains()
+    chains.add(HERE, sent(MESSAGE), committed(MESSAGE, role=HERE))
+    chains.read()
+    assert (chains.journey().state, chains.journey().commit) == (State.SENT, None)
+    chains.add(THERE, committed(MESSAGE))
+    chains.read()
+    assert chains.journey().state is State.COMMITTED
+
+
+def test_a_message_to_a_chain_outside_the_deployment_is_nobodys_journey() -> None:
+    chains = Chains()
+    foreign = sent(MESSAGE)
+    chains.add(HERE, Log(foreign.address, (foreign.topics[0], b"\x01" * 32), foreign.data))
+    chains.read()
+    assert chains.docket.journeys == {}
+    chains.add(HERE, sent(MESSAGE))
+    chains.read()
+    assert list(chains.docket.journeys) == [MESSAGE.id]
+
+
+# -- expiry ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [(HERE, THERE), (THERE, HERE)])
+def test_E11_a_message_expires_by_the_block_time_of_its_destination(order: tuple[Role, ...]) -> None:
+    chains = Chains()
+    chains.add(HERE, sent(MESSAGE), timestamp=MESSAGE.expiry + 50)
+    chains.add(RECORD, timestamp=MESSAGE.expiry + 50)
+    chains.add(THERE, timestamp=MESSAGE.expiry - 1)
+    chains.read(*order)
+    chains.read(RECORD)
+    assert chains.journey().state is State.SENT
+    chains.add(THERE, timestamp=MESSAGE.expiry)
+    chains.read(THERE)
+    assert (chains.journey().state, chains.journey().open_steps()) == (State.EXPIRED, ())
+    assert chains.docket.live() == []
+
+
+def test_a_message_seen_after_its_destination_passed_the_expiry_is_expired_at_once() -> None:
+    chains = Chains()
+    chains.add(THERE, timestamp=MESSAGE.expiry)
+    chains.read(THERE)
+    chains.add(HERE, sent(MESSAGE))
+    chains.read(HERE)
+    assert chains.journey().state is State.EXPIRED
+
+
+def test_what_was_committed_in_time_does_not_expire() -> None:
+    chains = Chains()
+    chains.add(HERE, sent(MESSAGE))
+    chains.add(THERE, committed(MESSAGE), timestamp=MESSAGE.expiry - 1)
+    chains.add(THERE, timestamp=MESSAGE.expiry + 1)
+    chains.read()
+    assert chains.journey().state is State.COMMITTED
+
+
+def test_an_expiry_that_was_left_behind_is_none() -> None:
+    chains = Chains()
+    chains.add(HERE, sent(MESSAGE))
+    chains.add(THERE, timestamp=MESSAGE.expiry)
+    chains.read()
+    assert chains.journey().state is State.EXPIRED
+    chains.nodes[THERE].reorganise(0)
+    chains.add(THERE, timestamp=MESSAGE.expiry - 5)
+    chains.read()
+    assert chains.journey().state is State.SENT
+    assert chains.docket.live() == [chains.journey()]
+
+
+# -- reorganisations ------------------------------------------------------------------------------------------------
+
+
+def test_a_step_that_was_left_behind_is_open_again() -> None:
+    for role, state in ((THERE, State.CLOSED), (RECORD, State.COMMITTED)):
+        chains = Chains()
+        for place, log in WHOLE:
+            chains.add(place, log)
+        chains.read()
+        chains.nodes[role].reorganise(0)
+        chains.add(role)
+        chains.add(role)
+        chains.add(role)
+        chains.read()
+        journey = chains.journey()
+        assert journey.state is state
+        assert (journey.commit is None) == (role is THERE)
+        assert (journey.proposed is None) == (role is RECORD)
+        for place, log in WHOLE:
+            if place is role:
+                chains.add(place, log)
+        chains.read()
+        assert (journey.state, journey.executed) == (State.CLOSED, True)
+        assert journey.commit is not None and journey.proposed is not None
+
+
+def test_an_earlier_judgement_is_back_when_the_later_one_is_left_behind() -> None:
+    chains = Chains()
+    chains.add(HERE, sent(MESSAGE))
+    chains.add(THERE, committed(MESSAGE, executed=False), committed(MESSAGE))
+    fork = chains.add(RECORD, proposed(MESSAGE), attested(MESSAGE), judged(MESSAGE, 3))
+    chains.add(RECORD, judged(MESSAGE, 4))
+    chains.read()
+    assert chains.journey().state is State.CLOSED
+    chains.nodes[RECORD].reorganise(fork)
+    chains.add(RECORD)
+    chains.read()
+    journey = chains.journey()
+    assert (journey.state, journey.credential) == (State.COMMITTED, b"\x03" * 32)
+    assert journey.open_steps() == (Step.JUDGE,)
+
+
+def test_a_message_included_again_keeps_what_other_chains_know_of_it() -> None:
+    chains = Chains()
+    for role, log in WHOLE[:4]:
+        chains.add(role, log)
+    chains.read()
+    first = chains.journey().origin
+    chains.nodes[HERE].reorganise(0)
+    chains.add(HERE)
+    chains.read()
+    assert chains.docket.journeys == {}
+    chains.add(HERE, sent(MESSAGE))
+    chains.read()
+    assert chains.journey().origin != first
+    assert (chains.journey().state, chains.journey().open_steps()) == (State.COMMITTED, (Step.JUDGE,))
+
+
+def test_a_log_that_waited_for_its_message_is_forgotten_with_its_block() -> None:
+    chains = Chains()
+    chains.add(THERE, committed(MESSAGE))
+    chains.read()
+    chains.nodes[THERE].reorganise(0)
+    chains.add(THERE)
+    chains.read()
+    chains.add(HERE, sent(MESSAGE))
+    chains.read()
+    assert chains.journey().state is State.SENT
+    chains.add(THERE, committed(MESSAGE))
+    chains.read()
+    assert chains.journey().state is State.COMMITTED
+
+
+# -- what is waited for ---------------------------------------------------------------------------------------------
+
+
+def test_what_has_happened_is_neither_waited_for_nor_set_aside_any_more() -> None:
+    chains = Chains()
+    chains.add(HERE, sent(MESSAGE))
+    chains.read()
+    journey = chains.journey()
+    journey.set_aside[Step.PROPOSE] = Refused("CALL_REVERTED", "id exists")
+    journey.waiting[Step.COMMIT] = Unavailable("WAITING", "waiting for 1 more attestation (2 of 3 given)")
+    assert journey.explain() == "sent: set aside at propose: CALL_REVERTED: id exists"
+    chains.add(RECORD, proposed(MESSAGE))
+    chains.read()
+    assert journey.set_aside == {}
+    assert journey.explain() == "proposed: waiting for 1 more attestation (2 of 3 given)"
+    chains.add(THERE, committed(MESSAGE))
+    chains.read()
+    assert (journey.waiting, journey.explain()) == ({}, "committed")
+
+
+def test_journeys_do_not_mix() -> None:
+    chains = Chains()
+    chains.add(HERE, sent(message(0)), sent(message(1)))
+    chains.add(THERE, committed(message(1)))
+    chains.read()
+    assert [journey.state for journey in chains.docket.journeys.values()] == [State.SENT, State.COMMITTED]
