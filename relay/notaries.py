@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, as_completed, wait
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import httpx
 
@@ -33,6 +34,8 @@ MAX_REPLY_BYTES = 1024 * 1024
 MAX_LINES = 8  # signature lines of one notary: one for each key it may hold
 MAX_SIZE_DIGITS = 19
 THREADS_PER_NOTARY = 8  # as many as the relay takes steps at once
+
+T = TypeVar("T")
 
 
 class Notary(Protocol):
@@ -82,7 +85,7 @@ class HttpNotary:
         self._http.close()
 
     def _post(self, path: str, body: bytes, media_type: str) -> tuple[int, bytes]:
-        received = bytearray()
+        received, deadline = bytearray(), time.monotonic() + TIMEOUT_SECONDS
         try:
             headers = {"Content-Type": media_type}
             with self._http.stream("POST", f"{self._url}{path}", content=body, headers=headers) as response:
@@ -90,6 +93,8 @@ class HttpNotary:
                     received += chunk
                     if len(received) > MAX_REPLY_BYTES:
                         raise self._garbage(f"more than {MAX_REPLY_BYTES} bytes")
+                    if time.monotonic() > deadline:
+                        raise self._garbage(f"a byte at a time for {TIMEOUT_SECONDS:.0f} s")
                 return response.status_code, bytes(received)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise Unavailable(
@@ -213,7 +218,7 @@ class NotaryPanel:
         }
         problems: list[Problem] = []
         try:
-            for done in as_completed(asked, timeout=PATIENCE_SECONDS):
+            for done in _as_answered(list(asked)):
                 problem = _taken(done, asked[done].name, take)
                 if problem is not None:
                     problems.append(problem)
@@ -239,6 +244,17 @@ class NotaryPanel:
             where="; ".join(str(problem) for problem in problems)[:500],
             cure="It goes on by itself as soon as another notary answers.",
         )
+
+
+def _as_answered(asked: list[Future[T]]) -> Iterator[Future[T]]:
+    """Each future once it is done, those that are done together in the order given. TimeoutError after the bound."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while asked:
+        done, _ = wait(asked, timeout=deadline - time.monotonic(), return_when=FIRST_COMPLETED)
+        if not done:
+            raise TimeoutError
+        yield from [future for future in asked if future in done]
+        asked = [future for future in asked if future not in done]
 
 
 def _taken(done: Future[dict[str, Any]], name: str, take: Callable[[dict[str, Any]], None]) -> Problem | None:

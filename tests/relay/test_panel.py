@@ -1,0 +1,263 @@
+"""Asking notaries: what counts, what does not, whose reason is reported, and who holds up whom."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ledger.attestation import DIFFERS, SAME, Verdict, attestation_digest, verdict_digest
+from ledger.errors import Refused, Unavailable
+from ledger.quorum import Committee, root_over
+from ledger.secp256k1 import ORDER
+from relay import notaries
+from relay.notaries import NotaryPanel
+from relay.watcher import Place
+from tests.contracts.world import COMMITTEE, NOTARIES
+from tests.ledger.refusals import refused
+from tests.relay.written import MANIFEST, MESSAGE
+from tests.simulator.inline import Inline
+
+Answer = dict[str, Any]
+PLACE = Place(7101, 5, b"\x01" * 32, b"\x02" * 32, 0, 0, 0, 21_000)
+COMMIT = replace(PLACE, chain_id=7102, block=9)
+REGISTRY = b"\x55" * 20
+VERDICT = Verdict(MESSAGE.id, 1, b"\x01" * 32, b"\x03" * 32, b"\x04" * 32, 1, SAME, True, b"\x05" * 32)
+
+
+def attestation(index: int) -> Answer:
+    end = MESSAGE.destination
+    digest = attestation_digest(
+        chain_id=end.chain_id, gateway=end.gateway, root=root_over([MESSAGE]), epoch=COMMITTEE.epoch
+    )
+    return {"epoch": 1, "member": index, "signature": f"0x{NOTARIES[index].sign(digest).pack().hex()}"}
+
+
+def judgement(index: int, verdict: Verdict = VERDICT) -> Answer:
+    digest = verdict_digest(chain_id=7103, registry=REGISTRY, verdict=verdict)
+    fields = {name: getattr(verdict, name) for name in Verdict.__dataclass_fields__}
+    shown = {name: f"0x{value.hex()}" if isinstance(value, bytes) else value for name, value in fields.items()}
+    return {"verdict": shown, "member": index, "signature": f"0x{NOTARIES[index].sign(digest).pack().hex()}"}
+
+
+class Scripted:
+    """A notary that answers what a test says, or raises it."""
+
+    def __init__(self, index: int, answer: Callable[[], Any]) -> None:
+        self.name, self._answer = f"notary {index + 1}", answer
+
+    def ask(self, path: str, body: Answer) -> Answer:
+        answer: Answer = self._answer()
+        return answer
+
+    def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+        return 503, b""
+
+
+def silent() -> Any:
+    raise Unavailable("NOTARY_UNREACHABLE", "no answer")
+
+
+def refuses(code: str) -> Callable[[], Any]:
+    def refuse() -> Any:
+        raise Refused(code, f"because of {code}")
+
+    return refuse
+
+
+def panel(*changed: Callable[[], Any], honest: Callable[[int], Answer] = attestation) -> NotaryPanel:
+    """Four notaries, of which the last ones answer as given."""
+    answers = [lambda index=index: honest(index) for index in range(4 - len(changed))] + list(changed)
+    scripted = [Scripted(index, answer) for index, answer in enumerate(answers)]
+    return NotaryPanel(scripted, COMMITTEE, executor=lambda _name: Inline())
+
+
+def certify(asked: NotaryPanel) -> tuple[int, ...]:
+    return asked.certify(MESSAGE, PLACE).check(MESSAGE, COMMITTEE)
+
+
+def judge(asked: NotaryPanel) -> Verdict:
+    return asked.judge(MESSAGE, PLACE, COMMIT, chain_id=7103, registry=REGISTRY).verdict
+
+
+def test_a_quorum_makes_a_certificate_and_no_more_signatures_than_it_needs() -> None:
+    assert certify(panel()) == (0, 1, 2)
+    assert certify(panel(silent)) == (0, 1, 2)
+
+
+def test_two_of_four_wait_for_one_more() -> None:
+    with pytest.raises(Unavailable) as waiting:
+        certify(panel(silent, silent))
+    assert (waiting.value.code, waiting.value.what) == ("WAITING", "waiting for 1 more attestation (2 of 3 given)")
+    with pytest.raises(Unavailable, match=r"waiting for 3 more attestations \(0 of 3 given\)"):
+        certify(panel(silent, silent, silent, silent))
+    assert certify(panel(silent)) == (0, 1, 2)
+
+
+def other_signature(index: int, **changed: Any) -> Callable[[], Answer]:
+    return lambda: attestation(index) | changed
+
+
+HIGH = bytes.fromhex(attestation(3)["signature"][2:])
+HIGH_S = HIGH[:32] + (ORDER - int.from_bytes(HIGH[32:64], "big")).to_bytes(32, "big") + bytes([55 - HIGH[64]])
+LIES: dict[str, Callable[[], Any]] = {
+    "A05_a_signature_of_nobody": other_signature(3, signature="0x" + "01" * 64 + "1b"),
+    "A09_anothers_index": other_signature(3, member=2),
+    "A06_anothers_answer": lambda: attestation(1),
+    "A01_a_high_s": other_signature(3, signature=f"0x{HIGH_S.hex()}"),
+    "A04_a_short_signature": other_signature(3, signature="0x" + "01" * 64),
+    "A04_an_upper_case_signature": other_signature(3, signature=attestation(3)["signature"].upper()),
+    "no_signature": lambda: {"member": 3},
+    "a_signature_that_is_a_number": other_signature(3, signature=5),
+    "a_member_below_zero": other_signature(3, member=-1),
+    "a_member_that_is_text": other_signature(3, member="3"),
+    "a_member_that_is_true": other_signature(3, member=True),
+    "a_member_of_another_committee": other_signature(3, member=4),
+    "an_enormous_member": other_signature(3, member=10**400),
+    "nothing": dict,
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lie_counts_as_no_answer(name: str) -> None:
+    lie = LIES[name]
+    assert certify(panel(lie)) == (0, 1, 2)
+    with pytest.raises(Unavailable) as waiting:
+        certify(panel(silent, lie))
+    assert waiting.value.what == "waiting for 1 more attestation (2 of 3 given)"
+    assert "NOTARY_GARBAGE" in waiting.value.where or name == "A06_anothers_answer"
+    # And never as a refusal: liars cannot have a message set aside.
+    with refused("WAITING"):
+        certify(panel(lie, lie, lie))
+
+
+def test_what_makes_a_quorum_impossible_is_refused_with_their_reason() -> None:
+    with refused("LANE"):
+        certify(panel(refuses("LANE"), refuses("LANE")))
+    with refused("WAITING"):
+        certify(panel(refuses("LANE"), silent))
+    assert certify(panel(refuses("LANE"))) == (0, 1, 2)
+
+
+def test_the_reason_most_of_them_give_is_the_one_reported() -> None:
+    with refused("EXPIRED"):
+        certify(panel(refuses("WHATEVER"), refuses("EXPIRED"), refuses("EXPIRED")))
+
+
+def test_a_late_refusal_does_not_undo_a_quorum() -> None:
+    scripted = [refuses("LANE"), *(lambda index=index: attestation(index) for index in (1, 2, 3))]
+    four = [Scripted(index, answer) for index, answer in enumerate(scripted)]
+    assert certify(NotaryPanel(four, COMMITTEE, executor=lambda _name: Inline())) == (1, 2, 3)
+
+
+# -- verdicts -------------------------------------------------------------------------------------------------------
+
+
+def test_a_quorum_of_equal_verdicts_is_one() -> None:
+    assert judge(panel(honest=judgement)) == VERDICT
+    assert judge(panel(silent, honest=judgement)) == VERDICT
+
+
+OTHERS = {
+    "differs": replace(VERDICT, verdict=DIFFERS),
+    "another_outcome": replace(VERDICT, outcome=b"\x06" * 32),
+    "not_executed": replace(VERDICT, executed=False),
+    "checked_from_elsewhere": replace(VERDICT, checked_from=2),
+    "another_commit": replace(VERDICT, commit_transaction=b"\x07" * 32),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_only_equal_verdicts_are_counted_together(name: str) -> None:
+    other = OTHERS[name]
+    assert judge(panel(lambda: judgement(3, other), honest=judgement)) == VERDICT
+    split = panel(lambda: judgement(2, other), lambda: judgement(3, other), honest=judgement)
+    with pytest.raises(Unavailable, match=r"waiting for 1 more verdict \(2 of 3 given\)"):
+        judge(split)
+    outvoted = [lambda index=index: judgement(index, other) for index in (1, 2, 3)]
+    assert judge(panel(*outvoted, honest=judgement)) == other
+
+
+NONSENSE: dict[str, Answer] = {
+    "a_number_too_large": {"checked_from": 2**64},
+    "a_number_below_zero": {"epoch": -1},
+    "a_number_as_text": {"verdict": "1"},
+    "true_as_text": {"executed": "true"},
+    "a_short_hash": {"outcome": "0x01"},
+    "a_hash_without_0x": {"outcome": "05" * 32},
+    "a_hash_with_spaces": {"outcome": "0x" + "05" * 31 + " 5"},
+    "no_hash": {"outcome": None},
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_a_verdict_that_is_none_counts_as_no_answer(name: str) -> None:
+    def nonsense() -> Answer:
+        honest = judgement(3)
+        return honest | {"verdict": honest["verdict"] | NONSENSE[name]}
+
+    assert judge(panel(nonsense, honest=judgement)) == VERDICT
+    with refused("WAITING"):
+        judge(panel(silent, nonsense, honest=judgement))
+
+
+def test_a_verdict_about_another_message_counts_as_no_answer() -> None:
+    other = replace(VERDICT, id=b"\x01" * 32)
+    with refused("WAITING"):
+        judge(panel(lambda: judgement(2, other), lambda: judgement(3, other), honest=judgement))
+    with refused("WAITING"):
+        judge(panel(*(lambda index=index: judgement(index, other) for index in range(4))))
+
+
+# -- threads --------------------------------------------------------------------------------------------------------
+
+
+def test_a_notary_that_hangs_holds_up_nobody() -> None:
+    released = threading.Event()
+
+    def hang() -> Any:
+        released.wait()
+        raise Unavailable("NOTARY_UNREACHABLE", "too late")
+
+    honest = [Scripted(index, lambda index=index: attestation(index)) for index in range(3)]  # type: ignore[misc]
+    asked = NotaryPanel([*honest, Scripted(3, hang)], COMMITTEE)
+    try:
+        # Far more questions than the panel has threads for all notaries together.
+        for _ in range(5 * notaries.THREADS_PER_NOTARY):
+            assert certify(asked) == (0, 1, 2)
+    finally:
+        released.set()
+        asked.close()
+
+
+def test_a_quorum_that_hangs_is_waited_for_no_longer_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notaries, "PATIENCE_SECONDS", 0.01)
+    released = threading.Event()
+
+    def hang() -> Any:
+        released.wait()
+        return {}
+
+    asked = NotaryPanel([Scripted(index, hang) for index in range(4)], COMMITTEE)
+    try:
+        with pytest.raises(Unavailable) as waiting:
+            certify(asked)
+        assert waiting.value.code == "WAITING"
+        assert "NOTARY_SLOW" in waiting.value.where
+    finally:
+        released.set()
+        asked.close()
+
+
+def test_the_committee_decides_who_counts() -> None:
+    strangers = Committee(1, MANIFEST.committee.members)
+    asked = NotaryPanel(
+        [Scripted(index, lambda index=index: attestation(index)) for index in range(4)],  # type: ignore[misc]
+        strangers,
+        executor=lambda _name: Inline(),
+    )
+    with refused("WAITING"):
+        asked.certify(MESSAGE, PLACE)
