@@ -186,6 +186,30 @@ def test_a_damaged_journal_is_refused_and_not_replaced(tmp_path: Path, content: 
     assert path.read_bytes() == content
 
 
+def test_c11_a_damaged_page_is_noticed_when_the_journal_is_opened(journal: Journal, tmp_path: Path) -> None:
+    for sequence in range(200):
+        promise(journal, replace(MESSAGE, sequence=sequence))
+    journal.close()
+    path = tmp_path / JOURNAL_FILE
+    raw = bytearray(path.read_bytes())
+    page = raw.rindex(MESSAGE.lane) & ~0xFFF
+    raw[page : page + 64] = b"\xee" * 64
+    path.write_bytes(raw)
+    assert refusal(lambda: Journal(tmp_path, owner=OWNER)).code == "JOURNAL_DAMAGED"
+
+
+def test_a_journal_that_cannot_be_opened_or_written_durably_is_refused_and_the_folder_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / JOURNAL_FILE).mkdir()
+    assert refusal(lambda: Journal(tmp_path, owner=OWNER)).code == "JOURNAL_UNREADABLE"
+    (tmp_path / JOURNAL_FILE).rmdir()
+    monkeypatch.setattr("notary.durable._FULL", 3)  # a database that does not take the setting
+    assert refusal(lambda: Journal(tmp_path, owner=OWNER)).code == "JOURNAL_DURABILITY"
+    monkeypatch.undo()
+    Journal(tmp_path, owner=OWNER).close()
+
+
 def test_k10_a_full_disk_is_an_error_before_anything_is_signed_and_passes_by_itself(journal: Journal) -> None:
     promise(journal, MESSAGE)
     pages = journal._file.row("PRAGMA page_count")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,14 @@ import pytest
 
 from contracts.manifest import Role
 from contracts.node import RpcNode
-from ledger.errors import Unavailable
+from ledger.errors import BadInput, Unavailable
+from ledger.ethereum.header import header_from_rpc
+from ledger.proposal import lane_id
 from notary.notary import Notary
-from tests.chains import Deployed, anvil
-from tests.notary.subject import Lie, LyingNode, Subject, honest, locator, refusal
+from notary.proven import transaction_hash
+from notary.watcher import Watcher
+from tests.chains import DEPLOYER, Deployed, anvil
+from tests.notary.subject import Lie, LyingNode, Subject, codes, honest, locator, refusal
 
 ORIGIN, DESTINATION = 7101, 7102
 
@@ -119,6 +124,74 @@ def test_e09_garbage_for_a_block_is_refused(subject: Subject, answer: Any, code:
     subject.chains.send()
     subject.liars[ORIGIN].lie = about_block(sent.block, lambda _: answer)
     subject.refuses(lambda notary: notary.attest([locator(sent)]), code)
+
+
+def test_d12_another_block_of_the_chain_with_its_own_receipts_is_not_the_one_asked_for(subject: Subject) -> None:
+    node = subject.chains.node(Role.ORIGIN)
+    sent, other = subject.chains.send(), subject.chains.send()
+    subject.chains.send()
+    swapped = {
+        "eth_getBlockByNumber": node.request("eth_getBlockByNumber", hex(other.block), False),
+        "eth_getBlockReceipts": node.request("eth_getBlockReceipts", hex(other.block)),
+    }
+
+    def lie(method: str, params: Sequence[Any], result: Any) -> Any:
+        return swapped.get(method, result) if params and params[0] == hex(sent.block) else result
+
+    subject.liars[ORIGIN].lie = lie
+    subject.refuses(lambda notary: notary.attest([locator(sent)]), "HEADER_HASH")
+
+
+@pytest.mark.parametrize(("answer", "code"), [(None, "HEADER_HASH"), (7, "HEADER_HASH"), ({}, "NODE_GARBAGE")])
+def test_e09_garbage_for_the_head_is_refused(subject: Subject, answer: Any, code: str) -> None:
+    leaf = locator(subject.chains.send())
+
+    def lie(method: str, params: Sequence[Any], result: Any) -> Any:
+        return answer if method == "eth_getBlockByNumber" and params[0] == "latest" else result
+
+    subject.liars[ORIGIN].lie = lie
+    assert codes(refusal(lambda: subject.notary.attest([leaf]))) == {code}
+    subject.liars[ORIGIN].lie = honest
+    assert len(subject.notary.attest([leaf]).ids) == 1
+
+
+def test_a_chain_without_a_final_block_has_no_lanes_and_no_blocks(subject: Subject) -> None:
+    chain = subject.chains.manifest.chain(Role.DESTINATION)
+    watcher = Watcher(chain, subject.liars[DESTINATION])
+    view = watcher.look(None)
+    lane = lane_id(ORIGIN, DESTINATION, DEPLOYER.address, chain.contracts["AnchorMirror"])
+    assert watcher.lanes(view, [lane])[lane].generation == 1
+    assert refusal(lambda: watcher.lanes(replace(view, final=-1), [lane])).code == "NOT_FINAL"
+    for number in (-1, 2**63):
+        with pytest.raises(BadInput) as caught:
+            watcher.block(view, number)
+        assert caught.value.code == "LOCATOR"
+
+
+@pytest.mark.parametrize(
+    ("change", "index", "code"),
+    [
+        (lambda block: None, 0, "TRANSACTIONS_ROOT"),
+        (lambda block: block | {"transactions": None}, 0, "TRANSACTIONS_ROOT"),
+        (
+            lambda block: block | {"transactions": [each["hash"] for each in block["transactions"]]},
+            0,
+            "TRANSACTIONS_ROOT",
+        ),
+        (lambda block: block | {"transactions": block["transactions"] * 2}, 0, "TRANSACTIONS_ROOT"),
+        (lambda block: block | {"transactions": []}, 0, "TRANSACTIONS_ROOT"),
+        (lambda block: block, 1, "PROOF_ABSENT"),
+    ],
+    ids=["no block", "none", "only hashes", "one twice", "one left out", "no such place"],
+)
+def test_a_transactions_hash_comes_only_from_all_transactions_of_the_block(
+    subject: Subject, change: Callable[[Any], Any], index: int, code: str
+) -> None:
+    block = subject.chains.node(Role.ORIGIN).request("eth_getBlockByNumber", hex(subject.chains.send().block), True)
+    header = header_from_rpc(block)
+    stated = bytes.fromhex(block["transactions"][0]["hash"][2:])
+    assert transaction_hash(block, header=header, index=0) == stated
+    assert refusal(lambda: transaction_hash(change(block), header=header, index=index)).code == code
 
 
 def test_a_block_whose_descendants_do_not_continue_it_is_not_taken_for_final(
