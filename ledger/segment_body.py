@@ -65,8 +65,7 @@ def read_segment_body(raw: bytes) -> SegmentBody:
             raise BadInput(
                 "MEDIA_LIMIT", f"{name} has {length} bytes; at most {limit}.", where=name, cure="Cut shorter segments."
             )
-        if at + length > len(raw):
-            raise _malformed(f"{length} bytes of {name}", at)
+        # A part that is cut short leaves `at` beyond the end, where neither the next key nor the end is found.
         values[name], at = raw[at : at + length], at + length
     if at != len(raw):
         raise _malformed("the end", at)

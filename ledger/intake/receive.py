@@ -76,12 +76,15 @@ def receive_segment(raw: bytes, *, book: EvidenceBook, media: MediaStore, receiv
     held = book.held(body.evidence.digest)
     if held is not None and held.evidence.signed == body.evidence:
         _check_media(held.evidence.statement.media, body)
-        return _kept(held, media.put(body.init), media.put(body.media))
+        media.put(body.media)
+        return Received(held.evidence, held.entry, held.added, media.put(body.init))
     device = book.device(read_statement(body.evidence.statement_bytes).device)
     evidence = verify_evidence(body.evidence, device=device, previous=book.last(device.id), received_at=received_at)
     _check_media(evidence.statement.media, body)
-    init_cid, media_cid = media.put(body.init), media.put(body.media)
-    return _kept(book.add(evidence, init_cid=init_cid, received_at=received_at), init_cid, media_cid)
+    media.put(body.media)
+    init_cid = media.put(body.init)
+    added = book.add(evidence, init_cid=init_cid, received_at=received_at)
+    return Received(added.evidence, added.entry, added.added, init_cid)
 
 
 def _check_media(stated: Media, body: SegmentBody) -> None:
@@ -101,12 +104,6 @@ def _check_media(stated: Media, body: SegmentBody) -> None:
     for name in ("codec", "width", "height", "duration_ms"):
         if getattr(stated, name) != getattr(facts, name):
             raise _not_as_signed(name)
-
-
-def _kept(held: HeldEvidence, init_cid: str, media_cid: str) -> Received:
-    if held.evidence.statement.media.cid != media_cid:
-        raise _not_as_signed("cid")
-    return Received(held.evidence, held.entry, held.added, init_cid)
 
 
 def _not_as_signed(name: str) -> Refused:

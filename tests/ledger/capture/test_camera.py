@@ -110,6 +110,32 @@ class TestCrashes:
         assert {number: after[number] for number in before} == before
         assert sorted(after) == [1, 2, 3] and len(accepted(receiver.taken)) == 3
 
+    def test_a_segment_written_just_before_a_crash_keeps_its_number(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write = spool_module._write
+
+        def dies(path: Path, data: bytes) -> None:
+            if path.name == spool_module.LAST_FILE:
+                raise KeyboardInterrupt
+            write(path, data)
+
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(KeyboardInterrupt),
+            Spool(tmp_path / "spool") as spool,
+            recording(tmp_path) as opened,
+        ):
+            patch.setattr(spool_module, "_write", dies)
+            camera(spool, Receiver()).film(opened, shot())
+        receiver = Receiver()
+        with Spool(tmp_path / "spool") as spool:
+            first = spool.read(1)
+            with recording(tmp_path, "sound") as opened:
+                camera(spool, receiver).film(opened, shot("r-2", NOON + timedelta(minutes=1)))
+        assert read_segment_body(receiver.taken[0]) == first
+        assert [e.statement.recording for e in accepted(receiver.taken)] == ["r-1", "r-2", "r-2", "r-2"]
+
     def test_a_crash_after_handing_over_hands_over_the_same_again(self, tmp_path: Path) -> None:
         class DiesAfterTaking(Receiver):
             def submit(self, *args: object) -> None:

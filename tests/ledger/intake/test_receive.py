@@ -169,6 +169,11 @@ class TestVideoThatIsNotTheOneSigned:
 
         yard.refuses(changed(yard.sent[0], flip), "MANIFEST")
 
+    def test_ov01_other_video_for_evidence_that_is_held(self, yard: Yard) -> None:
+        yard.receive(yard.sent[0])
+        yard.refuses(changed(yard.sent[0], lambda b: replace(b, media=b.media + b"x")), "MANIFEST")
+        yard.refuses(changed(yard.sent[0], lambda b: replace(b, init=b.init + b"x")), "MANIFEST")
+
     def test_ov01_a_changed_init(self, yard: Yard) -> None:
         yard.refuses(changed(yard.sent[0], lambda b: replace(b, init=b.init[:-1] + b"x")), "MANIFEST")
 
