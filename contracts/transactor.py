@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from eth_account import Account as EthAccount
 
@@ -73,7 +74,7 @@ class Transactor:
         if to is not None:
             call["to"] = f"0x{to.hex()}"
         # One at a time: the next nonce is known only when the node holds the previous transaction.
-        with self._lock:
+        with self._lock, _well_formed(self.node):
             gas = self._estimate(call)
             nonce, base_fee = self.node.batch(
                 [
@@ -109,27 +110,41 @@ class Transactor:
         )
         if receipt is None:
             raise Unavailable("TX_NOT_MINED", "the transaction has no receipt yet", where=f"0x{transaction.hex()}")
-        if quantity(receipt["status"]) != 1:
-            raise Refused("TX_FAILED", "the transaction was mined and failed", where=f"0x{transaction.hex()}")
-        created = receipt.get("contractAddress")
-        return Mined(
-            transaction=transaction,
-            block=quantity(receipt["blockNumber"]),
-            block_hash=data(receipt["blockHash"], length=32),
-            gas_used=quantity(receipt["gasUsed"]),
-            contract=data(created, length=20) if created else None,
-            logs=tuple(
-                Log(data(log["address"]), tuple(data(topic) for topic in log["topics"]), data(log["data"]))
-                for log in receipt["logs"]
-            ),
-            milliseconds=(time.monotonic() - sent) * 1000,
-        )
+        with _well_formed(self.node):
+            return _mined(receipt, transaction, sent)
 
     def _estimate(self, call: dict[str, str]) -> int:
         try:
             return quantity(self.node.request("eth_estimateGas", call))
         except Refused as error:
             raise Refused("CALL_REVERTED", error.what, where=call.get("to", "contract creation")) from error
+
+
+def _mined(receipt: Any, transaction: bytes, sent: float) -> Mined:
+    if quantity(receipt["status"]) != 1:
+        raise Refused("TX_FAILED", "the transaction was mined and failed", where=f"0x{transaction.hex()}")
+    created = receipt.get("contractAddress")
+    return Mined(
+        transaction=transaction,
+        block=quantity(receipt["blockNumber"]),
+        block_hash=data(receipt["blockHash"], length=32),
+        gas_used=quantity(receipt["gasUsed"]),
+        contract=data(created, length=20) if created else None,
+        logs=tuple(
+            Log(data(log["address"]), tuple(data(topic) for topic in log["topics"]), data(log["data"]))
+            for log in receipt["logs"]
+        ),
+        milliseconds=(time.monotonic() - sent) * 1000,
+    )
+
+
+@contextmanager
+def _well_formed(node: Node) -> Iterator[None]:
+    """What a node leaves out, or answers in another form, is its fault and may pass: `Unavailable` NODE_GARBAGE."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Unavailable("NODE_GARBAGE", f"the node's answer is malformed: {error!r}", where=node.url) from error
 
 
 def wait_for(look: Callable[[], T | None], *, seconds: float) -> T | None:

@@ -114,7 +114,6 @@ class Relay:
         """Step until stopped; idle waits grow up to half a second, progress resets them."""
         idle = IDLE_SECONDS
         while True:
-            self._changed.clear()  # before the step: what happens during it is looked at in the next one
             match self.step():
                 case Progress.STOP:
                     return
@@ -140,6 +139,7 @@ class Relay:
         """
         if self._stopping.is_set():
             return Progress.STOP
+        self._changed.clear()  # first: what happens during this step is looked at in the next one
         for watcher in self._watchers:
             self._agenda.begin(self._readers, watcher.chain.chain_id, partial(self._read, watcher))
         with self._lock:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
-from relay.journey import State
-from relay.relay import places
-from tests.simulator.network import Network, is_over
+import pytest
+
+from contracts.manifest import Role
+from ledger.attestation import DIFFERS, Verdict
+from ledger.errors import Refused
+from ledger.ethereum.keccak import keccak256
+from relay.journey import State, Step
+from relay.relay import Progress, Relay, places
+from tests.contracts.world import HOLDER, OWNER, word
+from tests.simulator.inline import Killed
+from tests.simulator.network import Network, is_over, state_of
+from tests.simulator.notaries import Answer
 
 ONCE = Counter({"MessageSent": 1, "Proposed": 1, "Attested": 1, "MessageCommitted": 1, "CommitJudged": 1})
+SEND, RECEIPT = "eth_sendRawTransaction", "eth_getTransactionReceipt"
 
 
 def test_an_anchor_is_carried_from_the_origin_to_a_closed_credential(network: Network) -> None:
@@ -18,5 +29,390 @@ def test_an_anchor_is_carried_from_the_origin_to_a_closed_credential(network: Ne
     journey = relay.journeys[message.id]
     assert (journey.state, journey.executed, journey.explain()) == (State.CLOSED, True, "closed")
     assert [name for name, _ in places(journey)] == ["sent", "proposed", "attested", "committed", "judged"]
-    assert journey.credential != bytes(32)
+    assert {"propose", "attest", "commit", "judge", "certify", "recheck"} <= set(journey.milliseconds)
     assert network.effects(message.id) == ONCE
+    network.settle(relay)
+    assert network.effects(message.id) == ONCE
+
+
+def test_a_loan_becomes_active_and_a_second_over_the_same_goods_is_refused(network: Network) -> None:
+    relay = network.relay()
+
+    def loan_is(loan: bytes, state: int) -> bool:
+        return bool(network.world.read(Role.DESTINATION, "PledgeRegistry", "loans", loan)[4] == state)
+
+    active, refused = 2, 3
+    first = network.open_loan(b"loan one", goods=b"pile")
+    network.run(relay, until=lambda: loan_is(first, active))
+    second = network.open_loan(b"loan two", goods=b"pile")
+    network.run(relay, until=lambda: loan_is(second, refused))
+    network.run(relay, until=lambda: all(journey.is_over for journey in relay.journeys.values() if journey.is_over))
+    assert loan_is(first, active)
+
+
+# -- notaries -------------------------------------------------------------------------------------------------------
+
+
+def test_one_notary_down_leaves_the_journey_working(network: Network) -> None:
+    network.notaries[1].silent = True
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert state_of(relay, message.id) is State.CLOSED
+
+
+def test_two_notaries_down_stop_it_with_a_clear_sentence_and_it_resumes(network: Network) -> None:
+    for index in (0, 2):
+        network.notaries[index].silent = True
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.settle(relay)
+    assert relay.journeys[message.id].explain() == "proposed: waiting for 1 more attestation (2 of 3 given)"
+    assert network.effects(message.id) == Counter({"MessageSent": 1, "Proposed": 1})
+    network.notaries[2].silent = False
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert network.effects(message.id) == ONCE
+
+
+def test_two_notaries_that_leave_before_the_verdict_are_waited_for(network: Network) -> None:
+    message = network.carry_anchor().message
+    relay = network.relay()
+    for notary in network.notaries[:2]:
+        notary.twist = lambda answer: answer if "verdict" not in answer else {}
+    network.settle(relay)
+    assert relay.journeys[message.id].explain() == "committed: waiting for 1 more verdict (2 of 3 given)"
+    network.notaries[0].twist = lambda answer: answer
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert network.effects(message.id) == ONCE
+
+
+def test_a_lying_notary_changes_nothing(network: Network) -> None:
+    def lie(answer: Answer) -> Answer:
+        return answer | {"member": 1, "signature": "0x" + "11" * 64 + "1b"}
+
+    network.notaries[0].twist = lie
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert network.effects(message.id) == ONCE
+
+
+def test_what_a_quorum_refuses_is_set_aside_with_their_reason_until_a_person_retries(network: Network) -> None:
+    for notary in network.notaries[:2]:
+        notary.refuses = Refused("LANE", "the lane is not open", where="lane")
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.settle(relay)
+    journey = relay.journeys[message.id]
+    assert journey.set_aside[Step.COMMIT].code == "LANE"
+    assert journey.explain().startswith("proposed: set aside at ")
+    assert "LANE: the lane is not open" in journey.explain()
+    asked = len(network.notaries[0].asked)
+    network.settle(relay)
+    assert len(network.notaries[0].asked) == asked, "what is set aside is left alone"
+    for notary in network.notaries:
+        notary.refuses = None
+    network.settle(relay)
+    assert not journey.is_over
+    relay.retry(message.id)
+    network.run(relay, until=lambda: journey.is_over)
+    assert network.effects(message.id) == ONCE
+
+
+def test_a_quorum_that_finds_a_difference_disputes(network: Network) -> None:
+    for notary in network.notaries[1:]:
+
+        def differ(answer: Answer, notary: object = notary) -> Answer:
+            if "verdict" not in answer:
+                return answer
+            fields = {k: bytes.fromhex(v[2:]) if isinstance(v, str) else v for k, v in answer["verdict"].items()}
+            found = replace(Verdict(**fields), verdict=DIFFERS)
+            return network.notaries[answer["member"]].sign_verdict(found)
+
+        notary.twist = differ
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert state_of(relay, message.id) is State.DISPUTED
+    assert network.effects(message.id) == ONCE
+
+
+# -- the relay dies -------------------------------------------------------------------------------------------------
+
+POINTS = {
+    f"{when}_{what}_is_{done}": (role, attribute, method, skip)
+    for role, what, skip in (
+        (Role.TRANSACTION, "propose", 0),
+        (Role.DESTINATION, "commit", 0),
+        (Role.TRANSACTION, "attest", 1),
+        (Role.TRANSACTION, "judge", 2),
+    )
+    for when, done, attribute, method in (
+        ("before", "sent", "kill_before", SEND),
+        ("after", "sent", "kill_after", SEND),
+        ("before_the_answer_to", "read", "kill_after", RECEIPT),
+    )
+}
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_a_relay_killed_leaves_everything_to_the_next(network: Network, name: str) -> None:
+    role, attribute, method, skip = POINTS[name]
+    message = network.carry_anchor().message
+    first = network.relay()
+    reached = {0: State.SENT, 1: State.PROPOSED, 2: State.COMMITTED}[skip]
+    node = network.node(role)
+    with pytest.raises(Killed):
+        network.run(first, until=lambda: _arm(first, message.id, reached, node, attribute, method))
+    second = network.relay()
+    network.run(second, until=lambda: is_over(second, message.id))
+    network.settle(second, steps=5)
+    assert network.effects(message.id) == ONCE
+    assert second.journeys[message.id].set_aside == {}
+
+
+def _arm(relay: Relay, message_id: bytes, reached: State, node: object, attribute: str, method: str) -> bool:
+    """Set the trap as soon as the journey has come so far; never true, so that it runs until killed."""
+    states = list(State)
+    state = state_of(relay, message_id) or State.SENT
+    armed = "armed" in relay.__dict__
+    if states.index(state) >= states.index(reached) and not armed:
+        relay.__dict__["armed"] = True
+        setattr(node, attribute, method)
+    return False
+
+
+def test_a_relay_killed_while_it_asks_the_notaries_asks_again(network: Network) -> None:
+    def die(_answer: Answer) -> Answer:
+        raise Killed
+
+    message = network.carry_anchor().message
+    network.notaries[3].twist = die
+    with pytest.raises(Killed):
+        first = network.relay()
+        network.run(first, until=lambda: False)
+    network.notaries[3].twist = lambda answer: answer
+    second = network.relay()
+    network.run(second, until=lambda: is_over(second, message.id))
+    assert network.effects(message.id) == ONCE
+
+
+def test_G01_two_relays_at_once_do_no_harm(network: Network) -> None:
+    messages = [network.carry_anchor().message for _ in range(2)]
+    relays = [network.relay(payer=HOLDER), network.relay()]
+    network.run(*relays, until=lambda: all(is_over(relay, m.id) for relay in relays for m in messages))
+    for relay in relays:
+        network.settle(relay, steps=5)
+    for message in messages:
+        assert network.effects(message.id) == ONCE
+        assert [relay.journeys[message.id].set_aside for relay in relays] == [{}, {}]
+
+
+# -- chains misbehave -----------------------------------------------------------------------------------------------
+
+
+def test_a_transaction_chain_out_of_reach_delays_the_record_and_not_the_delivery(network: Network) -> None:
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.node(Role.TRANSACTION).down = True
+    network.run(relay, until=lambda: state_of(relay, message.id) is State.COMMITTED)
+    network.settle(relay)
+    assert relay.trouble is not None
+    assert relay.trouble.code == "NODE_UNREACHABLE"
+    assert [position.trouble is None for position in relay.positions] == [True, True, False]
+    assert network.effects(message.id) == Counter({"MessageSent": 1, "MessageCommitted": 1})
+    network.node(Role.TRANSACTION).down = False
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert relay.trouble is None
+    assert network.effects(message.id) == ONCE
+
+
+def test_a_node_that_answers_garbage_stops_only_its_chain(network: Network) -> None:
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.node(Role.TRANSACTION).lies["eth_getBlockByNumber"] = lambda _params, _honest: {"hash": 5}
+    network.node(Role.TRANSACTION).lies["eth_blockNumber"] = lambda _params, _honest: {}
+    network.run(relay, until=lambda: state_of(relay, message.id) is State.COMMITTED)
+    assert relay.trouble is not None and relay.trouble.code == "NODE_GARBAGE"
+    network.node(Role.TRANSACTION).lies.clear()
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert network.effects(message.id) == ONCE
+
+
+def test_a_destination_that_leaves_the_commit_behind_is_delivered_to_again_and_only_once(network: Network) -> None:
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.notaries[0].silent = network.notaries[1].silent = False
+    for notary in network.notaries:
+        notary.twist = lambda answer: answer if "verdict" not in answer else {}
+    network.run(relay, until=lambda: state_of(relay, message.id) is State.COMMITTED)
+    commit = relay.journeys[message.id].commit
+    assert commit is not None
+    node = network.node(Role.DESTINATION)
+    node.forked_above = commit.block - 1
+    network.run(relay, until=lambda: relay.journeys[message.id].commit is None)
+    node.forked_above = None
+    for notary in network.notaries:
+        notary.twist = lambda answer: answer
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert network.effects(message.id) == ONCE
+    assert relay.journeys[message.id].commit == commit
+
+
+def test_a_node_that_shows_blocks_late_delays_and_repeats_nothing(network: Network) -> None:
+    message = network.carry_anchor().message
+    relay = network.relay()
+    for role in Role:
+        network.node(role).behind = 1
+    network.settle(relay, steps=30)
+    assert not is_over(relay, message.id)
+    for role in Role:
+        network.node(role).behind = 0
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert network.effects(message.id) == ONCE
+    assert relay.journeys[message.id].set_aside == {}
+
+
+# -- messages that cannot arrive ------------------------------------------------------------------------------------
+
+
+def test_a_message_that_the_destination_refuses_blocks_no_other(network: Network) -> None:
+    # No lane leads from the owner to the mirror.
+    mirror = network.world.address(Role.DESTINATION, "AnchorMirror")
+    mined = network.world.send(Role.ORIGIN, "Gateway", "sendMessage", mirror, b"poison", [])
+    poison = network.world.sent(Role.ORIGIN, mined)[0].message
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    network.run(relay, until=lambda: Step.COMMIT in relay.journeys[poison.id].set_aside)
+    said = relay.journeys[poison.id].explain()
+    assert said.startswith("attested: set aside at commit: CALL_REVERTED: ")
+    assert "Gateway: lane not open" in said
+    assert network.effects(message.id) == ONCE
+    assert network.effects(poison.id)["MessageCommitted"] == 0
+
+
+def test_an_application_that_reverts_blocks_no_other_and_is_delivered_again_when_asked(network: Network) -> None:
+    # The owner may send to the mirror now, but what it sends is no anchor.
+    world = network.world
+    mirror = world.contract(Role.DESTINATION, "AnchorMirror").address
+    if world.read(Role.DESTINATION, "Gateway", "lanes", _lane(network))[0] == 0:
+        world.send(Role.DESTINATION, "Gateway", "open_lane", 7101, HOLDER.address, mirror, 1)
+    address = world.address(Role.DESTINATION, "AnchorMirror")
+    mined = world.send(Role.ORIGIN, "Gateway", "sendMessage", address, b"no anchor", [], by=HOLDER)
+    poison = world.sent(Role.ORIGIN, mined)[0].message
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.run(relay, until=lambda: is_over(relay, message.id) and relay.journeys[poison.id].judged is not None)
+    journey = relay.journeys[poison.id]
+    assert (journey.state, journey.executed) == (State.COMMITTED, False)
+    assert journey.explain() == "committed: the application's call failed; it waits for a retry"
+    network.settle(relay, steps=10)
+    assert network.effects(poison.id) == ONCE
+    relay.retry(poison.id)
+    network.run(relay, until=lambda: network.effects(poison.id)["MessageCommitted"] == 2)
+    network.settle(relay, steps=10)
+    assert network.effects(poison.id)["MessageCommitted"] == 2, "once for each time a person asked"
+    # The cure, and the second time it is asked for: the holder becomes an admitted sender, with an anchor to send.
+    assert not journey.executed
+
+
+def _lane(network: Network) -> bytes:
+    from ledger.proposal import lane_id
+
+    mirror = network.world.contract(Role.DESTINATION, "AnchorMirror").address
+    return lane_id(7101, 7102, HOLDER.address, mirror)
+
+
+def test_an_expired_message_is_over_by_the_destinations_block_time(network: Network) -> None:
+    world = network.world
+    latest = world.nodes[Role.ORIGIN].request("eth_getBlockByNumber", "latest", False)
+    # Past at once for the destination, whose clock is the same and whose next block comes later.
+    expiry = int(latest["timestamp"], 16) + 2
+    attribute = keccak256(b"expiry(uint64)")[:4] + expiry.to_bytes(32, "big")
+    mirror = world.address(Role.DESTINATION, "AnchorMirror")
+    mined = world.send(Role.ORIGIN, "Gateway", "sendMessage", mirror, b"late", [attribute])
+    late = world.sent(Role.ORIGIN, mined)[0].message
+    relay = network.relay()
+    for notary in network.notaries:
+        notary.silent = True
+
+    def destination_block() -> bool:
+        world.send(Role.DESTINATION, "AnchorMirror", "admit", 7101, OWNER.address)
+        return is_over(relay, late.id)
+
+    network.run(relay, until=destination_block)
+    assert (state_of(relay, late.id), relay.journeys[late.id].explain()) == (State.EXPIRED, "expired")
+    assert relay.journeys[late.id].open_steps() == ()
+
+
+# -- the relay itself -----------------------------------------------------------------------------------------------
+
+
+def test_a_defect_that_one_message_meets_does_not_stop_the_others(network: Network) -> None:
+    one, two = (network.carry_anchor().message for _ in range(2))
+    for notary in network.notaries:
+        notary.twist = lambda answer: 1 // 0 if answer.get("ids") == [f"0x{one.id.hex()}"] else answer
+    relay = network.relay()
+    network.run(relay, until=lambda: is_over(relay, two.id))
+    assert {problem.code for problem in relay.journeys[one.id].set_aside.values()} == {"RELAY_DEFECT"}
+    for notary in network.notaries:
+        notary.twist = lambda answer: answer
+    relay.retry(one.id)
+    network.run(relay, until=lambda: is_over(relay, one.id))
+    assert network.effects(one.id) == ONCE
+
+
+def test_a_reader_that_fails_is_given_the_block_again(network: Network) -> None:
+    class Failing:
+        def __init__(self) -> None:
+            self.failures, self.taken = 3, list[int]()
+
+        def take(self, block: object) -> None:
+            if self.failures and getattr(block, "chain_id", 0) == 7101:
+                self.failures -= 1
+                raise OSError("disk full")
+            if getattr(block, "chain_id", 0) == 7101:
+                self.taken.append(getattr(block, "number", -1))
+
+        def rewind(self, rewound: object) -> None:
+            raise AssertionError("nothing was rewound")
+
+    sink = Failing()
+    message = network.carry_anchor().message
+    relay = network.relay(sinks=[sink])
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert sink.failures == 0
+    assert sink.taken == list(range(sink.taken[0], sink.taken[0] + len(sink.taken)))
+
+
+def test_it_runs_in_threads_of_its_own_and_stops(network: Network) -> None:
+    import threading
+
+    from contracts.transactor import Transactor
+    from relay.notaries import NotaryPanel
+    from tests.contracts.world import STRANGER
+
+    message = network.carry_anchor().message
+    payers = {chain_id: Transactor(node, STRANGER, chain_id=chain_id) for chain_id, node in network.nodes.items()}
+    panel = NotaryPanel(network.notaries, network.manifest.committee)
+    closed = threading.Event()
+
+    class Watching:
+        def take(self, block: object) -> None:
+            if any(seen.decoded.name == "CommitJudged" for seen in getattr(block, "logs", ())):
+                closed.set() if any(
+                    seen.decoded.fields.get("id") == message.id for seen in getattr(block, "logs", ())
+                ) else None
+
+        def rewind(self, rewound: object) -> None: ...
+
+    relay = Relay(network.manifest, payers, panel, [Watching()])
+    relay.start()
+    relay.nudge()
+    assert closed.wait(60)
+    relay.stop()
+    panel.close()
+    assert relay.step() is Progress.STOP
+    assert network.effects(message.id) == ONCE
+    assert relay.journeys[message.id].outcome in (word(b"mirrored"), word(b"older than the mirror"))

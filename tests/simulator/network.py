@@ -80,7 +80,6 @@ class Network:
         """Give a relay every chance to do more."""
         for _ in range(steps):
             relay.step()
-            relay._changed.clear()
             self.clock.advance(TICK_SECONDS)
 
     # -- people ------------------------------------------------------------------------------------------------------
@@ -94,7 +93,7 @@ class Network:
 
     def open_loan(self, name: bytes, goods: bytes) -> bytes:
         """A receipt is issued, its holder consents, a lender opens the loan; the loan's id."""
-        receipt, loan, goods_key = (keccak256(part + name) for part in (b"receipt", b"loan", goods))
+        receipt, loan, goods_key = keccak256(b"receipt" + name), keccak256(b"loan" + name), keccak256(goods)
         world = self.world
         issued = (receipt, goods_key, HOLDER.address, 100)
         world.send(Role.ORIGIN, "WarehouseReceipt", "enrol_keeper", OWNER.address)
@@ -111,7 +110,8 @@ class Network:
         found: Counter[str] = Counter()
         for role in Role:
             chain = self.manifest.chain(role)
-            query = {"fromBlock": hex(self._from[CHAIN_IDS[role]]), "toBlock": "latest"}
+            head, first = int(self.world.nodes[role].request("eth_blockNumber"), 16), self._from[CHAIN_IDS[role]]
+            query = {"fromBlock": hex(min(first, head)), "toBlock": hex(head)}
             topics = {"topics": [None, f"0x{message_id.hex()}"]}
             for reported in self.world.nodes[role].request("eth_getLogs", query | topics):
                 for name, address in chain.contracts.items():
