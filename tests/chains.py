@@ -177,7 +177,10 @@ def anchor_payload(size: int) -> bytes:
 
 
 def fund(node: RpcNode, account: bytes) -> None:
-    """Give an account 1,000 ether; a block follows, so that every block's state is what its header says."""
+    """Give an account 1,000 ether; a block follows, so that every block's state is what its header says.
+
+    No transaction does it: a notary that re-executes this block finds that it differs.
+    """
     node.request("anvil_setBalance", f"0x{account.hex()}", hex(10**21))
     node.request("anvil_mine", "0x1")
 

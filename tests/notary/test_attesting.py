@@ -115,8 +115,9 @@ def test_a_transaction_or_log_that_is_not_in_the_block_is_refused(subject: Subje
     assert attested_by(subject.notary, sent) == NOTARY_KEYS[0].address
 
 
-def test_a_message_on_a_lane_that_nobody_opened_is_refused(subject: Subject) -> None:
-    chains = subject.chains
+def test_a_message_on_a_lane_that_nobody_opened_is_refused(own_subject: Subject) -> None:
+    # Chains of its own: giving an account funds changes state without a transaction, which re-execution would find.
+    subject, chains = own_subject, own_subject.chains
     stranger = SigningKey.from_secret(b"\x61" * 32)
     node = chains.node(Role.ORIGIN)
     fund(node, stranger.address)
