@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from contracts.manifest import Role
-from ledger.attestation import DIFFERS, Verdict
+from contracts.transactor import Transactor
+from ledger.attestation import DIFFERS
 from ledger.errors import Refused
 from ledger.ethereum.keccak import keccak256
+from relay.answers import read_verdict
 from relay.journey import State, Step
+from relay.notaries import NotaryPanel
 from relay.relay import Progress, Relay, places
-from tests.contracts.world import HOLDER, OWNER, word
+from relay.watcher import Rewound, SeenBlock
+from tests.contracts.world import HOLDER, OWNER, STRANGER, word
 from tests.simulator.inline import Killed
 from tests.simulator.network import Network, is_over, state_of
 from tests.simulator.notaries import Answer
@@ -46,8 +51,11 @@ def test_a_loan_becomes_active_and_a_second_over_the_same_goods_is_refused(netwo
     network.run(relay, until=lambda: loan_is(first, active))
     second = network.open_loan(b"loan two", goods=b"pile")
     network.run(relay, until=lambda: loan_is(second, refused))
-    network.run(relay, until=lambda: all(journey.is_over for journey in relay.journeys.values() if journey.is_over))
+    network.run(relay, until=lambda: all(journey.is_over for journey in relay.journeys.values()))
     assert loan_is(first, active)
+    # Four instructions, the release of the receipt that was frozen for nothing, and an acknowledgement for each.
+    assert [journey.state for journey in relay.journeys.values()] == [State.CLOSED] * 10
+    assert all(network.effects(message_id) == ONCE for message_id in relay.journeys)
 
 
 # -- notaries -------------------------------------------------------------------------------------------------------
@@ -120,15 +128,13 @@ def test_what_a_quorum_refuses_is_set_aside_with_their_reason_until_a_person_ret
 
 
 def test_a_quorum_that_finds_a_difference_disputes(network: Network) -> None:
+    def differ(answer: Answer) -> Answer:
+        if "verdict" not in answer:
+            return answer
+        found = replace(read_verdict(answer), verdict=DIFFERS)
+        return network.notaries[answer["member"]].sign_verdict(found)
+
     for notary in network.notaries[1:]:
-
-        def differ(answer: Answer, notary: object = notary) -> Answer:
-            if "verdict" not in answer:
-                return answer
-            fields = {k: bytes.fromhex(v[2:]) if isinstance(v, str) else v for k, v in answer["verdict"].items()}
-            found = replace(Verdict(**fields), verdict=DIFFERS)
-            return network.notaries[answer["member"]].sign_verdict(found)
-
         notary.twist = differ
     message = network.carry_anchor().message
     relay = network.relay()
@@ -160,26 +166,16 @@ def test_a_relay_killed_leaves_everything_to_the_next(network: Network, name: st
     role, attribute, method, skip = POINTS[name]
     message = network.carry_anchor().message
     first = network.relay()
-    reached = {0: State.SENT, 1: State.PROPOSED, 2: State.COMMITTED}[skip]
-    node = network.node(role)
+    reached = list(State).index({0: State.SENT, 1: State.PROPOSED, 2: State.COMMITTED}[skip])
+    network.run(first, until=lambda: list(State).index(state_of(first, message.id) or State.SENT) >= reached)
+    setattr(network.node(role), attribute, method)
     with pytest.raises(Killed):
-        network.run(first, until=lambda: _arm(first, message.id, reached, node, attribute, method))
+        network.run(first, until=lambda: is_over(first, message.id))
     second = network.relay()
     network.run(second, until=lambda: is_over(second, message.id))
     network.settle(second, steps=5)
     assert network.effects(message.id) == ONCE
     assert second.journeys[message.id].set_aside == {}
-
-
-def _arm(relay: Relay, message_id: bytes, reached: State, node: object, attribute: str, method: str) -> bool:
-    """Set the trap as soon as the journey has come so far; never true, so that it runs until killed."""
-    states = list(State)
-    state = state_of(relay, message_id) or State.SENT
-    armed = "armed" in relay.__dict__
-    if states.index(state) >= states.index(reached) and not armed:
-        relay.__dict__["armed"] = True
-        setattr(node, attribute, method)
-    return False
 
 
 def test_a_relay_killed_while_it_asks_the_notaries_asks_again(network: Network) -> None:
@@ -188,9 +184,9 @@ def test_a_relay_killed_while_it_asks_the_notaries_asks_again(network: Network) 
 
     message = network.carry_anchor().message
     network.notaries[3].twist = die
+    first = network.relay()
     with pytest.raises(Killed):
-        first = network.relay()
-        network.run(first, until=lambda: False)
+        network.run(first, until=lambda: is_over(first, message.id))
     network.notaries[3].twist = lambda answer: answer
     second = network.relay()
     network.run(second, until=lambda: is_over(second, message.id))
@@ -293,13 +289,13 @@ def test_a_message_that_the_destination_refuses_blocks_no_other(network: Network
 
 
 def test_an_application_that_reverts_blocks_no_other_and_is_delivered_again_when_asked(network: Network) -> None:
-    # The owner may send to the mirror now, but what it sends is no anchor.
+    # A lane leads from the holder to the mirror, but the mirror does not listen to the holder yet.
     world = network.world
     mirror = world.contract(Role.DESTINATION, "AnchorMirror").address
-    if world.read(Role.DESTINATION, "Gateway", "lanes", _lane(network))[0] == 0:
-        world.send(Role.DESTINATION, "Gateway", "open_lane", 7101, HOLDER.address, mirror, 1)
+    world.send(Role.DESTINATION, "Gateway", "open_lane", 7101, HOLDER.address, mirror, 1)
+    payload = keccak256(b"another log") + (7).to_bytes(32, "big") + keccak256(b"root")
     address = world.address(Role.DESTINATION, "AnchorMirror")
-    mined = world.send(Role.ORIGIN, "Gateway", "sendMessage", address, b"no anchor", [], by=HOLDER)
+    mined = world.send(Role.ORIGIN, "Gateway", "sendMessage", address, payload, [], by=HOLDER)
     poison = world.sent(Role.ORIGIN, mined)[0].message
     message = network.carry_anchor().message
     relay = network.relay()
@@ -309,19 +305,16 @@ def test_an_application_that_reverts_blocks_no_other_and_is_delivered_again_when
     assert journey.explain() == "committed: the application's call failed; it waits for a retry"
     network.settle(relay, steps=10)
     assert network.effects(poison.id) == ONCE
+    # Asked without a cure, it fails once more and waits again.
     relay.retry(poison.id)
     network.run(relay, until=lambda: network.effects(poison.id)["MessageCommitted"] == 2)
     network.settle(relay, steps=10)
     assert network.effects(poison.id)["MessageCommitted"] == 2, "once for each time a person asked"
-    # The cure, and the second time it is asked for: the holder becomes an admitted sender, with an anchor to send.
-    assert not journey.executed
-
-
-def _lane(network: Network) -> bytes:
-    from ledger.proposal import lane_id
-
-    mirror = network.world.contract(Role.DESTINATION, "AnchorMirror").address
-    return lane_id(7101, 7102, HOLDER.address, mirror)
+    world.send(Role.DESTINATION, "AnchorMirror", "admit", 7101, HOLDER.address)
+    relay.retry(poison.id)
+    network.run(relay, until=lambda: journey.is_over)
+    assert (journey.state, journey.executed, journey.outcome) == (State.CLOSED, True, word(b"mirrored"))
+    assert network.effects(poison.id) == ONCE + Counter({"MessageCommitted": 2, "CommitJudged": 1})
 
 
 def test_an_expired_message_is_over_by_the_destinations_block_time(network: Network) -> None:
@@ -366,16 +359,17 @@ def test_a_defect_that_one_message_meets_does_not_stop_the_others(network: Netwo
 def test_a_reader_that_fails_is_given_the_block_again(network: Network) -> None:
     class Failing:
         def __init__(self) -> None:
-            self.failures, self.taken = 3, list[int]()
+            self.failures = 3
+            self.taken: list[int] = []
 
-        def take(self, block: object) -> None:
-            if self.failures and getattr(block, "chain_id", 0) == 7101:
-                self.failures -= 1
-                raise OSError("disk full")
-            if getattr(block, "chain_id", 0) == 7101:
-                self.taken.append(getattr(block, "number", -1))
+        def take(self, block: SeenBlock) -> None:
+            if block.chain_id == 7101:
+                if self.failures:
+                    self.failures -= 1
+                    raise OSError("disk full")
+                self.taken.append(block.number)
 
-        def rewind(self, rewound: object) -> None:
+        def rewind(self, rewound: Rewound) -> None:
             raise AssertionError("nothing was rewound")
 
     sink = Failing()
@@ -387,25 +381,18 @@ def test_a_reader_that_fails_is_given_the_block_again(network: Network) -> None:
 
 
 def test_it_runs_in_threads_of_its_own_and_stops(network: Network) -> None:
-    import threading
-
-    from contracts.transactor import Transactor
-    from relay.notaries import NotaryPanel
-    from tests.contracts.world import STRANGER
-
     message = network.carry_anchor().message
     payers = {chain_id: Transactor(node, STRANGER, chain_id=chain_id) for chain_id, node in network.nodes.items()}
     panel = NotaryPanel(network.notaries, network.manifest.committee)
     closed = threading.Event()
 
     class Watching:
-        def take(self, block: object) -> None:
-            if any(seen.decoded.name == "CommitJudged" for seen in getattr(block, "logs", ())):
-                closed.set() if any(
-                    seen.decoded.fields.get("id") == message.id for seen in getattr(block, "logs", ())
-                ) else None
+        def take(self, block: SeenBlock) -> None:
+            for seen in block.logs:
+                if (seen.decoded.name, seen.decoded.fields.get("id")) == ("CommitJudged", message.id):
+                    closed.set()
 
-        def rewind(self, rewound: object) -> None: ...
+        def rewind(self, rewound: Rewound) -> None: ...
 
     relay = Relay(network.manifest, payers, panel, [Watching()])
     relay.start()
