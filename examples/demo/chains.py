@@ -11,7 +11,6 @@ from contracts.embedded.server import EmbeddedNode
 from contracts.manifest import Role
 from contracts.node import RpcNode, quantity
 from contracts.transactor import Transactor
-from ledger.errors import WrongUse
 from ledger.secp256k1 import SigningKey
 
 NAMES = {Role.ORIGIN: "estate", Role.DESTINATION: "lender", Role.TRANSACTION: "transaction"}
@@ -45,12 +44,10 @@ class Chains:
 
 
 def open_chains(folder: Path, urls: Mapping[Role, str], accounts: Iterable[SigningKey]) -> Chains:
-    """Start the embedded chains in `folder`, or connect to the given nodes: all three or none.
+    """Start the embedded chains in `folder`, or connect to the given nodes, one for each role.
 
-    Errors: `WrongUse` NODES_INCOMPLETE; those of `EmbeddedNode.start` and `Node.request`.
+    Errors: those of `EmbeddedNode.start` and `Node.request`.
     """
-    if urls and set(urls) != set(Role):
-        raise WrongUse("NODES_INCOMPLETE", "name a node for each of origin, destination and transaction, or none")
     if urls:
         nodes = {role: RpcNode(urls[role]) for role in Role}
         ids = {role: quantity(node.request("eth_chainId"), what="chain id") for role, node in nodes.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ def run(options: Options) -> bool:
     outside = Outside(_nodes(options.nodes), options.accounts, _trie(options.trie))
     document = _own_document(options.epcis)
     _check_videos(options.videos)
+    _check_writable(options.json)
     check_port("127.0.0.1", options.port)
     screen = Screen()
     with DataFolder(options.data) as folder, ExitStack() as opened:
@@ -179,6 +181,8 @@ def _nodes(given: tuple[str, ...]) -> dict[Role, str]:
         if not separator or role not in set(Role) or not url.startswith(("http://", "https://")):
             raise WrongUse("NODE_OPTION", "--node takes ROLE=URL, for example origin=http://127.0.0.1:8545", where=item)
         found[Role(role)] = url
+    if found and set(found) != set(Role):
+        raise WrongUse("NODES_INCOMPLETE", "name a node for each of origin, destination and transaction, or none")
     return found
 
 
@@ -186,6 +190,11 @@ def _trie(given: str) -> str:
     if given not in ("standard", "keeps_zero_leaves"):
         raise WrongUse("TRIE_OPTION", "--trie is standard or keeps_zero_leaves", where=given)
     return given
+
+
+def _check_writable(path: Path | None) -> None:
+    if path is not None and not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise WrongUse("FILE_UNWRITABLE", "the table cannot be written there", where=str(path))
 
 
 def _start(path: Path) -> datetime:

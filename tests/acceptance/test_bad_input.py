@@ -61,6 +61,11 @@ REFUSED: dict[str, tuple[Callable[[Path], list[str]], str, int]] = {
     "a_port_that_is_none": (lambda _home: ["--port", "70000"], "PORT_INVALID", 2),
     "a_node_option_without_a_url": (lambda _home: ["--node", "origin"], "NODE_OPTION", 2),
     "one_node_of_three": (lambda _home: ["--node", "origin=http://127.0.0.1:9"], "NODES_INCOMPLETE", 2),
+    "a_table_where_nothing_can_be_written": (
+        lambda home: ["--json", str(home / "no" / "such" / "folder.json")],
+        "FILE_UNWRITABLE",
+        2,
+    ),
     "an_unknown_option": (lambda _home: ["--no-such-option"], "", 2),
 }
 
