@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from contracts.deploy import NOTARY_POLICY, ChainPlan, Deployment, LogIdentity
 from contracts.embedded.genesis import Genesis
 from contracts.embedded.server import EmbeddedNode
@@ -53,9 +51,9 @@ class Anvil:
 
 @contextmanager
 def anvil(chain_id: int, *arguments: str) -> Iterator[Anvil]:
-    """Start one node on a free port; it is gone when the block ends. Skips when the binary is not installed."""
+    """Start one node on a free port; it is gone when the block ends. Fails when the binary is not installed."""
     if not BINARY.exists():
-        pytest.skip("anvil is not installed: run .ci/setup-anvil")
+        raise AssertionError("anvil is not installed: run .ci/setup-anvil")
     command = [str(BINARY), "--port", "0", "--chain-id", str(chain_id), "--hardfork", "prague", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     watchdog = threading.Timer(_START_SECONDS, process.kill)

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from eth_abi.abi import encode
 from eth_account import Account
 from vyper import compile_code
@@ -121,7 +120,7 @@ class Chain:
 def anvil(*arguments: str) -> Iterator[Chain]:
     """A fresh anvil whose first block is past: its genesis header does not commit to its genesis state."""
     if not ANVIL.is_file():
-        pytest.skip(f"anvil is not installed: {ANVIL} (make test installs it)")
+        raise AssertionError(f"anvil is not installed: {ANVIL} (make test installs it)")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
