@@ -19,7 +19,7 @@ from tests.ledger.refusals import refused
 B_PICTURE = 3  # AV_PICTURE_TYPE_B
 
 
-def encode(path: Path, caption: str = "1 PICKING", started_at: datetime = NOON, seconds: float = 3.0) -> bytes:
+def encode(path: Path, caption: str = "1 PICKING", started_at: datetime = NOON, seconds: float = 1.0) -> bytes:
     encode_scene(path, caption=caption, started_at=started_at, seconds=seconds)
     return path.read_bytes()
 

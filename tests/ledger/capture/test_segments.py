@@ -342,7 +342,7 @@ class TestBombsOV10:
         whole = film("B-frames and sound")
         start = whole.index(b"moov")
         judged = 0
-        for _ in range(400):
+        for _ in range(250):
             data = bytearray(whole)
             for _ in range(chance.choice((1, 1, 2, 8))):
                 at = chance.randrange(start, len(data))
@@ -354,12 +354,12 @@ class TestBombsOV10:
                 except Problem as error:
                     assert error.code.startswith(("VIDEO_", "MEDIA_"))
                     judged += 1
-        assert judged > 50
+        assert judged > 30
 
     def test_ov10_what_passes_the_judge_still_ends_typed(self, video: Path) -> None:
         chance = random.Random(11)
         whole = film("B-frames and sound", 1.0)
-        for _ in range(25):
+        for _ in range(12):
             data = bytearray(whole)
             for _ in range(3):
                 data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)

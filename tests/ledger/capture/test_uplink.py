@@ -105,6 +105,21 @@ def test_os02_an_answer_that_is_none_of_ours_is_typed_and_not_followed(answer: h
     assert len(ledger.requests) == 1
 
 
+def test_an_endless_answer_is_not_read_to_its_end() -> None:
+    read = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal read
+        while True:
+            read += 1024
+            assert read < 2 * MAX_ANSWER_BYTES
+            yield bytes(1024)
+
+    with refused("UPLINK_REFUSED"):
+        submit(Ledger(httpx.Response(409, content=endless())))
+    assert read > MAX_ANSWER_BYTES
+
+
 @pytest.mark.parametrize(
     "url", ["", "ftp://x", "file:///etc/passwd", "127.0.0.1:80", "http://", "http://x?y", "http://x#y"]
 )

@@ -59,6 +59,7 @@ CONTRADICTIONS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a frame larger than everything": (lambda m: patched(m, b"trun", put(16, 4, 2**31)), "MEDIA_LIMIT"),
     "a track that is not described": (lambda m: patched(m, b"tfhd", put(4, 4, 9)), "VIDEO_NOT_VIDEO"),
     "a moof without data": (lambda m: m[: m.index(b"mdat") - 4], "VIDEO_NOT_VIDEO"),
+    "a last moof without data": (lambda m: m + m[: m.index(b"mdat") - 4], "VIDEO_NOT_VIDEO"),
     "data without a moof": (lambda m: m[m.index(b"mdat") - 4 :], "VIDEO_NOT_VIDEO"),
     "two moofs in a row": (lambda m: m[: m.index(b"mdat") - 4] + m, "VIDEO_NOT_VIDEO"),
     "another box between": (lambda m: m + box(b"free"), "VIDEO_NOT_VIDEO"),
