@@ -12,15 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from contracts.binding import Contract, creation_code
-from contracts.manifest import ChainManifest, Cosigner, Manifest, Role
+from contracts.manifest import NOTARY_POLICY, ChainManifest, Cosigner, Manifest, Role
 from contracts.node import data, quantity
 from contracts.transactor import Mined, Transactor
 from ledger.errors import Refused
 from ledger.interoperable import encode
 from ledger.proposal import Chain
 from ledger.quorum import Committee
-
-NOTARY_POLICY = 1
 
 
 @dataclass(frozen=True, slots=True)

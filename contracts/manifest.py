@@ -18,6 +18,7 @@ from ledger.proposal import Chain
 from ledger.quorum import Committee
 
 FORMAT = "pledgetrail/manifest/v1"
+NOTARY_POLICY = 1  # lane policies as Gateway.vy numbers them; the only one offered so far
 
 
 class Role(StrEnum):
@@ -33,8 +34,8 @@ class ChainManifest:
     """One chain: who it is, which rules its blocks follow, when they are final, and what stands on it.
 
     `finality_blocks`: a block is final when this many stand above it; 0 where blocks are never reorganised.
-    `trie`: how it keeps cleared slots (anvil keeps zero leaves). `system_writes`: whether the EIP-2935/4788 writes
-    happen. `checked_from`: the first block notaries re-execute; the deployment ended before it.
+    `trie`: how it keeps cleared slots (anvil keeps zero leaves). `checked_from`: the first block notaries re-execute;
+    the deployment ended before it.
     """
 
     name: str

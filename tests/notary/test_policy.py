@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.deploy import NOTARY_POLICY
+from contracts.manifest import NOTARY_POLICY
 from ledger.attestation import DIFFERS, SAME, word
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.ethereum.keccak import keccak256
