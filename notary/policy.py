@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from contracts.manifest import ChainManifest, Manifest
+from contracts.manifest import NOTARY_POLICY, ChainManifest, Manifest
 from ledger.attestation import DIFFERS, SAME, Verdict
 from ledger.checkpoint import Checkpoint
 from ledger.errors import BadInput, Problem, Refused, Unavailable
@@ -22,7 +22,7 @@ from ledger.ethereum.tx_receipt import Log
 from ledger.proposal import Message, Proposal, read_proposal
 
 MAX_LEAVES = 64
-POLICIES_SERVED = frozenset({1})  # `notary`, as Gateway.vy numbers it
+POLICIES_SERVED = frozenset({NOTARY_POLICY})
 MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bytes32,uint32,uint64,bool,bytes32)")
 _WORD = 32
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.deploy import NOTARY_POLICY, ChainPlan, Deployment, LogIdentity
+from contracts.deploy import ChainPlan, Deployment, LogIdentity
 from contracts.embedded.genesis import Genesis
 from contracts.embedded.server import EmbeddedNode
-from contracts.manifest import Cosigner, Manifest, Role
+from contracts.manifest import NOTARY_POLICY, Cosigner, Manifest, Role
 from contracts.node import RpcNode
 from contracts.transactor import Mined, Transactor
 from ledger.attestation import attestation_digest
