@@ -189,7 +189,7 @@ class NotaryPanel:
             done, pending = wait(pending, timeout=seconds, return_when=FIRST_COMPLETED)
             if not done:
                 break
-            given += [line for future in done for line in future.result()]
+            given += [line for future in asked if future in done for line in future.result()]
         _cancel(asked)
         return given
 

@@ -161,6 +161,11 @@ POINTS = {
 }
 
 
+def trouble_of(relay: Relay) -> str | None:
+    """The code of what is in the relay's way."""
+    return relay.trouble.code if relay.trouble is not None else None
+
+
 @pytest.mark.parametrize("name", POINTS)
 def test_a_relay_killed_leaves_everything_to_the_next(network: Network, name: str) -> None:
     role, attribute, method, skip = POINTS[name]
@@ -204,6 +209,24 @@ def test_G01_two_relays_at_once_do_no_harm(network: Network) -> None:
         assert [relay.journeys[message.id].set_aside for relay in relays] == [{}, {}]
 
 
+def test_G01_losing_a_race_inside_one_block_is_no_failure(network: Network) -> None:
+    message = network.carry_anchor().message
+    relay = network.relay()
+    node = network.node(Role.TRANSACTION)
+
+    def overtaken(_params: object, honest: object) -> object:
+        # Simulated and found good; before it is sent, somebody else's is in a block.
+        node.lies.clear()
+        network.world.send(Role.TRANSACTION, "TransactionRegistry", "propose", message.as_abi())
+        return honest
+
+    node.lies["eth_estimateGas"] = overtaken
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert node.calls.count(SEND) == 3, "the proposal that lost the race was sent too"
+    assert network.effects(message.id) == ONCE
+    assert relay.journeys[message.id].set_aside == {}
+
+
 # -- chains misbehave -----------------------------------------------------------------------------------------------
 
 
@@ -213,13 +236,12 @@ def test_a_transaction_chain_out_of_reach_delays_the_record_and_not_the_delivery
     network.node(Role.TRANSACTION).down = True
     network.run(relay, until=lambda: state_of(relay, message.id) is State.COMMITTED)
     network.settle(relay)
-    assert relay.trouble is not None
-    assert relay.trouble.code == "NODE_UNREACHABLE"
+    assert trouble_of(relay) == "NODE_UNREACHABLE"
     assert [position.trouble is None for position in relay.positions] == [True, True, False]
     assert network.effects(message.id) == Counter({"MessageSent": 1, "MessageCommitted": 1})
     network.node(Role.TRANSACTION).down = False
     network.run(relay, until=lambda: is_over(relay, message.id))
-    assert relay.trouble is None
+    assert trouble_of(relay) is None
     assert network.effects(message.id) == ONCE
 
 
@@ -229,7 +251,7 @@ def test_a_node_that_answers_garbage_stops_only_its_chain(network: Network) -> N
     network.node(Role.TRANSACTION).lies["eth_getBlockByNumber"] = lambda _params, _honest: {"hash": 5}
     network.node(Role.TRANSACTION).lies["eth_blockNumber"] = lambda _params, _honest: {}
     network.run(relay, until=lambda: state_of(relay, message.id) is State.COMMITTED)
-    assert relay.trouble is not None and relay.trouble.code == "NODE_GARBAGE"
+    assert trouble_of(relay) == "NODE_GARBAGE"
     network.node(Role.TRANSACTION).lies.clear()
     network.run(relay, until=lambda: is_over(relay, message.id))
     assert network.effects(message.id) == ONCE

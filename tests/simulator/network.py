@@ -22,7 +22,6 @@ from tests.simulator.notaries import HonestNotary
 
 MAX_STEPS = 400
 TICK_SECONDS = 0.6
-_SIZES = iter(range(1, 10_000))
 
 
 class Network:
@@ -86,7 +85,7 @@ class Network:
 
     def carry_anchor(self, root: bytes | None = None) -> Proposal:
         """An anchor leaves the origin for the destination's mirror."""
-        size = next(_SIZES)
+        size = self.world.read(Role.ORIGIN, "AnchorRegistry", "latest")[0] + 1
         self.world.send(Role.ORIGIN, "AnchorRegistry", "anchor", size, root or keccak256(size.to_bytes(8, "big")))
         mirror = self.world.address(Role.DESTINATION, "AnchorMirror")
         return self.world.sent(Role.ORIGIN, self.world.send(Role.ORIGIN, "AnchorRegistry", "carry", mirror))[0]
