@@ -20,7 +20,7 @@ from ledger.checkpoint import (
 from ledger.errors import Problem, Refused, Unavailable
 from ledger.interoperable import encode
 from ledger.store.log import Log
-from relay.notaries import NotaryPanel
+from relay.panel import NotaryPanel
 
 
 class Anchorer:

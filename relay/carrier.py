@@ -15,7 +15,7 @@ from contracts.manifest import Manifest, Role
 from contracts.transactor import Transactor
 from ledger.quorum import Certificate
 from relay.journey import Journey, Step
-from relay.notaries import NotaryPanel
+from relay.panel import NotaryPanel
 
 
 class Carrier:

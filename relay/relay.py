@@ -23,7 +23,7 @@ from relay.agenda import Agenda
 from relay.carrier import Carrier
 from relay.docket import Docket
 from relay.journey import Journey, Step
-from relay.notaries import NotaryPanel
+from relay.panel import NotaryPanel
 from relay.retry import SetAside, decide, wait_after
 from relay.watcher import Place, Rewound, SeenBlock, Watcher
 

@@ -16,7 +16,8 @@ from ledger.store.ledger import DATABASE_FILE
 from relay.api import create_app
 from relay.config import RelayConfig
 from relay.indexer import Indexer
-from relay.notaries import HttpNotary, NotaryPanel
+from relay.notaries import HttpNotary
+from relay.panel import NotaryPanel
 from relay.relay import Relay
 
 

@@ -27,7 +27,8 @@ from notary.signer import create_keys
 from relay.anchorer import Anchorer
 from relay.bundling import trust_root_of
 from relay.indexer import Indexer
-from relay.notaries import HttpNotary, NotaryPanel
+from relay.notaries import HttpNotary
+from relay.panel import NotaryPanel
 from relay.relay import Relay
 
 NOTARIES = 4

@@ -13,8 +13,8 @@ from ledger.attestation import DIFFERS, SAME, Verdict, attestation_digest, verdi
 from ledger.errors import Refused, Unavailable
 from ledger.quorum import Committee, root_over
 from ledger.secp256k1 import ORDER
-from relay import notaries
-from relay.notaries import NotaryPanel
+from relay import panel as asking
+from relay.panel import NotaryPanel
 from relay.watcher import Place
 from tests.contracts.world import COMMITTEE, NOTARIES
 from tests.ledger.refusals import refused
@@ -226,7 +226,7 @@ def test_a_notary_that_hangs_holds_up_nobody() -> None:
     asked = NotaryPanel([*honest, Scripted(3, hang)], COMMITTEE)
     try:
         # Far more questions than the panel has threads for all notaries together.
-        for _ in range(5 * notaries.THREADS_PER_NOTARY):
+        for _ in range(5 * asking.THREADS_PER_NOTARY):
             assert certify(asked) == (0, 1, 2)
     finally:
         released.set()
@@ -234,7 +234,7 @@ def test_a_notary_that_hangs_holds_up_nobody() -> None:
 
 
 def test_a_quorum_that_hangs_is_waited_for_no_longer_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notaries, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.01)
     released = threading.Event()
 
     def hang() -> Any:

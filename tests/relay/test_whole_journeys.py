@@ -15,7 +15,7 @@ from ledger.errors import Refused
 from ledger.ethereum.keccak import keccak256
 from relay.answers import read_verdict
 from relay.journey import State, Step
-from relay.notaries import NotaryPanel
+from relay.panel import NotaryPanel
 from relay.relay import Progress, Relay, places
 from relay.watcher import Rewound, SeenBlock
 from tests.contracts.world import HOLDER, OWNER, STRANGER, word

@@ -13,7 +13,7 @@ from ledger.ethereum.tx_receipt import Log
 from ledger.proposal import Proposal
 from ledger.secp256k1 import SigningKey
 from relay.journey import State
-from relay.notaries import NotaryPanel
+from relay.panel import NotaryPanel
 from relay.relay import BlockSink, Progress, Relay
 from tests.contracts.world import CHAIN_IDS, COSIGNING_KEYS, HOLDER, LENDER, NOTARIES, OWNER, STRANGER, World
 from tests.simulator.inline import Clock, Inline

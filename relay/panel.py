@@ -1,0 +1,227 @@
+"""All notaries of an epoch, asked together: check what each answers, stop at a quorum.
+
+A signature is recovered here before it is used, so that the relay never pays for a certificate that the contract would
+refuse; a notary that answers nonsense counts as not having answered.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+
+from ledger.attestation import Verdict, attestation_digest, verdict_digest
+from ledger.errors import Problem, Refused, Unavailable
+from ledger.interoperable import caip2
+from ledger.proposal import Message
+from ledger.quorum import Certificate, Committee, pack, root_over
+from ledger.secp256k1 import Signature
+from relay.answers import read_signature, read_verdict
+from relay.notaries import Notary
+from relay.watcher import Place
+
+PATIENCE_SECONDS = 75.0  # for all notaries together, where one has many questions before ours
+GRACE_SECONDS = 2.0  # for the other cosigners, once a quorum has cosigned
+MAX_LINES = 8  # signature lines of one notary: one for each key it may hold
+MAX_SIZE_DIGITS = 19
+THREADS_PER_NOTARY = 8  # as many as the relay takes steps at once
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCommit:
+    """A verdict with the packed signatures of a quorum."""
+
+    verdict: Verdict
+    signatures: bytes
+
+
+class NotaryPanel:
+    """All notaries of the epoch, asked together. `executor` is for tests that want everything in one thread.
+
+    Each notary has threads of its own: one that hangs holds up its own answers and nobody else's.
+    """
+
+    def __init__(
+        self, notaries: Sequence[Notary], committee: Committee, *, executor: Callable[[str], Executor] | None = None
+    ) -> None:
+        self.notaries, self._committee = tuple(notaries), committee
+        self._lines = [(executor or _threads)(notary.name) for notary in self.notaries]
+
+    def certify(self, message: Message, place: Place) -> Certificate:
+        """Collect a certificate for one message. Errors: `Unavailable` WAITING, or what a quorum refused."""
+        root, end, epoch = root_over([message]), message.destination, self._committee.epoch
+        digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=epoch)
+        signatures: dict[int, Signature] = {}
+
+        def take(answer: dict[str, Any]) -> None:
+            index, signature = self._signature(answer, digest)
+            signatures[index] = signature
+
+        self._collect("attestation", "/attestations", {"leaves": [locator(place)]}, take, lambda: len(signatures))
+        return Certificate(root, 0, 1, (), epoch, pack(_first(signatures, self._committee.quorum)))
+
+    def judge(self, message: Message, origin: Place, commit: Place, *, chain_id: int, registry: bytes) -> JudgedCommit:
+        """Collect a quorum of equal verdicts over a commit. Errors: `Unavailable` WAITING, or what a quorum refused."""
+        body = {"origin": locator(origin), "commit": locator(commit, chain="chain")}
+        by_verdict: dict[Verdict, dict[int, Signature]] = {}
+
+        def take(answer: dict[str, Any]) -> None:
+            verdict = read_verdict(answer)
+            if verdict.id != message.id:
+                raise Unavailable("NOTARY_GARBAGE", "the verdict is about another message")
+            digest = verdict_digest(chain_id=chain_id, registry=registry, verdict=verdict)
+            index, signature = self._signature(answer, digest)
+            by_verdict.setdefault(verdict, {})[index] = signature
+
+        def agreed() -> int:
+            return max((len(signed) for signed in by_verdict.values()), default=0)
+
+        self._collect("verdict", "/verdicts", body, take, agreed)
+        verdict, signed = max(by_verdict.items(), key=lambda item: len(item[1]))
+        return JudgedCommit(verdict, pack(_first(signed, self._committee.quorum)))
+
+    def cosign(self, note: bytes, old_size: int, proof_from: Callable[[int], Iterable[bytes]]) -> list[bytes]:
+        """Ask every notary to cosign a checkpoint; return the signature lines of those that did, not yet verified.
+
+        `old_size`: what we think they saw last; `proof_from(size)`: consistency proof from a size to this checkpoint.
+        A notary that saw another size says so (409) and is asked once more from there (C2SP tlog-witness). Once a
+        quorum has answered, the others have `GRACE_SECONDS` left.
+        """
+        asked = [
+            line.submit(_cosign, notary, note, old_size, proof_from)
+            for line, notary in zip(self._lines, self.notaries, strict=True)
+        ]
+        given: list[bytes] = []
+        pending: set[Future[list[bytes]]] = set(asked)
+        while pending:
+            seconds = GRACE_SECONDS if len(given) >= self._committee.quorum else PATIENCE_SECONDS
+            done, pending = wait(pending, timeout=seconds, return_when=FIRST_COMPLETED)
+            if not done:
+                break
+            given += [line for future in asked if future in done for line in future.result()]
+        _cancel(asked)
+        return given
+
+    def close(self) -> None:
+        """Stop asking; what hangs is left to its own time limit."""
+        for line in self._lines:
+            line.shutdown(wait=False, cancel_futures=True)
+
+    def _signature(self, answer: dict[str, Any], digest: bytes) -> tuple[int, Signature]:
+        index, signature = read_signature(answer, members=len(self._committee.members))
+        if self._committee.index_of(digest, signature) != index:
+            raise Unavailable("NOTARY_GARBAGE", "the signature is another member's")
+        return index, signature
+
+    def _collect(
+        self,
+        wanted: str,
+        path: str,
+        body: dict[str, Any],
+        take: Callable[[dict[str, Any]], None],
+        count: Callable[[], int],
+    ) -> None:
+        """Ask all, take each answer, return as soon as `count` reaches the quorum."""
+        asked = {
+            line.submit(notary.ask, path, body): notary for line, notary in zip(self._lines, self.notaries, strict=True)
+        }
+        problems: list[Problem] = []
+        try:
+            for done in _as_answered(list(asked)):
+                problem = _taken(done, asked[done].name, take)
+                if problem is not None:
+                    problems.append(problem)
+                if count() >= self._committee.quorum:
+                    return
+        except TimeoutError:
+            problems.append(Unavailable("NOTARY_SLOW", f"no answer within {PATIENCE_SECONDS:.0f} s"))
+        finally:
+            _cancel(asked)
+        raise self._short(wanted, count(), problems)
+
+    def _short(self, wanted: str, have: int, problems: list[Problem]) -> Problem:
+        refusals = [problem for problem in problems if isinstance(problem, Refused)]
+        if len(refusals) > len(self._committee.members) - self._committee.quorum:
+            # A quorum can no longer be reached, whoever returns; most say why, so that one liar does not choose.
+            codes = [problem.code for problem in refusals]
+            return max(refusals, key=lambda problem: codes.count(problem.code))
+        missing = self._committee.quorum - have
+        return Unavailable(
+            "WAITING",
+            f"waiting for {missing} more {wanted}{'s' if missing > 1 else ''} "
+            f"({have} of {self._committee.quorum} given)",
+            where="; ".join(str(problem) for problem in problems)[:500],
+            cure="It goes on by itself as soon as another notary answers.",
+        )
+
+
+def _as_answered(asked: list[Future[T]]) -> Iterator[Future[T]]:
+    """Each future once it is done, those that are done together in the order given. TimeoutError after the bound."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while asked:
+        done, _ = wait(asked, timeout=deadline - time.monotonic(), return_when=FIRST_COMPLETED)
+        if not done:
+            raise TimeoutError
+        yield from [future for future in asked if future in done]
+        asked = [future for future in asked if future not in done]
+
+
+def _taken(done: Future[dict[str, Any]], name: str, take: Callable[[dict[str, Any]], None]) -> Problem | None:
+    """Take one answer; what a notary refused comes back as it is, and nonsense counts as not having answered."""
+    try:
+        answer = done.result()
+    except Problem as refused:
+        return refused
+    try:
+        take(answer)
+    except Problem as problem:
+        return Unavailable("NOTARY_GARBAGE", f"{name} answered nonsense: {problem.what}")
+    return None
+
+
+def _cosign(notary: Notary, note: bytes, old_size: int, proof_from: Callable[[int], Iterable[bytes]]) -> list[bytes]:
+    size = old_size
+    for _attempt in range(2):
+        proof = b"".join(base64.b64encode(node) + b"\n" for node in proof_from(size))
+        try:
+            status, answer = notary.add_checkpoint(b"old %d\n" % size + proof + b"\n" + note)
+        except Unavailable:
+            return []  # too few cosignatures are noticed, and named, where they are counted
+        if status == httpx.codes.OK:
+            return answer.splitlines(keepends=True)[:MAX_LINES]
+        named = answer.strip()
+        if status != httpx.codes.CONFLICT or not named.isdigit() or len(named) > MAX_SIZE_DIGITS:
+            return []
+        size = int(named)
+    return []
+
+
+def locator(place: Place, *, chain: str = "origin") -> dict[str, Any]:
+    """Where a log stands, as the notaries' API takes it; `chain` is the name of the field that says on which one."""
+    return {
+        chain: caip2(place.chain_id),
+        "block": place.block,
+        "transaction_index": place.transaction_index,
+        "log_index": place.log_index,
+    }
+
+
+def _first(signatures: dict[int, Signature], count: int) -> dict[int, Signature]:
+    """Exactly `count` of them: more would only cost gas."""
+    return {index: signatures[index] for index in sorted(signatures)[:count]}
+
+
+def _threads(name: str) -> Executor:
+    return ThreadPoolExecutor(max_workers=THREADS_PER_NOTARY, thread_name_prefix=f"panel-{name}")
+
+
+def _cancel(asked: Iterable[Future[Any]]) -> None:
+    for future in asked:
+        future.cancel()
