@@ -16,11 +16,9 @@ from ledger.secp256k1 import Signature
 _HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
 
 
-def read_signature(answer: dict[str, Any], *, members: int) -> tuple[int, Signature]:
-    """The member index (from 0) and its signature. Errors: `Unavailable` NOTARY_GARBAGE."""
+def read_signature(answer: dict[str, Any]) -> tuple[int, Signature]:
+    """The member index it claims (from 0) and its signature. Errors: `Unavailable` NOTARY_GARBAGE."""
     index = _number(answer, "member", bits=8)
-    if index >= members:
-        raise _garbage("member is no member's index")
     try:
         return index, Signature.parse(_bytes(answer, "signature", 65))
     except Problem as problem:

@@ -115,7 +115,7 @@ class NotaryPanel:
             line.shutdown(wait=False, cancel_futures=True)
 
     def _signature(self, answer: dict[str, Any], digest: bytes) -> tuple[int, Signature]:
-        index, signature = read_signature(answer, members=len(self._committee.members))
+        index, signature = read_signature(answer)
         if self._committee.index_of(digest, signature) != index:
             raise Unavailable("NOTARY_GARBAGE", "the signature is another member's")
         return index, signature
