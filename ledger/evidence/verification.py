@@ -80,9 +80,7 @@ def verify_evidence(
     return Evidence(statement, signed, signed.digest)
 
 
-def verify_stretch(
-    signed: Sequence[SignedEvidence], *, device: Device, received_at: datetime
-) -> tuple[Evidence, ...]:
+def verify_stretch(signed: Sequence[SignedEvidence], *, device: Device, received_at: datetime) -> tuple[Evidence, ...]:
     """Believe consecutive statements of `device` whose earlier ones are not at hand, or refuse them.
 
     For an excerpt of the device's chain, such as one lot's recordings: what the first one follows stays unproven,
