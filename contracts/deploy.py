@@ -50,6 +50,7 @@ class _Site:
     chain_id: int
     genesis: bytes
     contracts: dict[str, bytes] = field(default_factory=dict)
+    first_block: int = 0
     last_block: int = 0
 
     def end(self) -> Chain:
@@ -135,6 +136,7 @@ class Deployment:
         if mined.contract is None:
             raise Refused("DEPLOY_FAILED", f"{name} has no address", where=site.plan.name)
         site.contracts[name] = mined.contract
+        site.first_block = site.first_block or mined.block
         site.last_block = mined.block
 
     def _call(self, site: _Site, name: str, function: str, *arguments: object) -> Mined:
@@ -161,6 +163,7 @@ def _manifest_of(site: _Site) -> ChainManifest:
         fork=site.plan.fork,
         trie="keeps_zero_leaves" if site.plan.trie == "keeps_zero_leaves" else "standard",
         finality_blocks=site.plan.finality_blocks,
+        first_block=site.first_block,
         checked_from=site.last_block + 1,
         contracts=dict(site.contracts),
     )

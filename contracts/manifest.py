@@ -34,8 +34,8 @@ class ChainManifest:
     """One chain: who it is, which rules its blocks follow, when they are final, and what stands on it.
 
     `finality_blocks`: a block is final when this many stand above it; 0 where blocks are never reorganised.
-    `trie`: how it keeps cleared slots (anvil keeps zero leaves). `checked_from`: the first block notaries re-execute;
-    the deployment ended before it.
+    `trie`: how it keeps cleared slots (anvil keeps zero leaves). `first_block`: where the deployment began; nothing of
+    ours stands below it. `checked_from`: the first block notaries re-execute; the deployment ended before it.
     """
 
     name: str
@@ -45,6 +45,7 @@ class ChainManifest:
     fork: str
     trie: Literal["standard", "keeps_zero_leaves"]
     finality_blocks: int
+    first_block: int
     checked_from: int
     contracts: dict[str, bytes]
 
@@ -141,6 +142,7 @@ def _dump_chain(chain: ChainManifest) -> dict[str, Any]:
         "fork": chain.fork,
         "trie": chain.trie,
         "finality_blocks": chain.finality_blocks,
+        "first_block": chain.first_block,
         "checked_from": chain.checked_from,
         "contracts": {name: f"0x{address.hex()}" for name, address in chain.contracts.items()},
     }
@@ -157,6 +159,7 @@ def _load_chain(value: dict[str, Any]) -> ChainManifest:
         fork=value["fork"],
         trie=value["trie"],
         finality_blocks=int(value["finality_blocks"]),
+        first_block=int(value["first_block"]),
         checked_from=int(value["checked_from"]),
         contracts={name: _bytes(address, 20) for name, address in value["contracts"].items()},
     )

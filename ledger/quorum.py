@@ -47,6 +47,11 @@ class Committee:
         """How many signatures a certificate needs."""
         return quorum(len(self.members))
 
+    @property
+    def blocking(self) -> int:
+        """How many make a quorum of the others impossible: n - t + 1."""
+        return len(self.members) - self.quorum + 1
+
     def index_of(self, digest: bytes, signature: Signature) -> int:
         """The member whose signature this is; `Refused` SIG_UNKNOWN when it is nobody's."""
         signer = recover(digest, signature)
@@ -54,8 +59,8 @@ class Committee:
             raise Refused("SIG_UNKNOWN", "the signature is not a member's", where=f"0x{signer.hex()}")
         return self.members.index(signer)
 
-    def check(self, epoch: int, digest: bytes, packed: bytes) -> tuple[int, ...]:
-        """Return the indices of the members that signed; refuse anything less than a quorum in strict form.
+    def check(self, epoch: int, digest: bytes, packed: bytes, *, needed: int | None = None) -> tuple[int, ...]:
+        """Return the indices of the members that signed; refuse less than a quorum, or than `needed`, in strict form.
 
         Errors: `Refused` SET_EPOCH, SIG_LENGTH, QUORUM, SIG_DUPLICATE_SIGNER, SIG_ORDER, SIG_UNKNOWN and those of
         `Signature`. The count is checked before any cryptography (attack row A20).
@@ -65,8 +70,9 @@ class Committee:
         count, rest = divmod(len(packed), PACKED_BYTES)
         if rest or count > len(self.members):
             raise Refused("SIG_LENGTH", f"{len(packed)} bytes are not one signature of {PACKED_BYTES} per member")
-        if count < self.quorum:
-            raise Refused("QUORUM", f"{count} of {self.quorum} signatures")
+        needed = self.quorum if needed is None else needed
+        if count < needed:
+            raise Refused("QUORUM", f"{count} of {needed} signatures")
         indices: list[int] = []
         for start in range(0, len(packed), PACKED_BYTES):
             index, signature = packed[start], Signature.parse(packed[start + 1 : start + PACKED_BYTES])

@@ -66,10 +66,34 @@ def check(epoch: uint64, digest: bytes32, signatures: Bytes[6600]) -> bool:
     @param signatures Packed signatures, strictly ordered by member index
     @return True; it never answers False
     """
+    self._check(epoch, digest, signatures, self.quorum)
+    return True
+
+
+@external
+@view
+def check_blocking(epoch: uint64, digest: bytes32, signatures: Bytes[6600]) -> bool:
+    """
+    @notice Reverts unless so many signed that the others are no quorum: n - t + 1
+    @param epoch The epoch the signatures are of
+    @param digest The EIP-712 digest
+    @param signatures Packed signatures, strictly ordered by member index
+    @return True; it never answers False
+    """
+    self._check(epoch, digest, signatures, len(self.members) - self.quorum + 1)
+    return True
+
+
+@internal
+@view
+def _check(epoch: uint64, digest: bytes32, signatures: Bytes[6600], needed: uint256):
+    """
+    @dev Different members of the epoch, in order, at least `needed` of them, each signature in strict form
+    """
     assert epoch == self.epoch, "Committee: wrong epoch"
     count: uint256 = len(signatures) // SIGNATURE_BYTES
     assert len(signatures) == count * SIGNATURE_BYTES, "Committee: signature length"
-    assert count >= self.quorum, "Committee: below quorum"
+    assert count >= needed, "Committee: below quorum"
     next_index: uint256 = 0
     for i: uint256 in range(count, bound=MAX_MEMBERS):
         at: uint256 = i * SIGNATURE_BYTES
@@ -84,4 +108,3 @@ def check(epoch: uint64, digest: bytes32, signatures: Bytes[6600]) -> bool:
         assert convert(s, uint256) <= HALF_ORDER, "Committee: malleable signature"
         # ecrecover answers the zero address for what it cannot recover, and no member is zero.
         assert ecrecover(digest, v, r, s) == self.members[index], "Committee: not this member's signature"
-    return True

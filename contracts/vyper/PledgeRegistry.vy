@@ -31,6 +31,12 @@ SECURED: constant(uint8) = 1
 DENIED: constant(uint8) = 2
 
 
+# A loan's id binds who lends on which terms against what: the holder who consents to it consents to no other lender.
+LOAN_TAG: constant(bytes32) = keccak256("pledgetrail/loan/v1")
+
+event LenderEnrolled:
+    lender: indexed(address)
+
 event LoanOpening:
     loan_id: indexed(bytes32)
     lender: indexed(address)
@@ -77,6 +83,7 @@ struct Request:
 GOODS_REGISTRY: immutable(Bytes[58])
 RECEIPT_REGISTRY: immutable(Bytes[58])
 
+lenders: public(HashMap[address, bool])
 loans: public(HashMap[bytes32, Loan])
 requests: HashMap[bytes32, Request]
 
@@ -95,16 +102,48 @@ def __init__(gateway: address, goods_registry: Bytes[58], receipt_registry: Byte
 
 
 @external
-def open_loan(loan_id: bytes32, receipt_id: bytes32, goods_key: bytes32, terms_digest: bytes32):
+def enrol_lender(lender: address):
     """
-    @notice A lender opens a loan; it asks for both securities at once
-    @param loan_id The loan's number, as a digest; the receipt's holder has consented to it
+    @notice Lets a lender open loans. A reservation costs others the goods for a while, so not everybody may ask for one
+    @param lender The lender's account
+    """
+    assert msg.sender == application.owner, "PledgeRegistry: not the owner"
+    assert lender != empty(address), "PledgeRegistry: no lender"
+    self.lenders[lender] = True
+    log LenderEnrolled(lender=lender)
+
+
+@external
+@view
+def loan_id(
+    lender: address, number: bytes32, receipt_id: bytes32, goods_key: bytes32, terms_digest: bytes32
+) -> bytes32:
+    """
+    @notice The id under which a lender's loan will stand, for the receipt's holder to consent to
+    @param lender Who lends
+    @param number The loan's number, as a digest
+    @param receipt_id The warehouse receipt to be frozen
+    @param goods_key The goods it stands for
+    @param terms_digest Digest of the terms
+    @return The loan's id
+    """
+    return self._loan_id(lender, number, receipt_id, goods_key, terms_digest)
+
+
+@external
+def open_loan(number: bytes32, receipt_id: bytes32, goods_key: bytes32, terms_digest: bytes32) -> bytes32:
+    """
+    @notice An enrolled lender opens a loan; it asks for both securities at once
+    @param number The loan's number, as a digest
     @param receipt_id The warehouse receipt to be frozen
     @param goods_key The goods it stands for
     @param terms_digest Digest of the terms, which stay off chain
+    @return The loan's id, to which the receipt's holder has consented
     """
+    assert self.lenders[msg.sender], "PledgeRegistry: not a lender"
+    assert number != empty(bytes32) and goods_key != empty(bytes32), "PledgeRegistry: incomplete"
+    loan_id: bytes32 = self._loan_id(msg.sender, number, receipt_id, goods_key, terms_digest)
     assert self.loans[loan_id].state == 0, "PledgeRegistry: loan exists"
-    assert loan_id != empty(bytes32) and goods_key != empty(bytes32), "PledgeRegistry: incomplete"
     self.loans[loan_id] = Loan(
         lender=msg.sender,
         receipt_id=receipt_id,
@@ -127,6 +166,7 @@ def open_loan(loan_id: bytes32, receipt_id: bytes32, goods_key: bytes32, terms_d
         goods_message=goods_message,
         receipt_message=receipt_message,
     )
+    return loan_id
 
 
 @external
@@ -166,6 +206,19 @@ def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[4096]) -> (byt
     else:
         self._released(request, answered)
     return application.RECEIVE, empty(bytes32)
+
+
+@internal
+@view
+def _loan_id(
+    lender: address, number: bytes32, receipt_id: bytes32, goods_key: bytes32, terms_digest: bytes32
+) -> bytes32:
+    """
+    @dev One ABI word each, under a tag, with this registry's own place: no two loans share an id
+    """
+    return keccak256(
+        abi_encode(LOAN_TAG, chain.id, self, lender, number, receipt_id, goods_key, terms_digest)
+    )
 
 
 @internal

@@ -109,7 +109,10 @@ def propose(m: message.Message):
     assert self._known(m.origin) and self._known(m.destination), "TransactionRegistry: unknown chain"
     assert m.origin.chain_id != m.destination.chain_id, "TransactionRegistry: one chain only"
     assert m.kind >= message.NOTICE and m.kind <= message.ACKNOWLEDGEMENT, "TransactionRegistry: kind"
-    assert convert(m.expiry, uint256) > block.timestamp, "TransactionRegistry: expired"
+    # No check of the expiry: it is time of the destination, where a message may have been committed before it. Refusing
+    # the record here would leave such a commit without its credential for ever.
+    # A call that leaves this chain could not be acknowledged to it: the acknowledgement is itself a message from here.
+    assert m.kind != message.CALL or m.origin.chain_id != chain.id, "TransactionRegistry: a call from this chain"
     self.transactions[id] = Transaction(
         state=PROPOSED,
         kind=m.kind,
@@ -156,17 +159,19 @@ def judge(v: attestation.Verdict, signatures: Bytes[6600]):
     """
     @notice Records the notaries' verdict over a commit and, when it closes a call, acknowledges it to its sender
     @param v The verdict: `same` closes, or marks committed where the application's call failed; `differs` disputes
-    @param signatures Packed signatures of a quorum over the verdict
+    @param signatures Packed signatures over the verdict: a quorum for `same`, n - t + 1 for `differs`
     """
     recorded: Transaction = self.transactions[v.id]
     assert recorded.state in [ATTESTED, COMMITTED], "TransactionRegistry: not attested"
     digest: bytes32 = attestation._verdict(chain.id, self, v)
-    assert staticcall ICommittee(COMMITTEE).check(v.epoch, digest, signatures)
     state: uint8 = CLOSED
     if v.verdict == attestation.DIFFERS:
+        # As many as make a quorum of `same` impossible.
+        assert staticcall ICommittee(COMMITTEE).check_blocking(v.epoch, digest, signatures)
         state = DISPUTED
     else:
         assert v.verdict == attestation.SAME, "TransactionRegistry: verdict"
+        assert staticcall ICommittee(COMMITTEE).check(v.epoch, digest, signatures)
         if not v.executed:
             assert recorded.state == ATTESTED, "TransactionRegistry: committed before"
             state = COMMITTED

@@ -30,6 +30,8 @@ def _root(leaf: bytes32, index: uint256, size: uint256, proof: DynArray[bytes32,
     @return The root
     """
     assert index < size, "merkle: index outside the tree"
+    # The inner walk is bounded by 32 steps: a larger tree would be walked otherwise than the Python twin walks it.
+    assert size <= 1 << MAX_DEPTH, "merkle: tree too large"
     fn: uint256 = index
     sn: uint256 = size - 1
     node: bytes32 = leaf

@@ -14,6 +14,7 @@ from contracts.manifest import ChainManifest, Manifest, Role
 from contracts.transactor import Mined
 from examples.demo.acts import Done, await_log, ensure, find
 from examples.demo.chains import Chains
+from ledger.collateral.identity import loan_id
 from ledger.ethereum.keccak import keccak256
 from ledger.secp256k1 import SigningKey
 
@@ -46,17 +47,16 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """A loan of the story: number, lender (a role of `accounts`), the receipt it is to be secured by."""
+    """A loan of the story: number, lender (a role of `accounts`), the receipt that secures it, terms in words."""
 
     number: str
     lender: str
     receipt: Receipt
     terms: str
 
-    @property
-    def id(self) -> bytes:
-        """Its id on the destination chain."""
-        return paper_id(self.number)
+
+def _digest_of(terms: str) -> bytes:
+    return keccak256(terms.encode())
 
 
 class Pledging:
@@ -90,51 +90,69 @@ class Pledging:
             receipt.grams,
         )
 
+    def id_of(self, loan: Loan) -> bytes:
+        """The loan's id on the destination chain: it binds lender and terms, and the holder consents to it."""
+        registry = self._chain(Role.DESTINATION).contract("PledgeRegistry")
+        return loan_id(
+            chain_id=self._chain(Role.DESTINATION).chain_id,
+            registry=registry.address,
+            lender=self._accounts[loan.lender].address,
+            number=paper_id(loan.number),
+            receipt_id=loan.receipt.id,
+            goods_key=self._goods_key,
+            terms_digest=_digest_of(loan.terms),
+        )
+
     def open(self, loan: Loan) -> Done:
-        """The holder consents to the loan, the lender opens it; returns the opening."""
-        topics = (loan.receipt.id, loan.id)
+        """The holder consents to the loan, the lender (enrolled before, where needed) opens it; returns the opening."""
+        lender = self._accounts[loan.lender].address
+        enrolled = ("PledgeRegistry", "LenderEnrolled", (lender,))
+        self._ensure(Role.DESTINATION, *enrolled, "deployer", "enrol_lender", lender)
+        topics = (loan.receipt.id, self.id_of(loan))
         self._ensure(Role.ORIGIN, "WarehouseReceipt", "PledgeConsented", topics, "holder", "consent", *topics)
         return self._ensure(
             Role.DESTINATION,
             "PledgeRegistry",
             "LoanOpening",
-            (loan.id,),
+            (self.id_of(loan),),
             loan.lender,
             "open_loan",
-            loan.id,
+            paper_id(loan.number),
             loan.receipt.id,
             self._goods_key,
-            keccak256(loan.terms.encode()),
+            _digest_of(loan.terms),
         )
 
     def repay(self, loan: Loan) -> Done:
         """The lender confirms repayment."""
-        topics = (loan.id,)
-        return self._ensure(Role.DESTINATION, "PledgeRegistry", "LoanRepaid", topics, loan.lender, "repay", loan.id)
+        loan_id_ = self.id_of(loan)
+        return self._ensure(
+            Role.DESTINATION, "PledgeRegistry", "LoanRepaid", (loan_id_,), loan.lender, "repay", loan_id_
+        )
 
     def reserved(self, loan: Loan) -> Done:
         """Wait until the goods key is reserved for the loan on the transaction chain."""
-        return self._await(Role.TRANSACTION, "GoodsRegistry", "GoodsReserved", self._goods_key, loan.id)
+        return self._await(Role.TRANSACTION, "GoodsRegistry", "GoodsReserved", self._goods_key, self.id_of(loan))
 
     def frozen(self, loan: Loan) -> Done:
         """Wait until the receipt is frozen on the origin chain."""
-        return self._await(Role.ORIGIN, "WarehouseReceipt", "ReceiptFrozen", loan.receipt.id, loan.id)
+        return self._await(Role.ORIGIN, "WarehouseReceipt", "ReceiptFrozen", loan.receipt.id, self.id_of(loan))
 
     def active(self, loan: Loan) -> Done:
         """Wait until the loan leaves `opening` with both securities closed."""
-        return self._await(Role.DESTINATION, "PledgeRegistry", "LoanActive", loan.id)
+        return self._await(Role.DESTINATION, "PledgeRegistry", "LoanActive", self.id_of(loan))
 
     def refused(self, loan: Loan) -> Done:
         """Wait until the loan is refused."""
-        return self._await(Role.DESTINATION, "PledgeRegistry", "LoanRefused", loan.id)
+        return self._await(Role.DESTINATION, "PledgeRegistry", "LoanRefused", self.id_of(loan))
 
     def released(self, loan: Loan) -> Done:
         """Wait until the repaid loan's securities are released and acknowledged."""
-        return self._await(Role.DESTINATION, "PledgeRegistry", "LoanReleased", loan.id)
+        return self._await(Role.DESTINATION, "PledgeRegistry", "LoanReleased", self.id_of(loan))
 
     def receipt_released(self, loan: Loan) -> Done:
         """Wait until the receipt is free again on the origin chain."""
-        return self._await(Role.ORIGIN, "WarehouseReceipt", "ReceiptReleased", loan.receipt.id, loan.id)
+        return self._await(Role.ORIGIN, "WarehouseReceipt", "ReceiptReleased", loan.receipt.id, self.id_of(loan))
 
     def closing(self, message_id: bytes) -> Done | None:
         """Where the credential of a message was closed on the transaction chain, if it was."""
@@ -144,7 +162,7 @@ class Pledging:
     def state(self, loan: Loan) -> int:
         """The loan's state on the destination chain, as `PledgeRegistry.vy` numbers it."""
         contract = self._chain(Role.DESTINATION).contract("PledgeRegistry")
-        return int(contract.read(self._chains.nodes[Role.DESTINATION], "loans", loan.id)[4])
+        return int(contract.read(self._chains.nodes[Role.DESTINATION], "loans", self.id_of(loan))[4])
 
     def _chain(self, role: Role) -> ChainManifest:
         return self._manifest.chain(role)

@@ -151,7 +151,9 @@ class Steps:
             frozen = self._pledging.frozen(first)
             self._record_done("frozen", frozen, id_=_hex(first.receipt.id), ms=took(), note=first.receipt.number)
             active = self._pledging.active(first)
-            self._record_done("pledged", active, id_=_hex(first.id), ms=took(), note=f"{first.number} active")
+            self._record_done(
+                "pledged", active, id_=_hex(self._pledging.id_of(first)), ms=took(), note=f"{first.number} active"
+            )
         with self._timed("lender B tries the same goods under another receipt") as took:
             self._enter_papers(second)
             self._pledging.issue(second.receipt)
@@ -160,17 +162,26 @@ class Steps:
             refused = self._pledging.refused(second)
             reason = _text(refused.fields["outcome"])
             held = reason == "goods already reserved" and self._pledging.state(second) == REFUSED_STATE
-            self._record_done("second_pledge_refused", refused, id_=_hex(second.id), ms=took(), held=held, note=reason)
+            self._record_done(
+                "second_pledge_refused",
+                refused,
+                id_=_hex(self._pledging.id_of(second)),
+                ms=took(),
+                held=held,
+                note=reason,
+            )
             self._pledging.receipt_released(second)
         with self._timed("repaying loan A") as took:
             done = self._pledging.repay(first)
             self._house.relay.nudge()
-            self._record_done("repaid", done, id_=_hex(first.id), ms=took(), note=first.number)
+            self._record_done("repaid", done, id_=_hex(self._pledging.id_of(first)), ms=took(), note=first.number)
         with self._timed("releasing the goods and the receipt") as took:
             self._pledging.receipt_released(first)
             done = self._pledging.released(first)
             held = self._pledging.state(first) == RELEASED_STATE
-            self._record_done("released", done, id_=_hex(first.id), ms=took(), held=held, note=first.receipt.number)
+            self._record_done(
+                "released", done, id_=_hex(self._pledging.id_of(first)), ms=took(), held=held, note=first.receipt.number
+            )
 
     def _enter_papers(self, loan: Loan) -> None:
         papers, receipt = self._house.ledger.papers, loan.receipt
@@ -186,7 +197,7 @@ class Steps:
         )
         papers.register_loan_document(
             LoanDocument(
-                loan_id=loan.id,
+                loan_id=self._pledging.id_of(loan),
                 number=loan.number,
                 lender=story.LENDER_NAMES[loan.lender],
                 receipt_id=receipt.id,

@@ -53,6 +53,17 @@ def test_any_quorum_in_order_is_accepted_by_both(world: World) -> None:
         assert contract_accepts(world, 1, DIGEST, signed(*members))
 
 
+def test_so_many_that_the_others_are_no_quorum_are_judged_alike(world: World) -> None:
+    assert COMMITTEE.blocking == 2
+    for members in ((0, 3), (1, 2, 3)):
+        assert COMMITTEE.check(1, DIGEST, signed(*members), needed=COMMITTEE.blocking) == members
+        assert world.read(Role.DESTINATION, "Committee", "check_blocking", 1, DIGEST, signed(*members))
+    with pytest.raises(Refused, match="QUORUM"):
+        COMMITTEE.check(1, DIGEST, signed(2), needed=COMMITTEE.blocking)
+    with pytest.raises(Refused, match="below quorum"):
+        world.read(Role.DESTINATION, "Committee", "check_blocking", 1, DIGEST, signed(2))
+
+
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "A01_a_high_s_twin": (lambda: signed(0, 1) + high_s(2), "SIG_MALLEABLE"),
     "A02_v_0": (lambda: signed(0, 1) + with_v(2, 0), "SIG_BAD_V"),

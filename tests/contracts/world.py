@@ -105,11 +105,15 @@ class World:
 
     def close(self, proposal: Proposal, commit: Mined, *, outcome: bytes, **changed: Any) -> Mined:
         """Record a message on the transaction chain up to a quorum's verdict over its commit."""
+        self.record(proposal)
+        return self.judge(self.verdict(proposal.message, commit, outcome=outcome, **changed))
+
+    def record(self, proposal: Proposal) -> None:
+        """Propose and attest a message on the transaction chain."""
         message = proposal.message
         self.send(Role.TRANSACTION, "TransactionRegistry", "propose", message.as_abi())
         certificate = as_abi(self.certify(message))
         self.send(Role.TRANSACTION, "TransactionRegistry", "attest", message.id, *certificate)
-        return self.judge(self.verdict(message, commit, outcome=outcome, **changed))
 
     def verdict(self, message: Message, commit: Mined, *, outcome: bytes, **changed: Any) -> Verdict:
         """An honest verdict, or one with some fields changed."""

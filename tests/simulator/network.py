@@ -92,14 +92,16 @@ class Network:
 
     def open_loan(self, name: bytes, goods: bytes) -> bytes:
         """A receipt is issued, its holder consents, a lender opens the loan; the loan's id."""
-        receipt, loan, goods_key = keccak256(b"receipt" + name), keccak256(b"loan" + name), keccak256(goods)
-        world = self.world
+        receipt, number, goods_key = keccak256(b"receipt" + name), keccak256(b"loan" + name), keccak256(goods)
+        world, terms = self.world, keccak256(b"terms")
+        opening = (number, receipt, goods_key, terms)
+        loan = bytes(world.read(Role.DESTINATION, "PledgeRegistry", "loan_id", LENDER.address, *opening))
         issued = (receipt, goods_key, HOLDER.address, 100)
         world.send(Role.ORIGIN, "WarehouseReceipt", "enrol_keeper", OWNER.address)
         world.send(Role.ORIGIN, "WarehouseReceipt", "issue", *issued)
         world.send(Role.ORIGIN, "WarehouseReceipt", "consent", receipt, loan, by=HOLDER)
-        opened = (loan, receipt, goods_key, keccak256(b"terms"))
-        world.send(Role.DESTINATION, "PledgeRegistry", "open_loan", *opened, by=LENDER)
+        world.send(Role.DESTINATION, "PledgeRegistry", "enrol_lender", LENDER.address)
+        world.send(Role.DESTINATION, "PledgeRegistry", "open_loan", *opening, by=LENDER)
         return loan
 
     # -- what stands on the chains -----------------------------------------------------------------------------------
