@@ -9,17 +9,36 @@ from __future__ import annotations
 
 import itertools
 import json
-import ssl
+import re
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, Protocol
 
-import httpx
-
 from ledger.errors import Refused, Unavailable
+from ledger.exchange import Exchange, Peer
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0  # for a whole exchange
+MAX_WORDS = 500  # of what a node says about an error, in characters
+REVERTED = 3  # the JSON-RPC error code of a call that the contract itself refused (geth, anvil, our embedded chain)
+
+_HTTP_OK = 200
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
+
+
+class NodeError(Refused):
+    """NODE_ERROR: the node answered a JSON-RPC error. `rpc_code`: the error's own code, None where it has none."""
+
+    def __init__(self, what: str, *, rpc_code: int | None, where: str = "") -> None:
+        super().__init__("NODE_ERROR", what, where=where)
+        self.rpc_code = rpc_code
+
+    @property
+    def is_revert(self) -> bool:
+        """Whether the contract refused the call; any other error is about the node or the account, and may pass.
+
+        Besu and older clients answer a revert under -32000, and say in words what it is.
+        """
+        return self.rpc_code == REVERTED or "execution reverted" in self.what.lower()
 
 
 class Node(Protocol):
@@ -33,7 +52,7 @@ class Node(Protocol):
     def request(self, method: str, *params: Any) -> Any:
         """Send one request and return its result.
 
-        Errors: `Unavailable` NODE_UNREACHABLE, NODE_GARBAGE; `Refused` NODE_ERROR when the node answers an error.
+        Errors: `Unavailable` NODE_UNREACHABLE, NODE_GARBAGE; `NodeError` when the node answers an error.
         """
         ...
 
@@ -48,8 +67,8 @@ class RpcNode:
     def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._url = url
         self._ids = itertools.count(1)
-        # trust_env: a proxy of the environment must never see, nor answer, what a notary asks its own node.
-        self._http = httpx.Client(timeout=timeout_seconds, trust_env=False, verify=_tls())
+        peer = Peer("the node", "NODE_UNREACHABLE", "NODE_GARBAGE", "Check that it runs and that the URL is right.")
+        self._http = Exchange(peer, seconds=timeout_seconds, max_bytes=MAX_REPLY_BYTES)
 
     @property
     def url(self) -> str:
@@ -70,32 +89,18 @@ class RpcNode:
         ]
         reply = self._exchange(requests[0] if len(requests) == 1 else requests)
         replies = reply if isinstance(reply, list) else [reply]
-        by_id = {item.get("id"): item for item in replies if isinstance(item, dict)}
+        by_id = {item["id"]: item for item in replies if isinstance(item, dict) and type(item.get("id")) is int}
         # Equal counts and a reply for each id: swapped, duplicated and missing answers are all caught here.
         if len(by_id) != len(requests) or len(replies) != len(requests):
             raise self._garbage("the replies do not match the requests")
         return [self._result(request, by_id.get(request["id"])) for request in requests]
 
     def _exchange(self, body: Any) -> Any:
+        reply = self._http.post(self._url, json.dumps(body, allow_nan=False).encode(), media_type="application/json")
+        if reply.status != _HTTP_OK:
+            raise self._garbage(f"HTTP status {reply.status}")
         try:
-            with self._http.stream("POST", self._url, json=body) as response:
-                received = bytearray()
-                for chunk in response.iter_bytes():
-                    received += chunk
-                    if len(received) > MAX_REPLY_BYTES:
-                        raise self._garbage(f"the reply is larger than {MAX_REPLY_BYTES} bytes")
-                status = response.status_code
-        except httpx.HTTPError as error:
-            raise Unavailable(
-                "NODE_UNREACHABLE",
-                f"the node did not answer: {type(error).__name__}",
-                where=self._url,
-                cure="Check that it runs and that the URL is right.",
-            ) from error
-        if status != httpx.codes.OK:
-            raise self._garbage(f"HTTP status {status}")
-        try:
-            return json.loads(received)
+            return json.loads(reply.body)
         except (ValueError, RecursionError) as error:
             raise self._garbage("the reply is not JSON") from error
 
@@ -103,31 +108,26 @@ class RpcNode:
         if not isinstance(reply, dict) or ("result" not in reply and "error" not in reply):
             raise self._garbage("a reply carries neither result nor error")
         if reply.get("error") is not None:
-            error = reply["error"]
-            message = error.get("message", "") if isinstance(error, dict) else str(error)
-            raise Refused("NODE_ERROR", f"{request['method']}: {message}", where=self._url)
+            raise self._error(request["method"], reply["error"])
         return reply.get("result")
 
+    def _error(self, method: str, error: Any) -> NodeError:
+        fields = error if isinstance(error, dict) else {"message": error}
+        # Half of a surrogate pair passes as JSON and can be written nowhere.
+        words = str(fields.get("message", ""))[:MAX_WORDS].encode("utf-8", errors="replace").decode()
+        code = fields.get("code")
+        return NodeError(f"{method}: {words}", rpc_code=code if type(code) is int else None, where=self._url)
+
     def _garbage(self, why: str) -> Unavailable:
-        return Unavailable(
-            "NODE_GARBAGE", f"the node's answer is unusable: {why}", where=self._url, cure="Use another endpoint."
-        )
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """The machine's certificates, read once: a client of its own would read them anew, tens of milliseconds each."""
-    return ssl.create_default_context()
+        return self._http.garbage(why, where=self._url)
 
 
 def quantity(value: Any, *, what: str = "quantity") -> int:
     """Decode a JSON-RPC quantity ("0x0", "0x1f"); anything else is `Unavailable` NODE_GARBAGE."""
-    if not isinstance(value, str) or not value.startswith("0x") or len(value) > 66:
+    # int() alone would take signs, spaces and underscores as well.
+    if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
         raise Unavailable("NODE_GARBAGE", f"{what} is not a quantity", where=repr(value)[:80])
-    try:
-        return int(value[2:], 16)
-    except ValueError:
-        raise Unavailable("NODE_GARBAGE", f"{what} is not a quantity", where=repr(value)[:80]) from None
+    return int(value, 16)
 
 
 def data(value: Any, *, what: str = "data", length: int | None = None) -> bytes:
@@ -136,6 +136,8 @@ def data(value: Any, *, what: str = "data", length: int | None = None) -> bytes:
         if not isinstance(value, str) or not value.startswith("0x"):
             raise ValueError
         decoded = bytes.fromhex(value[2:])
+        if len(value) != 2 + 2 * len(decoded):
+            raise ValueError  # it passes over spaces
     except ValueError:
         raise Unavailable("NODE_GARBAGE", f"{what} is not hex data", where=repr(value)[:80]) from None
     if length is not None and len(decoded) != length:

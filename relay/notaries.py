@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any, Protocol
-
-import httpx
 
 from ledger.canonical import parse_json
 from ledger.errors import Problem, Refused, Unavailable
+from ledger.exchange import Exchange, Peer
 
 TIMEOUT_SECONDS = 60.0  # a verdict may first have to re-execute blocks
-CONNECT_SECONDS = 5.0
 MAX_REPLY_BYTES = 1024 * 1024
+
+_HTTP_OK = 200
 
 
 class Notary(Protocol):
@@ -34,10 +33,10 @@ class Notary(Protocol):
 class HttpNotary:
     """A notary behind a URL. What it answers is bounded in size and time, and typed; it is not yet believed."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._name, self._url = name, url.rstrip("/")
-        timeout = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
-        self._http = httpx.Client(timeout=timeout, trust_env=False)
+        peer = Peer(name, "NOTARY_UNREACHABLE", "NOTARY_GARBAGE", "Start it with `pledgetrail notary run`.")
+        self._http = Exchange(peer, seconds=timeout_seconds, max_bytes=MAX_REPLY_BYTES)
 
     @property
     def name(self) -> str:
@@ -51,7 +50,7 @@ class HttpNotary:
             raise self._garbage(problem.what) from problem
         if not isinstance(answer, dict):
             raise self._garbage("no JSON object")
-        if status != httpx.codes.OK:
+        if status != _HTTP_OK:
             raise _problem(answer, self._name, status)
         return answer
 
@@ -63,27 +62,11 @@ class HttpNotary:
         self._http.close()
 
     def _post(self, path: str, body: bytes, media_type: str) -> tuple[int, bytes]:
-        received, deadline = bytearray(), time.monotonic() + TIMEOUT_SECONDS
-        try:
-            headers = {"Content-Type": media_type}
-            with self._http.stream("POST", f"{self._url}{path}", content=body, headers=headers) as response:
-                for chunk in response.iter_bytes():
-                    received += chunk
-                    if len(received) > MAX_REPLY_BYTES:
-                        raise self._garbage(f"more than {MAX_REPLY_BYTES} bytes")
-                    if time.monotonic() > deadline:
-                        raise self._garbage(f"a byte at a time for {TIMEOUT_SECONDS:.0f} s")
-                return response.status_code, bytes(received)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise Unavailable(
-                "NOTARY_UNREACHABLE",
-                f"{self._name} does not answer: {type(error).__name__}",
-                where=self._url,
-                cure="Start it with `pledgetrail notary run`.",
-            ) from error
+        reply = self._http.post(f"{self._url}{path}", body, media_type=media_type)
+        return reply.status, reply.body
 
     def _garbage(self, why: str) -> Unavailable:
-        return Unavailable("NOTARY_GARBAGE", f"{self._name} answered nonsense: {why}", where=self._url)
+        return self._http.garbage(why, where=self._url)
 
 
 def _problem(answer: dict[str, Any], name: str, status: int) -> Problem:

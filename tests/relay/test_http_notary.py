@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ledger.errors import Refused, Unavailable
@@ -90,6 +91,20 @@ def test_one_that_is_not_there_is_named(notary: HttpNotary) -> None:
         assert caught.value.code == "NOTARY_UNREACHABLE"
         assert caught.value.what.startswith("notary 2 does not answer")
     gone.close()
+
+
+def test_one_that_drips_holds_nobody_beyond_the_deadline(notary: HttpNotary) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        for _ in range(300):
+            yield b" "
+            await asyncio.sleep(0.02)
+        yield b"{}"
+
+    hurried = HttpNotary("notary 1", notary._url, timeout_seconds=0.3)
+    with refused("NOTARY_UNREACHABLE"):
+        ask(hurried, lambda: StreamingResponse(slowly()))
+    assert ask(hurried, lambda: JSONResponse({"member": 1})) == {"member": 1}
+    hurried.close()
 
 
 def test_a_witness_answers_status_and_bytes(notary: HttpNotary) -> None:

@@ -1,0 +1,166 @@
+"""One HTTP exchange with a program that is not believed: bounded as a whole, in bytes and in seconds.
+
+httpx bounds each read of the socket alone, so that a server which drips one byte a minute would hold its caller for
+ever. Here every wait, for headers as for the body, is cut to what is left until one deadline.
+
+May never happen here: a wait beyond the deadline, a reply beyond the bound in memory, an error that is not typed.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import httpcore
+import httpx
+
+from ledger.errors import Unavailable
+
+CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Whom an exchange is with, as its errors name it: in words, by code, and what to do about it."""
+
+    name: str
+    unreachable: str
+    garbage: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """HTTP status and body, as they came."""
+
+    status: int
+    body: bytes
+
+
+class Exchange:
+    """Exchanges with one peer over kept-alive connections; safe to share between threads.
+
+    Errors of `post` and `get`: `Unavailable` with the peer's `unreachable` (no whole answer within `seconds`, or no
+    URL at all) or `garbage` (more than `max_bytes`, or an encoding nobody asked for).
+    """
+
+    def __init__(self, peer: Peer, *, seconds: float, max_bytes: int, connect_seconds: float = CONNECT_SECONDS) -> None:
+        self._peer, self._seconds, self._max_bytes = peer, seconds, max_bytes
+        self._deadline = _Deadline()
+        # trust_env: a proxy of the environment must never see, nor answer, what is asked here.
+        self._http = httpx.Client(
+            transport=_Transport(self._deadline),
+            timeout=httpx.Timeout(seconds, connect=min(connect_seconds, seconds)),
+            trust_env=False,
+            headers={"Accept-Encoding": "identity"},
+        )
+
+    def post(self, url: str, body: bytes, *, media_type: str) -> Reply:
+        """Send a body; the reply, whatever its status."""
+        return self._exchange("POST", url, content=body, headers={"Content-Type": media_type})
+
+    def get(self, url: str) -> Reply:
+        """Ask for a resource; the reply, whatever its status."""
+        return self._exchange("GET", url)
+
+    def close(self) -> None:
+        """Close the connections. May be called twice."""
+        self._http.close()
+
+    def garbage(self, why: str, *, where: str) -> Unavailable:
+        """The error for an answer that is of no use."""
+        what = f"{self._peer.name} answered nonsense: {why}"
+        return Unavailable(self._peer.garbage, what, where=where, cure="Use another one.")
+
+    def _exchange(self, method: str, url: str, **sent: Any) -> Reply:
+        received = bytearray()
+        self._deadline.begin(self._seconds)
+        try:
+            with self._http.stream(method, url, **sent) as response:
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise self.garbage("an encoding that was not asked for", where=url)
+                for chunk in response.iter_raw():
+                    received += chunk
+                    if len(received) > self._max_bytes:
+                        raise self.garbage(f"more than {self._max_bytes} bytes", where=url)
+                return Reply(response.status_code, bytes(received))
+        # UnicodeError: a host name that cannot be written; ValueError is its base, and of no other origin here.
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
+            what = f"{self._peer.name} does not answer: {type(error).__name__}"
+            raise Unavailable(self._peer.unreachable, what, where=url, cure=self._peer.cure) from error
+
+
+class _Deadline(threading.local):
+    """When the exchange of the present thread must be over, in monotonic seconds."""
+
+    at = 0.0
+
+    def begin(self, seconds: float) -> None:
+        self.at = time.monotonic() + seconds
+
+    def cut(self, timeout: float | None) -> float:
+        """A timeout of one wait, cut to what is left."""
+        left = self.at - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout
+        return left if timeout is None else min(left, timeout)
+
+
+class _Transport(httpx.HTTPTransport):
+    """httpx's own transport, over sockets that know the deadline.
+
+    httpx has no way to hand a network backend in, so its pool's is replaced; a release that moves it fails loudly.
+    """
+
+    def __init__(self, deadline: _Deadline) -> None:
+        super().__init__(verify=_tls(), trust_env=False)
+        self._pool._network_backend = _Backend(self._pool._network_backend, deadline)
+
+
+class _Backend(httpcore.NetworkBackend):
+    def __init__(self, inner: httpcore.NetworkBackend, deadline: _Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        stream = self._inner.connect_tcp(host, port, self._deadline.cut(timeout), local_address, socket_options)
+        return _Stream(stream, self._deadline)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, self._deadline.cut(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, self._deadline.cut(timeout))
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, self._deadline.cut(timeout)), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """The machine's certificates, read once: a client of its own would read them anew, tens of milliseconds each."""
+    return ssl.create_default_context()
