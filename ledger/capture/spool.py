@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from ledger.durable_file import UNFINISHED, write_whole
 from ledger.errors import BadInput, Problem, Unavailable, WrongUse
 from ledger.evidence import SignedEvidence, read_envelope, read_statement
 from ledger.segment_body import SegmentBody, read_segment_body, write_segment_body
@@ -37,7 +38,7 @@ class Spool:
         self._lock = _locked(folder)
         try:
             with _disk(folder):
-                for leftover in folder.glob("*.part"):
+                for leftover in folder.glob(f"*{UNFINISHED}"):
                     leftover.unlink()
             self._last = self._read_last()
             self._take_up_orphans()
@@ -74,7 +75,7 @@ class Spool:
                 cure="Bring the uplink back; nothing that was signed is given up.",
             )
         with _disk(self._folder):
-            _write(self._path(sequence), raw)
+            write_whole(self._path(sequence), raw)
         self._advance(body.evidence)
 
     def waiting(self) -> tuple[int, ...]:
@@ -102,7 +103,7 @@ class Spool:
 
     def _advance(self, signed: SignedEvidence) -> None:
         with _disk(self._folder):
-            _write(self._folder / LAST_FILE, signed.envelope())
+            write_whole(self._folder / LAST_FILE, signed.envelope())
         self._last = signed
 
     def _read_last(self) -> SignedEvidence | None:
@@ -138,21 +139,6 @@ def _locked(folder: Path) -> int:
             cure="Stop the other process, or give this device a folder of its own.",
         ) from error
     return descriptor
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The file has its new content whole or its old content; after a return it survives a power cut."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @contextmanager

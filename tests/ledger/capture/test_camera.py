@@ -85,7 +85,7 @@ class TestCrashes:
     def test_no_number_is_ever_used_for_two_contents(
         self, tmp_path: Path, dies_at: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        receiver, write, steps = Receiver(), spool_module._write, iter(range(1, 100))
+        receiver, write, steps = Receiver(), spool_module.write_whole, iter(range(1, 100))
 
         def dies(path: Path, data: bytes) -> None:
             if next(steps) == dies_at:
@@ -93,7 +93,7 @@ class TestCrashes:
             write(path, data)
 
         with monkeypatch.context() as patch:
-            patch.setattr(spool_module, "_write", dies)
+            patch.setattr(spool_module, "write_whole", dies)
             with (
                 pytest.raises(KeyboardInterrupt),
                 Spool(tmp_path / "spool") as spool,
@@ -113,7 +113,7 @@ class TestCrashes:
     def test_a_segment_written_just_before_a_crash_keeps_its_number(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write = spool_module._write
+        write = spool_module.write_whole
 
         def dies(path: Path, data: bytes) -> None:
             if path.name == spool_module.LAST_FILE:
@@ -126,7 +126,7 @@ class TestCrashes:
             Spool(tmp_path / "spool") as spool,
             recording(tmp_path) as opened,
         ):
-            patch.setattr(spool_module, "_write", dies)
+            patch.setattr(spool_module, "write_whole", dies)
             camera(spool, Receiver()).film(opened, shot())
         receiver = Receiver()
         with Spool(tmp_path / "spool") as spool:
@@ -257,8 +257,8 @@ class TestSpool:
     def test_half_written_files_of_a_crash_are_cleared(self, tmp_path: Path) -> None:
         with Spool(tmp_path / "spool") as spool, recording(tmp_path) as opened:
             camera(spool, Receiver(problems=[DOWN])).film(opened, shot())
-        (tmp_path / "spool" / "0000000000000004.part").write_bytes(b"half")
+        (tmp_path / "spool" / "0000000000000004.segment.unfinished").write_bytes(b"half")
         with Spool(tmp_path / "spool") as spool:
             assert spool.waiting() == (1, 2, 3)
             assert spool.last is not None and read_statement(spool.last.statement_bytes).sequence == 3
-        assert not list((tmp_path / "spool").glob("*.part"))
+        assert not list((tmp_path / "spool").glob("*.unfinished"))
