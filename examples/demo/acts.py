@@ -24,10 +24,10 @@ class Done:
     fields: dict[str, object]
 
 
-def find(node: Node, chain: ChainManifest, contract: str, event: str, *topics: bytes) -> Done | None:
-    """The first log of an event with these indexed values; None when there is none yet."""
+def find(node: Node, chain: ChainManifest, contract: str, log_name: str, *topics: bytes) -> Done | None:
+    """The first log of this name with these indexed values; None when there is none yet."""
     bound = chain.contract(contract)
-    wanted = [f"0x{topic.hex()}" for topic in (log_topic(contract, event), *(t.rjust(32, b"\x00") for t in topics))]
+    wanted = [f"0x{topic.hex()}" for topic in (log_topic(contract, log_name), *(t.rjust(32, b"\x00") for t in topics))]
     query = {"fromBlock": "0x0", "toBlock": "latest", "address": f"0x{bound.address.hex()}", "topics": wanted}
     found = node.request("eth_getLogs", query)
     if not found:
@@ -50,15 +50,15 @@ def _done(node: Node, chain: ChainManifest, bound: Contract, reported: dict[str,
 
 
 def ensure(
-    node: Node, chain: ChainManifest, contract: str, event: str, topics: tuple[bytes, ...], act: Callable[[], Mined]
+    node: Node, chain: ChainManifest, contract: str, log_name: str, topics: tuple[bytes, ...], act: Callable[[], Mined]
 ) -> Done:
     """Return the act's log, acting first where there is none."""
-    found = find(node, chain, contract, event, *topics)
+    found = find(node, chain, contract, log_name, *topics)
     if found is None:
         act()
-        found = find(node, chain, contract, event, *topics)
+        found = find(node, chain, contract, log_name, *topics)
     if found is None:
-        raise Unavailable("ACT_NOT_SEEN", f"{contract}.{event} did not appear on {chain.name}")
+        raise Unavailable("ACT_NOT_SEEN", f"{contract}.{log_name} did not appear on {chain.name}")
     return found
 
 
@@ -66,17 +66,17 @@ def await_log(
     node: Node,
     chain: ChainManifest,
     contract: str,
-    event: str,
+    log_name: str,
     *topics: bytes,
     seconds: float,
     waiting: Callable[[], str],
 ) -> Done:
     """Wait for a log that others bring about. Errors: `Unavailable` STILL_WAITING, saying what the relay waits for."""
-    found = wait_for(lambda: find(node, chain, contract, event, *topics), seconds=seconds)
+    found = wait_for(lambda: find(node, chain, contract, log_name, *topics), seconds=seconds)
     if found is None:
         raise Unavailable(
             "STILL_WAITING",
-            f"{contract}.{event} has not happened on {chain.name} within {seconds:.0f} s: {waiting()}",
+            f"{contract}.{log_name} has not happened on {chain.name} within {seconds:.0f} s: {waiting()}",
             cure="Run the demo again with the same --data once the missing part is back.",
         )
     return found

@@ -27,7 +27,7 @@ def paper_id(number: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class WarehouseReceipt:
     """A warehouse receipt of the story: number, the keeper who issues it, quantity in grams."""
 
     number: str
@@ -51,7 +51,7 @@ class Loan:
 
     number: str
     lender: str
-    receipt: Receipt
+    receipt: WarehouseReceipt
     terms: str
 
 
@@ -73,7 +73,7 @@ class Pledging:
         self._chains, self._manifest, self._accounts = chains, manifest, accounts
         self._goods_key, self._waiting = goods_key, waiting
 
-    def issue(self, receipt: Receipt) -> Done:
+    def issue(self, receipt: WarehouseReceipt) -> Done:
         """The keeper issues the receipt to the holder (and is enrolled before, where needed)."""
         keeper, holder = self._accounts[receipt.keeper].address, self._accounts["holder"].address
         self._ensure(Role.ORIGIN, "WarehouseReceipt", "KeeperEnrolled", (keeper,), "deployer", "enrol_keeper", keeper)

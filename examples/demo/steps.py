@@ -287,10 +287,10 @@ class Steps:
             Row(step, held, id_, chain, place.block, _hex(place.transaction), place.gas_used, _round(ms))
         )
 
-    def _find(self, role: Role, contract: str, event: str, *topics: bytes) -> Done:
-        found = find(self._house.chains.nodes[role], self._house.manifest.chain(role), contract, event, *topics)
+    def _find(self, role: Role, contract: str, log_name: str, *topics: bytes) -> Done:
+        found = find(self._house.chains.nodes[role], self._house.manifest.chain(role), contract, log_name, *topics)
         if found is None:
-            raise self._still_waiting(f"{contract}.{event} is not on the chain")
+            raise self._still_waiting(f"{contract}.{log_name} is not on the chain")
         return found
 
     def _caip2(self, chain_id: int) -> str:

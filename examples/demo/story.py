@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from examples.demo.pledge import Loan, Receipt
+from examples.demo.pledge import Loan, WarehouseReceipt
 from ledger.canonical import JsonValue
 from ledger.epcis import build
 from ledger.gs1 import Identifier, check_digit, from_ais, lot, unit
@@ -59,8 +59,8 @@ STEPS = (
 SECONDS_PER_STEP = 6.0
 SECONDS_PER_SEGMENT = 2.0
 
-RECEIPT_ONE = Receipt("WR-2026-0117", "keeper_one", 120_000)
-RECEIPT_TWO = Receipt("WR-2026-0342", "keeper_two", 120_000)
+RECEIPT_ONE = WarehouseReceipt("WR-2026-0117", "keeper_one", 120_000)
+RECEIPT_TWO = WarehouseReceipt("WR-2026-0342", "keeper_two", 120_000)
 KEEPER_NAMES = {"keeper_one": "Bonded warehouse one", "keeper_two": "Bonded warehouse two"}
 LOAN_A = Loan("LN-A-0091", "lender_a", RECEIPT_ONE, "90 days, 70 % of value")
 LOAN_B = Loan("LN-B-0415", "lender_b", RECEIPT_TWO, "60 days, 65 % of value")
