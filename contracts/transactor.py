@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from eth_account import Account as EthAccount
 
-from contracts.node import Node, data, quantity
+from contracts.node import Node, NodeError, data, quantity
 from ledger.errors import Refused, Unavailable
 from ledger.ethereum.tx_receipt import Log
 from ledger.secp256k1 import SigningKey
@@ -44,17 +44,14 @@ class Mined:
 
 
 class Transactor:
-    """Sends as one account. `chain_id` is checked against the node's at construction.
-
-    Errors: `Refused` CHAIN_ID when the node serves another chain.
+    """Sends as one account. Before the first transaction `chain_id` is compared with the node's (E12): not before,
+    so that whoever pays on several chains can start while one of them is away.
     """
 
     def __init__(self, node: Node, key: SigningKey, *, chain_id: int) -> None:
         self.node, self.key, self.chain_id = node, key, chain_id
         self._lock = threading.Lock()
-        served = quantity(node.request("eth_chainId"), what="chain id")
-        if served != chain_id:
-            raise Refused("CHAIN_ID", f"the node serves chain {served}, not {chain_id}", where=node.url)
+        self._is_right_chain = False
 
     @property
     def address(self) -> bytes:
@@ -64,7 +61,8 @@ class Transactor:
     def send(self, to: bytes | None, call_data: bytes) -> Mined:
         """Simulate, send and wait. `to` None creates a contract.
 
-        Errors: `Refused` CALL_REVERTED (before paying), TX_FAILED (mined with status 0); `Unavailable` TX_NOT_MINED.
+        Errors: `Refused` CALL_REVERTED (the contract's no, before paying), TX_FAILED (mined with status 0), CHAIN_ID
+        (the node serves another chain), NODE_ERROR (the node's no); `Unavailable` TX_NOT_MINED, NODE_*.
         """
         return self.wait(self.submit(to, call_data))
 
@@ -75,6 +73,7 @@ class Transactor:
             call["to"] = f"0x{to.hex()}"
         # One at a time: the next nonce is known only when the node holds the previous transaction.
         with self._lock, _well_formed(self.node):
+            self._require_chain()
             gas = self._estimate(call)
             nonce, base_fee = self.node.batch(
                 [
@@ -113,10 +112,20 @@ class Transactor:
         with _well_formed(self.node):
             return _mined(receipt, transaction, sent)
 
+    def _require_chain(self) -> None:
+        if self._is_right_chain:
+            return
+        served = quantity(self.node.request("eth_chainId"), what="chain id")
+        if served != self.chain_id:
+            raise Refused("CHAIN_ID", f"the node serves chain {served}, not {self.chain_id}", where=self.node.url)
+        self._is_right_chain = True
+
     def _estimate(self, call: dict[str, str]) -> int:
         try:
             return quantity(self.node.request("eth_estimateGas", call))
-        except Refused as error:
+        except NodeError as error:
+            if not error.is_revert:
+                raise  # rate limits, pruned states and empty accounts say nothing about the call
             raise Refused("CALL_REVERTED", error.what, where=call.get("to", "contract creation")) from error
 
 

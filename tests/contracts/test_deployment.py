@@ -14,9 +14,8 @@ from contracts.binding import creation_code
 from contracts.compiler import CONTRACTS, compile_all, source_digest
 from contracts.deploy import ChainPlan, Deployment, LogIdentity
 from contracts.manifest import FORMAT, Manifest, Role
-from contracts.transactor import Transactor
 from ledger.errors import BadInput, Problem, Refused
-from tests.contracts.world import CHAIN_IDS, COMMITTEE, OWNER, STRANGER, World
+from tests.contracts.world import COMMITTEE, OWNER, STRANGER, World
 
 
 def test_a_second_compilation_reads_the_cache(tmp_path: Path) -> None:
@@ -107,11 +106,6 @@ def test_three_different_chains_are_needed(world: World) -> None:
     log = LogIdentity("log.test", b"\x01" * 32, OWNER.address)
     with pytest.raises(Refused, match="CHAIN_ID"):
         Deployment(dict.fromkeys(Role, one), COMMITTEE, world.manifest.cosigners, log)
-
-
-def test_E12_an_account_refuses_a_node_of_another_chain(world: World) -> None:
-    with pytest.raises(Refused, match="serves chain 7101, not 7102"):
-        Transactor(world.nodes[Role.ORIGIN], OWNER, chain_id=CHAIN_IDS[Role.DESTINATION])
 
 
 def test_a_call_that_would_revert_is_refused_before_it_is_paid_for(world: World) -> None:
