@@ -22,3 +22,14 @@ check:
 
 lock:
 	@.ci/lock
+
+# Slow tiers and figures, not part of `make test`.
+.PHONY: bench-demo guard-kill
+bench-demo:
+	@.ci/setup dev
+	@.venv/bin/python -m tests.benchmarks.demo
+
+# make guard-kill MODULE=ledger/quorum.py TESTS="tests/ledger/test_quorum.py"
+guard-kill:
+	@.ci/setup dev
+	@.venv/bin/python -m tests.guard_kill $(MODULE) $(TESTS)
