@@ -7,7 +7,7 @@ May never happen here: a decision about trying again (that is `relay.retry`), or
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple
 
 from contracts.binding import Contract
@@ -26,6 +26,18 @@ class Carrier:
         self._chain = manifest.chain(Role.TRANSACTION)
         self._registry = self._chain.contract("TransactionRegistry")
         self._certificates: dict[bytes, Certificate] = {}
+
+    def pays_on(self, journey: Journey, step: Step) -> int:
+        """The chain, by id, whose answer a step waits for."""
+        if step in (Step.COMMIT, Step.REDELIVER):
+            return journey.proposal.message.destination.chain_id
+        return self._chain.chain_id
+
+    def prune(self, is_wanted: Callable[[bytes], bool]) -> None:
+        """Drop the certificates of messages that nobody carries any more."""
+        for message_id in list(self._certificates):
+            if not is_wanted(message_id):
+                self._certificates.pop(message_id, None)
 
     def take(self, journey: Journey, step: Step) -> None:
         """Take one step. Errors: those of `NotaryPanel` and of `Transactor.send`."""

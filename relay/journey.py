@@ -99,10 +99,8 @@ class Journey:
         if self.is_over:
             return ()
         steps: list[Step] = []
-        if self.proposed is None:
-            steps.append(Step.PROPOSE)
-        elif self.attested is None:
-            steps.append(Step.ATTEST)
+        if self.attested is None:  # what is attested has been proposed, even where that log was not kept
+            steps.append(Step.PROPOSE if self.proposed is None else Step.ATTEST)
         if self.commit is None:
             steps.append(Step.COMMIT)
             return tuple(steps)
@@ -123,16 +121,20 @@ class Journey:
                 self.set_aside.pop(step, None)
 
     def forget(self, chain_id: int, above: int) -> bool:
-        """A chain left its blocks above `above` behind; return whether the message itself is gone with them."""
+        """A chain left its blocks above `above` behind; return whether a step was lost with them."""
         kept = [seen for seen in self.logs if not is_left_behind(seen.place, chain_id, above)]
-        if len(kept) < len(self.logs):
+        is_undone = len(kept) < len(self.logs)
+        if is_undone:
             self.proposed = self.attested = self.commit = self.judged = None
             self.executed, self.judged_state = False, 0
             self.outcome = self.credential = bytes(32)
             for seen in kept:
                 self._fold(seen)
             self.logs = kept
-        return is_left_behind(self.origin, chain_id, above)
+            # What was said of any step may have rested on what is gone: a judgement on its commit, above all.
+            self.waiting.clear()
+            self.set_aside.clear()
+        return is_undone
 
     def explain(self) -> str:
         """One sentence: where it is, and what it waits for."""

@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 75.0  # for all notaries together, where one has many questio
 GRACE_SECONDS = 2.0  # for the other cosigners, once a quorum has cosigned
 MAX_LINES = 8  # signature lines of one notary: one for each key it may hold
 MAX_SIZE_DIGITS = 19
-THREADS_PER_NOTARY = 8  # as many as the relay takes steps at once
+THREADS_PER_NOTARY = 24  # as many as the relay takes steps at once, on its three chains together
 
 T = TypeVar("T")
 

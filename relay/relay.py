@@ -24,10 +24,10 @@ from relay.carrier import Carrier
 from relay.docket import Docket
 from relay.journey import Journey, Step
 from relay.panel import NotaryPanel
-from relay.retry import SetAside, decide, wait_after
+from relay.retry import SetAside, decide, is_refusal, wait_after
 from relay.watcher import Place, Rewound, SeenBlock, Watcher
 
-STEPS_AT_ONCE = 8
+STEPS_AT_ONCE = 8  # on each chain that is paid on
 IDLE_SECONDS = 0.02
 LONGEST_IDLE_SECONDS = 0.5
 
@@ -75,12 +75,17 @@ class Relay:
     ) -> None:
         self.manifest, self.panel = manifest, panel
         self._carrier = Carrier(manifest, transactors, panel)
-        self._sinks, self._agenda = tuple(sinks), Agenda(clock)
-        self._watchers = [Watcher(transactors[chain.chain_id].node, chain) for chain in manifest.chains]
+        self._sinks = tuple(sinks)
+        self._reading: Agenda[int] = Agenda(clock)
+        self._agenda: Agenda[tuple[bytes, Step]] = Agenda(clock)
+        self._watchers = [
+            Watcher(transactors[chain.chain_id].node, chain, first_block=chain.first_block) for chain in manifest.chains
+        ]
         self._docket = Docket(manifest)
         self._troubles: dict[int, Problem] = {}
         self._readers = executor or ThreadPoolExecutor(len(self._watchers), thread_name_prefix="relay-reader")
-        self._pool = executor or ThreadPoolExecutor(STEPS_AT_ONCE, thread_name_prefix="relay")
+        # A pool for each chain that is paid on: one that accepts and does not mine holds up nobody else's steps.
+        self._pools = {chain.chain_id: executor or _steps(chain.name) for chain in manifest.chains}
         self._lock = threading.RLock()  # over journeys and sinks; never held while anybody is asked anything
         self._changed, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -129,7 +134,7 @@ class Relay:
         self._changed.set()
         if self._thread is not None:
             self._thread.join()
-        for pool in (self._readers, self._pool):
+        for pool in (self._readers, *self._pools.values()):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def step(self) -> Progress:
@@ -141,18 +146,18 @@ class Relay:
             return Progress.STOP
         self._changed.clear()  # first: what happens during this step is looked at in the next one
         for watcher in self._watchers:
-            self._agenda.begin(self._readers, watcher.chain.chain_id, partial(self._read, watcher))
+            self._reading.begin(self._readers, watcher.chain.chain_id, partial(self._read, watcher))
         with self._lock:
+            live = {journey.id: journey for journey in self._docket.live()}
             wanted = [
                 (journey, step)
-                for journey in self._docket.live()
+                for journey in live.values()
                 for step in journey.open_steps()
                 if step not in journey.set_aside
             ]
-        started = [
-            self._agenda.begin(self._pool, (journey.id, step), partial(self._take, journey, step))
-            for journey, step in wanted
-        ]
+        self._agenda.prune(lambda key: key[0] in live)
+        self._carrier.prune(lambda message_id: message_id in live)
+        started = [self._begin(journey, step) for journey, step in wanted]
         return Progress.CONTINUE if any(started) or self._changed.is_set() else Progress.IDLE
 
     @contextmanager
@@ -180,6 +185,10 @@ class Relay:
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 
+    def _begin(self, journey: Journey, step: Step) -> bool:
+        pool = self._pools[self._carrier.pays_on(journey, step)]
+        return self._agenda.begin(pool, (journey.id, step), partial(self._take, journey, step))
+
     def _read(self, watcher: Watcher) -> bool:
         """Fold what is new on one chain; whether there was anything."""
         chain_id = watcher.chain.chain_id
@@ -191,10 +200,10 @@ class Relay:
                     self._fold(news)
         except Exception as error:  # noqa: BLE001 - whatever a node can make us raise, the other chains go on
             self._troubles[chain_id] = _problem_of(error)
-            self._agenda.hold(chain_id, wait_after(self._agenda.failed(chain_id)))
+            self._reading.hold(chain_id, wait_after(self._reading.failed(chain_id).failures))
         else:
             self._troubles.pop(chain_id, None)
-            self._agenda.succeeded(chain_id)
+            self._reading.succeeded(chain_id)
         if progressed:
             self._changed.set()
         return progressed
@@ -203,7 +212,12 @@ class Relay:
         # Sinks first: one that fails is given the news again, and the docket must not have taken it twice.
         for sink in self._sinks:
             sink.rewind(news) if isinstance(news, Rewound) else sink.take(news)
-        self._docket.rewind(news) if isinstance(news, Rewound) else self._docket.take(news)
+        if isinstance(news, SeenBlock):
+            self._docket.take(news)
+            return
+        for message_id in self._docket.rewind(news):
+            for step in Step:
+                self._agenda.undo((message_id, step))
 
     def _take(self, journey: Journey, step: Step) -> bool:
         started = time.monotonic()
@@ -221,7 +235,8 @@ class Relay:
         with self._lock:
             if self._agenda.attempt(key).sent and problem.code == "CALL_REVERTED":
                 problem = Unavailable("NOT_FINAL", f"{step} was sent, and waits until its block is final")
-            decision = decide(problem, self._agenda.failed(key))
+            attempt = self._agenda.failed(key, refused=is_refusal(problem))
+            decision = decide(problem, failures=attempt.failures, refusals=attempt.refusals)
             journey.waiting.pop(step, None)
             if step not in journey.open_steps():
                 return  # somebody else took it meanwhile, and its log has been read
@@ -241,6 +256,10 @@ class Relay:
             self._agenda.succeeded(key)
             # The log that proves the step is usually read before the step could be taken again.
             self._agenda.hold(key, LONGEST_IDLE_SECONDS)
+
+
+def _steps(chain: str) -> Executor:
+    return ThreadPoolExecutor(STEPS_AT_ONCE, thread_name_prefix=f"relay-{chain}")
 
 
 def _problem_of(error: Exception) -> Problem:

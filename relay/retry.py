@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.errors import Problem, Unavailable
+from ledger.errors import Problem, Refused, Unavailable
 
 FIRST_WAIT_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 5.0
-# A revert may mean that another relay was faster: the chains are read again before each of these attempts.
-REVERTS_BEFORE_FATAL = 8
+# A no may pass as well: another relay was faster, a notary's node was behind. The chains are read again before each.
+REFUSALS_BEFORE_FATAL = 8
 
-# What a contract said no to, in simulation or mined.
-_REVERTS = frozenset({"CALL_REVERTED", "TX_FAILED"})
-# What a node said no to is about our account (its nonce, its fee, its funds), never about the message.
-_OF_THE_NODE = frozenset({"NODE_ERROR"})
+# What a node said no to is about our account (nonce, fee, funds) or about the node, never about the message.
+_OF_THE_NODE = frozenset({"NODE_ERROR", "CHAIN_ID"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +31,17 @@ class SetAside:
     """Trying again cannot help; a person has to look."""
 
 
-def decide(problem: Problem, attempt: int) -> Again | SetAside:
-    """What to do after the `attempt`-th failure (from 1) of one step."""
+def is_refusal(problem: Problem) -> bool:
+    """Whether somebody who can judge the message said no: a contract, or so many notaries that no quorum is left."""
+    return isinstance(problem, Refused) and problem.code not in _OF_THE_NODE
+
+
+def decide(problem: Problem, *, failures: int, refusals: int) -> Again | SetAside:
+    """What to do after a failure of one step: the `failures`-th in a row, the `refusals`-th that was one; from 1."""
     transient = isinstance(problem, Unavailable) or problem.code in _OF_THE_NODE
-    if problem.code in _REVERTS:
-        transient = attempt < REVERTS_BEFORE_FATAL
-    return Again(wait_after(attempt)) if transient else SetAside()
+    if is_refusal(problem):
+        transient = refusals < REFUSALS_BEFORE_FATAL
+    return Again(wait_after(failures)) if transient else SetAside()
 
 
 def wait_after(attempt: int) -> float:

@@ -11,6 +11,7 @@ from contracts.manifest import Role
 from ledger.errors import Refused, Unavailable
 from ledger.ethereum.tx_receipt import Log
 from ledger.proposal import Message
+from relay import docket as folding
 from relay.docket import Docket
 from relay.journey import Journey, State, Step
 from relay.watcher import Rewound, SeenBlock, Watcher
@@ -310,3 +311,58 @@ def test_journeys_do_not_mix() -> None:
     chains.add(THERE, committed(message(1)))
     chains.read()
     assert [journey.state for journey in chains.docket.journeys.values()] == [State.SENT, State.COMMITTED]
+
+
+def test_an_attested_message_is_not_proposed_again() -> None:
+    chains = Chains()
+    chains.add(HERE, sent(MESSAGE))
+    chains.add(RECORD, attested(MESSAGE))
+    chains.read()
+    assert chains.journey().open_steps() == (Step.COMMIT,)
+
+
+def test_proposals_of_strangers_are_kept_in_a_bounded_number_and_the_oldest_goes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(folding, "MAX_UNCLAIMED_PROPOSALS", 3)
+    chains = Chains()
+    for sequence in range(100, 110):
+        chains.add(RECORD, proposed(message(sequence)))
+    chains.add(RECORD, proposed(MESSAGE))
+    # What a quorum let through is never dropped for a stranger's sake.
+    chains.add(THERE, *(committed(message(sequence)) for sequence in range(100, 105)))
+    chains.read(RECORD, THERE)
+    kept = [message(108).id, message(109).id, MESSAGE.id]
+    assert list(chains.docket._unclaimed_proposals) == kept
+    assert len(chains.docket._unclaimed) == 5
+    chains.add(HERE, sent(MESSAGE), sent(message(100)))
+    chains.read(HERE)
+    assert (chains.journey().state, chains.journey(message(100)).state) == (State.PROPOSED, State.COMMITTED)
+    assert list(chains.docket._unclaimed_proposals) == kept[:2]
+
+
+def test_what_no_message_can_claim_is_not_kept_after_a_reorganisation() -> None:
+    chains = Chains()
+    chains.add(RECORD, proposed(MESSAGE))
+    chains.add(THERE, committed(message(9)))
+    chains.read(RECORD, THERE)
+    for role in (RECORD, THERE):
+        chains.nodes[role].reorganise(0)
+        chains.add(role)
+        chains.read(role)
+    assert (chains.docket._unclaimed, chains.docket._unclaimed_proposals) == ({}, {})
+
+
+def test_a_rewind_names_the_messages_that_lost_a_step_and_frees_what_was_set_aside() -> None:
+    chains = Chains()
+    for sequence in (1, 2):
+        chains.add(HERE, sent(message(sequence)))
+        chains.add(RECORD, proposed(message(sequence)))
+    block = chains.add(THERE, committed(message(1)))
+    chains.read()
+    kept = Refused("LANE", "not open")
+    for sequence in (1, 2):
+        chains.journey(message(sequence)).set_aside[Step.ATTEST] = kept
+    undone = chains.docket.rewind(Rewound(MANIFEST.chain(THERE).chain_id, block - 1))
+    assert undone == {message(1).id}
+    assert [chains.journey(message(sequence)).set_aside for sequence in (1, 2)] == [{}, {Step.ATTEST: kept}]

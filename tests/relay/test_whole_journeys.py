@@ -9,14 +9,17 @@ from dataclasses import replace
 import pytest
 
 from contracts.manifest import Role
+from contracts.node import NodeError
 from contracts.transactor import Transactor
 from ledger.attestation import DIFFERS
 from ledger.errors import Refused
 from ledger.ethereum.keccak import keccak256
+from relay import relay as running
 from relay.answers import read_verdict
 from relay.journey import State, Step
 from relay.panel import NotaryPanel
-from relay.relay import Progress, Relay, places
+from relay.relay import BlockSink, Progress, Relay, places
+from relay.retry import REFUSALS_BEFORE_FATAL
 from relay.watcher import Rewound, SeenBlock
 from tests.contracts.world import HOLDER, OWNER, STRANGER, word
 from tests.simulator.inline import Killed
@@ -127,6 +130,18 @@ def test_what_a_quorum_refuses_is_set_aside_with_their_reason_until_a_person_ret
     assert network.effects(message.id) == ONCE
 
 
+def test_a_refusal_that_passes_sets_nothing_aside(network: Network) -> None:
+    for notary in network.notaries[:2]:
+        notary.refuses = Refused("LANE", "opened, and not final yet", where="lane")
+    message = network.carry_anchor().message
+    relay = network.relay()
+    network.run(relay, until=lambda: len(network.notaries[0].asked) > 3)
+    for notary in network.notaries:
+        notary.refuses = None
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert (relay.journeys[message.id].set_aside, network.effects(message.id)) == ({}, ONCE)
+
+
 def test_a_quorum_that_finds_a_difference_disputes(network: Network) -> None:
     def differ(answer: Answer) -> Answer:
         if "verdict" not in answer:
@@ -159,6 +174,14 @@ POINTS = {
         ("before_the_answer_to", "read", "kill_after", RECEIPT),
     )
 }
+
+
+class Nobody:
+    """A reader that does not care."""
+
+    def take(self, block: SeenBlock) -> None: ...
+
+    def rewind(self, rewound: Rewound) -> None: ...
 
 
 def trouble_of(relay: Relay) -> str | None:
@@ -275,6 +298,92 @@ def test_a_destination_that_leaves_the_commit_behind_is_delivered_to_again_and_o
     network.run(relay, until=lambda: is_over(relay, message.id))
     assert network.effects(message.id) == ONCE
     assert relay.journeys[message.id].commit == commit
+
+
+def test_a_judgement_that_was_set_aside_is_taken_up_when_its_commit_is_left_behind(network: Network) -> None:
+    def refuse(answer: Answer) -> Answer:
+        if "verdict" in answer:
+            raise Refused("PROOF_ABSENT", "no such log in this block")
+        return answer
+
+    message = network.carry_anchor().message
+    relay = network.relay()
+    for notary in network.notaries:
+        notary.twist = refuse
+    network.run(relay, until=lambda: message.id in relay.journeys and bool(relay.journeys[message.id].set_aside))
+    journey = relay.journeys[message.id]
+    assert set(journey.set_aside) == {Step.JUDGE}
+    assert journey.commit is not None
+    network.node(Role.DESTINATION).forked_above = journey.commit.block - 1
+    network.run(relay, until=lambda: journey.commit is None)
+    assert (journey.set_aside, relay._agenda.attempt((message.id, Step.COMMIT)).sent) == ({}, False)
+    network.node(Role.DESTINATION).forked_above = None
+    for notary in network.notaries:
+        notary.twist = lambda answer: answer
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert (journey.state, network.effects(message.id)) == (State.CLOSED, ONCE)
+
+
+def test_a_node_that_limits_its_rate_delays_and_sets_nothing_aside(network: Network) -> None:
+    def limited(_params: object, _honest: object) -> object:
+        raise NodeError("rate limited", rpc_code=-32005)
+
+    message = network.carry_anchor().message
+    relay = network.relay()
+    for role in (Role.DESTINATION, Role.TRANSACTION):
+        network.node(role).lies["eth_estimateGas"] = limited
+    network.settle(relay, steps=60)
+    journey = relay.journeys[message.id]
+    assert journey.set_aside == {}
+    assert {problem.code for problem in journey.waiting.values()} == {"NODE_ERROR"}
+    assert relay._agenda.attempt((message.id, Step.COMMIT)).failures > REFUSALS_BEFORE_FATAL
+    # What failed so often before has all its tries left when the contract says no once.
+    world_says_no = [NodeError("execution reverted: not now", rpc_code=3)]
+
+    def once(_params: object, honest: object) -> object:
+        if world_says_no:
+            raise world_says_no.pop()
+        return honest
+
+    network.node(Role.DESTINATION).lies["eth_estimateGas"] = once
+    network.node(Role.TRANSACTION).lies.clear()
+    network.run(relay, until=lambda: is_over(relay, message.id))
+    assert network.effects(message.id) == ONCE
+
+
+def test_a_transaction_chain_that_accepts_and_does_not_mine_holds_up_no_delivery(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "STEPS_AT_ONCE", 2)
+    mined = threading.Event()
+
+    def stalled(_params: object, honest: object) -> object:
+        mined.wait(60)
+        return honest
+
+    network.node(Role.TRANSACTION).lies[RECEIPT] = stalled
+    messages = {network.carry_anchor().message.id for _ in range(6)}
+    left, delivered = set(messages), threading.Event()
+
+    class Watching:
+        def take(self, block: SeenBlock) -> None:
+            for seen in block.logs:
+                if seen.decoded.name == "MessageCommitted":
+                    left.discard(seen.decoded.fields["id"])
+            if not left:
+                delivered.set()
+
+        def rewind(self, rewound: Rewound) -> None: ...
+
+    relay = threaded(network, Watching())
+    try:
+        relay.start()
+        assert delivered.wait(30)
+        assert not mined.is_set()
+    finally:
+        mined.set()
+        relay.stop()
+        relay.panel.close()
 
 
 def test_a_node_that_shows_blocks_late_delays_and_repeats_nothing(network: Network) -> None:
@@ -402,10 +511,39 @@ def test_a_reader_that_fails_is_given_the_block_again(network: Network) -> None:
     assert sink.taken == list(range(sink.taken[0], sink.taken[0] + len(sink.taken)))
 
 
+def threaded(network: Network, sink: BlockSink) -> Relay:
+    """A relay with threads of its own, which reads from where this test began."""
+    relay = connected(network, sink)
+    for watcher in relay._watchers:
+        watcher.next_block = network._from[watcher.chain.chain_id]
+    return relay
+
+
+def connected(network: Network, sink: BlockSink) -> Relay:
+    payers = {chain_id: Transactor(node, STRANGER, chain_id=chain_id) for chain_id, node in network.nodes.items()}
+    return Relay(network.manifest, payers, NotaryPanel(network.notaries, network.manifest.committee), [sink])
+
+
+def test_it_reads_from_the_deployments_first_block(network: Network) -> None:
+    firsts = [chain.first_block for chain in network.manifest.chains]
+    assert [position.next_block for position in connected(network, Nobody()).positions] == firsts
+    assert all(first > 0 for first in firsts)
+
+
+def test_what_is_over_is_not_held_in_memory(network: Network) -> None:
+    relay = network.relay()
+    messages = [network.carry_anchor().message for _ in range(3)]
+    network.run(relay, until=lambda: all(is_over(relay, message.id) for message in messages))
+    relay.step()
+    assert (len(relay._agenda), relay._carrier._certificates) == (0, {})
+    relay.retry(messages[0].id)
+    network.settle(relay, steps=3)
+    assert len(relay._agenda) == 0
+    assert all(network.effects(message.id) == ONCE for message in messages)
+
+
 def test_it_runs_in_threads_of_its_own_and_stops(network: Network) -> None:
     message = network.carry_anchor().message
-    payers = {chain_id: Transactor(node, STRANGER, chain_id=chain_id) for chain_id, node in network.nodes.items()}
-    panel = NotaryPanel(network.notaries, network.manifest.committee)
     closed = threading.Event()
 
     class Watching:
@@ -416,12 +554,12 @@ def test_it_runs_in_threads_of_its_own_and_stops(network: Network) -> None:
 
         def rewind(self, rewound: Rewound) -> None: ...
 
-    relay = Relay(network.manifest, payers, panel, [Watching()])
+    relay = threaded(network, Watching())
     relay.start()
     relay.nudge()
     assert closed.wait(60)
     relay.stop()
-    panel.close()
+    relay.panel.close()
     assert relay.step() is Progress.STOP
     assert network.effects(message.id) == ONCE
     assert relay.journeys[message.id].outcome in (word(b"mirrored"), word(b"older than the mirror"))
