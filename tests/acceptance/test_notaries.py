@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from relay.journey import Journey, State
-from relay.notaries import HttpNotary, NotaryPanel
+from relay.notaries import HttpNotary
+from relay.panel import NotaryPanel
 from relay.relay import Relay
 from tests.acceptance.program import PROGRAM, environment, until
 from tests.chains import Deployed, deployed_on_anvil
