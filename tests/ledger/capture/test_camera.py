@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger import durable_file
 from ledger.capture import spool as spool_module
 from ledger.capture.camera import Camera
 from ledger.capture.spool import Spool
@@ -85,7 +86,7 @@ class TestCrashes:
     def test_no_number_is_ever_used_for_two_contents(
         self, tmp_path: Path, dies_at: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        receiver, write, steps = Receiver(), spool_module.write_whole, iter(range(1, 100))
+        receiver, write, steps = Receiver(), durable_file.write_whole, iter(range(1, 100))
 
         def dies(path: Path, data: bytes) -> None:
             if next(steps) == dies_at:
@@ -113,7 +114,7 @@ class TestCrashes:
     def test_a_segment_written_just_before_a_crash_keeps_its_number(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write = spool_module.write_whole
+        write = durable_file.write_whole
 
         def dies(path: Path, data: bytes) -> None:
             if path.name == spool_module.LAST_FILE:
