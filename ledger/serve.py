@@ -50,9 +50,16 @@ class RunningServer:
 def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int) -> RunningServer:
     """Listen on `host`:`port` (0 takes a free one) and serve `app` in a thread of its own.
 
-    `WrongUse` PORT_INVALID, HOST_INVALID; `Unavailable` PORT_IN_USE, PORT_FORBIDDEN, SERVER_START.
+    Errors: those of `take_port`; `Unavailable` SERVER_START.
     """
-    listener = _listen(host, port)
+    return serve_on(take_port(host, port), app, host=host)
+
+
+def serve_on(listener: socket.socket, app: ASGIApp, *, host: str = "127.0.0.1") -> RunningServer:
+    """Serve `app` in a thread of its own on a port taken before. `host`: as its URL writes it.
+
+    `Unavailable` SERVER_START.
+    """
     bound = int(listener.getsockname()[1])
     server = _Server(
         uvicorn.Config(
@@ -78,11 +85,6 @@ def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int) -> RunningServer:
     return RunningServer(server, thread, host, bound)
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise what `serve` would raise about the port now; for refusing early, before anything is written."""
-    _listen(host, port).close()
-
-
 class _Server(uvicorn.Server):
     """Says when it listens, and leaves the process's signals to whoever owns the process."""
 
@@ -97,7 +99,12 @@ class _Server(uvicorn.Server):
             self.is_listening.set()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def take_port(host: str, port: int) -> socket.socket:
+    """Listen on `host`:`port` (0 takes a free one), for `serve_on`: the port is ours from now on.
+
+    Whoever connects before `serve_on` waits for it. `WrongUse` PORT_INVALID, HOST_INVALID; `Unavailable` PORT_IN_USE,
+    PORT_FORBIDDEN.
+    """
     if not 0 <= port <= 65535:
         raise WrongUse("PORT_INVALID", f"{port} is no port.", cure="Choose one from 1 to 65535, or 0 for a free one.")
     where = f"{host}:{port}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from contracts.binding import Contract, log_topic
@@ -26,13 +26,16 @@ class Done:
 
 def find(node: Node, chain: ChainManifest, contract: str, log_name: str, *topics: bytes) -> Done | None:
     """The first log of this name with these indexed values; None when there is none yet."""
+    return next(find_all(node, chain, contract, log_name, *topics), None)
+
+
+def find_all(node: Node, chain: ChainManifest, contract: str, log_name: str, *topics: bytes) -> Iterator[Done]:
+    """Every log of this name with these indexed values, oldest first."""
     bound = chain.contract(contract)
     wanted = [f"0x{topic.hex()}" for topic in (log_topic(contract, log_name), *(t.rjust(32, b"\x00") for t in topics))]
     query = {"fromBlock": "0x0", "toBlock": "latest", "address": f"0x{bound.address.hex()}", "topics": wanted}
-    found = node.request("eth_getLogs", query)
-    if not found:
-        return None
-    return _done(node, chain, bound, found[0])
+    for reported in node.request("eth_getLogs", query):
+        yield _done(node, chain, bound, reported)
 
 
 def _done(node: Node, chain: ChainManifest, bound: Contract, reported: dict[str, object]) -> Done:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,7 +14,8 @@ from ledger.capture.scene import encode_scene
 from ledger.capture.segments import read_recording
 from ledger.capture.spool import Spool
 from ledger.capture.uplink import Uplink
-from ledger.ed25519 import public_key
+from ledger.durable_file import write_new
+from ledger.ed25519 import KEY_BYTES, public_key
 from ledger.evidence import Device
 from ledger.gs1 import Identifier
 from ledger.store import Ledger, utc_now
@@ -74,12 +74,5 @@ def _scene(path: Path, step: story.Step, start: datetime) -> Path:
 
 
 def _device_key(path: Path) -> bytes:
-    if not path.exists():
-        unfinished = path.with_suffix(".unfinished")
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as target:
-            target.write(secrets.token_bytes(32))
-            target.flush()
-            os.fsync(target.fileno())
-        unfinished.replace(path)
+    write_new(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
     return path.read_bytes()

@@ -7,11 +7,28 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from ledger.errors import Refused, Unavailable, WrongUse
+from ledger.durable_file import UNFINISHED, write_whole
+from ledger.errors import Problem, Refused, Unavailable, WrongUse
 
 VERSION = "pledgetrail-data/1\n"
 VERSION_FILE = "VERSION"
 LOCK_FILE = "lock"
+# What a process that was killed while it began here may leave: still a new folder.
+BEGINNING = {LOCK_FILE, VERSION_FILE + UNFINISHED}
+MAX_VERSION_BYTES = 64
+
+
+def version_in(folder: Path) -> str | None:
+    """The version that a data folder says it has; "no version" for somebody else's; None where it would be new.
+
+    It only looks. Raises OSError where the folder cannot be read.
+    """
+    try:
+        with (folder / VERSION_FILE).open("rb") as file:
+            return file.read(MAX_VERSION_BYTES).decode("utf-8", "replace")
+    except FileNotFoundError:
+        others = folder.exists() and any(path.name not in BEGINNING for path in folder.iterdir())
+        return "no version" if others else None
 
 
 class DataFolder:
@@ -22,41 +39,44 @@ class DataFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self._check_or_create()
-        self._lock = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        self._lock = -1
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            raise Unavailable(
-                "DATA_IN_USE",
-                "another process works in this data folder",
-                where=str(self.path),
-                cure="Stop it, or choose another folder with --data.",
-            ) from None
-
-    def _check_or_create(self) -> None:
-        version = self.path / VERSION_FILE
-        try:
-            if version.exists():
-                found = version.read_text(errors="replace")
-            elif self.path.exists() and any(self.path.iterdir()):
-                found = "no version"
-            else:
-                self.path.mkdir(parents=True, exist_ok=True)
-                version.write_text(VERSION)
-                return
+            self._open()
         except OSError as error:
+            self.close()
             raise WrongUse(
-                "DATA_FOLDER", f"the data folder cannot be used: {error.strerror}", where=str(self.path)
+                "DATA_FOLDER",
+                f"the data folder cannot be used: {error.strerror}",
+                where=str(error.filename or self.path),
+                cure="Choose another folder with --data.",
             ) from error
-        if found != VERSION:
+        except Problem:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        found = version_in(self.path)
+        if found is not None and found != VERSION:
             raise Refused(
                 "DATA_VERSION",
                 f"the folder holds {found.strip()[:40]!r}, this program writes {VERSION.strip()!r}",
                 where=str(self.path),
                 cure="Choose another folder with --data; nothing in this one was changed.",
             )
+        self.path.mkdir(parents=True, exist_ok=True)
+        # The lock comes before the first word is written: of two that begin here at once, one begins.
+        self._lock = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                "DATA_IN_USE",
+                "another process works in this data folder",
+                where=str(self.path),
+                cure="Stop it, or choose another folder with --data.",
+            ) from None
+        if version_in(self.path) is None:
+            write_whole(self.path / VERSION_FILE, VERSION.encode())
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -67,7 +87,9 @@ class DataFolder:
 
     def close(self) -> None:
         """Let go of the folder."""
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def __enter__(self) -> DataFolder:
         return self

@@ -5,6 +5,7 @@ One process here; each part would run by itself with the same configuration on a
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,14 +13,15 @@ from pathlib import Path
 
 from contracts.deploy import ChainPlan, Deployment, LogIdentity
 from contracts.manifest import Cosigner, Manifest, Role
-from examples.demo.accounts import load_accounts
+from examples.demo.accounts import own_accounts
 from examples.demo.chains import NAMES, Chains, open_chains
 from examples.demo.folder import DataFolder
 from ledger.api.app import create_app
 from ledger.checkpoint import CosignerKey
+from ledger.durable_file import write_whole
 from ledger.quorum import Committee
 from ledger.secp256k1 import SigningKey
-from ledger.serve import RunningServer, serve
+from ledger.serve import RunningServer, serve_on
 from ledger.store import Cosigners, Ledger
 from notary.config import NotaryConfig
 from notary.service import start as start_notary
@@ -42,7 +44,7 @@ class Outside:
     """What a user brings instead of the embedded default: nodes by role, funded accounts, their trie rule."""
 
     nodes: Mapping[Role, str]
-    accounts: Path | None
+    accounts: Mapping[str, SigningKey] | None
     trie: str
 
 
@@ -61,13 +63,13 @@ class House:
 
 
 def open_house(
-    opened: ExitStack, folder: DataFolder, *, port: int, outside: Outside, say: Callable[[str], None]
+    opened: ExitStack, folder: DataFolder, *, listener: socket.socket, outside: Outside, say: Callable[[str], None]
 ) -> House:
     """Open every part; `opened` closes them. `say` hears of each, for a progress display.
 
-    The port is taken first: a port in use is refused before anything is written. Errors: those of each part.
+    `listener`: the port of the pages, taken before anything was written. Errors: those of each part.
     """
-    accounts = load_accounts(outside.accounts or folder / "accounts.json")
+    accounts = dict(outside.accounts) if outside.accounts else own_accounts(folder / "accounts.json")
     say("starting three chains")
     chains = open_chains(folder / "chains", outside.nodes, accounts.values())
     opened.callback(chains.stop)
@@ -94,11 +96,11 @@ def open_house(
     relay = Relay(manifest, payers, panel, [Indexer(ledger.chains)])
     opened.callback(relay.stop)
     relay.start()
-    pages = serve(create_app(ledger), port=port)
+    pages = serve_on(listener, create_app(ledger))
     opened.callback(pages.stop)
     ledger.public_url = pages.url
     ledger.chain_names = {chain.chain_id: chain.name for chain in manifest.chains}
-    _write_whole(folder / TRUST_ROOT_FILE, trust_root_of(manifest).dump())
+    write_whole(folder / TRUST_ROOT_FILE, trust_root_of(manifest).dump())
     anchorer = Anchorer(manifest, ledger.log, panel, chains.transactor(Role.ORIGIN, accounts["anchorer"]))
     return House(folder, accounts, chains, manifest, ledger, relay, anchorer, pages)
 
@@ -118,11 +120,5 @@ def _manifest(
         return Manifest.load(path.read_bytes())
     plans = {role: ChainPlan(NAMES[role], chains.transactor(role, accounts["deployer"]), trie=trie) for role in Role}
     manifest = Deployment(plans, committee, cosigners, log, on_step=lambda step: say(f"deploying {step}")).run()
-    _write_whole(path, manifest.dump())
+    write_whole(path, manifest.dump())
     return manifest
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)

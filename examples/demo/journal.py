@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ledger.durable_file import write_whole
 from ledger.errors import BadInput
 
 STEPS = (
@@ -33,6 +33,10 @@ STEPS = (
     "bundle_verified",
     "tampered_bundle_refused",
 )
+# Steps that one function answers together: it runs again while any of its rows does not hold.
+CROSSING = STEPS[STEPS.index("checkpoint") : STEPS.index("credential") + 1]
+PLEDGING = STEPS[STEPS.index("receipt_issued") : STEPS.index("released") + 1]
+PROVING = ("bundle_verified", "tampered_bundle_refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Journal:
         if path.exists():
             try:
                 rows = [Row(**fields) for fields in json.loads(path.read_text())]
-            except (ValueError, TypeError) as error:
+            except (OSError, ValueError, TypeError) as error:
                 raise BadInput(
                     "JOURNAL_FORMAT",
                     "the demo's journal cannot be read",
@@ -80,9 +84,9 @@ class Journal:
     def __iter__(self) -> Iterator[Row]:
         return (self._rows[step] for step in STEPS if step in self._rows)
 
-    def holds(self, step: str) -> bool:
-        """Whether a step was done and held."""
-        return step in self._rows and self._rows[step].held
+    def holds(self, *steps: str) -> bool:
+        """Whether each of these steps was done and held."""
+        return all(step in self._rows and self._rows[step].held for step in steps)
 
     def row(self, step: str) -> Row:
         """The row of a step that was done."""
@@ -91,15 +95,10 @@ class Journal:
     @property
     def complete(self) -> bool:
         """Whether every step of the journey was done and held."""
-        return all(self.holds(step) for step in STEPS)
+        return self.holds(*STEPS)
 
     def record(self, row: Row) -> None:
         """Keep a row, replacing an earlier one of the same step."""
         self._rows[row.step] = row
         fields = [asdict(found) for found in self]
-        unfinished = self._path.with_suffix(".unfinished")
-        with unfinished.open("w") as target:
-            json.dump(fields, target, indent=1)
-            target.flush()
-            os.fsync(target.fileno())
-        unfinished.replace(self._path)
+        write_whole(self._path, json.dumps(fields, indent=1).encode())

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import os
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from contracts.manifest import Role
 from examples.demo import story
+from examples.demo.accounts import read_accounts
+from examples.demo.brought import Beginning, Goods, begin, check_document, check_videos, now
 from examples.demo.film import film_step
 from examples.demo.folder import DataFolder
 from examples.demo.house import TRUST_ROOT_FILE, House, Outside, open_house
-from examples.demo.journal import Journal, Row
+from examples.demo.journal import CROSSING, PLEDGING, PROVING, Journal, Row
 from examples.demo.show import Screen
-from examples.demo.steps import BUNDLE_FILE, Goods, Steps, now
-from ledger.capture.segments import read_recording
+from examples.demo.steps import BUNDLE_FILE, Steps
+from examples.demo.table import Table, check_writable
 from ledger.capture.uplink import Uplink
-from ledger.epcis import keep_last_of_repeated_names, read_document
-from ledger.errors import BadInput, Problem, Unavailable, WrongUse
-from ledger.gs1 import Identifier, Level, goods_key
+from ledger.errors import WrongUse
 from ledger.http.addresses import page_path
-from ledger.serve import check_port
+from ledger.serve import take_port
 from relay.bundling import trust_root_of
 
-START_FILE = "started"
 JOURNAL_FILE = "journey.json"
-MAX_EPCIS_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +45,27 @@ class Options:
 
 def run(options: Options) -> bool:
     """Run the journey; True if every step held. Everything the user brought is checked before anything is written."""
-    outside = Outside(_nodes(options.nodes), options.accounts, _trie(options.trie))
-    document = _own_document(options.epcis)
-    _check_videos(options.videos)
-    _check_writable(options.json)
-    check_port("127.0.0.1", options.port)
+    nodes, trie = _nodes(options.nodes), _trie(options.trie)
+    accounts = None if options.accounts is None else read_accounts(options.accounts)
+    document, videos = check_document(options.epcis), check_videos(options.videos)
+    if options.json is not None:
+        check_writable(options.json)
     screen = Screen()
-    with DataFolder(options.data) as folder, ExitStack() as opened:
-        with screen:
-            house = open_house(opened, folder, port=options.port, outside=outside, say=screen.say)
-            journal = Journal(folder / JOURNAL_FILE)
-            urls = _journey(house, journal, options.videos, document, screen)
-        if options.json is not None:
-            _write_json(options.json, journal, urls, folder / BUNDLE_FILE)
+    with ExitStack() as opened:
+        # Taken, not only looked at: nobody else has the port while the chains start.
+        listener = opened.enter_context(closing(take_port("127.0.0.1", options.port)))
+        folder = opened.enter_context(DataFolder(options.data))
+        journal = Journal(folder / JOURNAL_FILE)
+        beginning = begin(folder, document, videos, filmed=journal.holds("film"))
+        table = Table(options.json, journal, folder / BUNDLE_FILE)
+        with screen, table.written_also_on_failure():
+            outside = Outside(nodes, accounts, trie)
+            house = open_house(opened, folder, listener=listener, outside=outside, say=screen.say)
+            table.urls = _journey(house, journal, options.videos, beginning, screen)
         screen.table(journal)
         trust_root = trust_root_of(house.manifest).fingerprint
         bundle, written = folder / BUNDLE_FILE, folder / TRUST_ROOT_FILE
-        screen.addresses(urls["unit"], urls["portal"], bundle, written, trust_root)
+        screen.addresses(table.urls["unit"], table.urls["portal"], bundle, written, trust_root)
         if not options.leave:
             screen.waiting()
             _until_interrupted()
@@ -73,26 +73,25 @@ def run(options: Options) -> bool:
 
 
 def _journey(
-    house: House, journal: Journal, videos: tuple[Path, ...], document: bytes | None, screen: Screen
+    house: House, journal: Journal, videos: tuple[Path, ...], beginning: Beginning, screen: Screen
 ) -> dict[str, str]:
-    start = _start(house.folder / START_FILE)
-    raw = document or story.events(start)
-    goods = _goods(raw if document else None)
+    """Every group of steps that does not hold in all its rows, in their order; the pages' addresses."""
+    goods = beginning.goods
     steps = Steps(house, journal, goods, screen.say)
     urls = {"unit": house.pages.url + page_path(goods.unit), "portal": f"{house.pages.url}/portal"}
+    house.ledger.bundle_of = steps.bundler().bundle_of
     if not journal.holds("film"):
-        _film(house, journal, goods, start, videos, screen)
+        _film(house, journal, goods, beginning.start, videos, screen)
     if not journal.holds("capture"):
-        _capture(house, journal, goods, raw, screen)
+        _capture(house, journal, goods, beginning.events, screen)
     if not journal.holds("log"):
         steps.log()
-    if not journal.holds("credential"):
+    if not journal.holds(*CROSSING):
         steps.anchor()
-    house.ledger.bundle_of = steps.bundler().bundle_of
-    if not journal.holds("released"):
+    if not journal.holds(*PLEDGING):
         steps.pledge()
-    steps.qr(urls["unit"])
-    if not journal.holds("tampered_bundle_refused"):
+    steps.qr(urls["unit"])  # the address may be another one each time
+    if not journal.holds(*PROVING) or not (house.folder / BUNDLE_FILE).exists():
         steps.bundle()
     return urls
 
@@ -126,54 +125,6 @@ def _capture(house: House, journal: Journal, goods: Goods, raw: bytes, screen: S
     journal.record(Row("capture", bool(captured), f"0x{captured[0].digest.hex()}", ms=round(ms, 1), note=note))
 
 
-def _goods(own: bytes | None) -> Goods:
-    """The story's unit and lot, or the first unit, lot or thing that the user's document is about."""
-    if own is None:
-        return Goods(story.UNITS[0], story.TEA, goods_key(story.TEA))
-    events = read_document(own).events
-    subjects: list[Identifier] = [subject for event in events for subject in event.subjects()]
-    if not subjects:
-        raise BadInput("EPCIS_NO_SUBJECT", "the document's events are about no identified thing")
-    unit = next((found for found in subjects if found.level is Level.INSTANCE), subjects[0])
-    lots = [lot for event in events for _thing, lot in event.lots()]
-    lot = unit.lot() or next(iter(lots), unit)
-    try:
-        return Goods(unit, lot, goods_key(lot))
-    except BadInput:
-        # What is no lot of a GTIN cannot be pledged; the story's receipt and loan are over its own lot then.
-        return Goods(unit, lot, goods_key(story.TEA))
-
-
-def _own_document(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    raw = _read(path, MAX_EPCIS_BYTES)
-    try:
-        raw, _repeated = keep_last_of_repeated_names(raw)
-        read_document(raw)
-    except Problem as problem:
-        problem.where = f"{path}: {problem.where}" if problem.where else str(path)
-        raise
-    return raw
-
-
-def _check_videos(videos: tuple[Path, ...]) -> None:
-    if len(videos) > len(story.STEPS):
-        raise WrongUse("TOO_MANY_VIDEOS", f"the story has {len(story.STEPS)} steps", where=f"{len(videos)} videos")
-    for video in videos:
-        with read_recording(video, target_seconds=story.SECONDS_PER_SEGMENT):
-            pass
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        if path.stat().st_size > most:
-            raise BadInput("FILE_TOO_LARGE", f"the file has more than {most} bytes", where=str(path))
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput("FILE_UNREADABLE", f"the file cannot be read: {error.strerror}", where=str(path)) from error
-
-
 def _nodes(given: tuple[str, ...]) -> dict[Role, str]:
     found: dict[Role, str] = {}
     for item in given:
@@ -190,35 +141,6 @@ def _trie(given: str) -> str:
     if given not in ("standard", "keeps_zero_leaves"):
         raise WrongUse("TRIE_OPTION", "--trie is standard or keeps_zero_leaves", where=given)
     return given
-
-
-def _check_writable(path: Path | None) -> None:
-    if path is not None and not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise WrongUse("FILE_UNWRITABLE", "the table cannot be written there", where=str(path))
-
-
-def _start(path: Path) -> datetime:
-    """When the story began in this folder: the same on every run, so that nothing is signed or captured twice."""
-    if not path.exists():
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_text(now().isoformat())
-        unfinished.replace(path)
-    return datetime.fromisoformat(path.read_text())
-
-
-def _write_json(path: Path, journal: Journal, urls: dict[str, str], bundle: Path) -> None:
-    value = {
-        "held": journal.complete,
-        "urls": urls,
-        "bundle": str(bundle),
-        "steps": [row.as_json() for row in journal],
-    }
-    try:
-        path.write_text(json.dumps(value, indent=2) + "\n")
-    except OSError as error:
-        raise Unavailable(
-            "FILE_UNWRITABLE", f"the table cannot be written: {error.strerror}", where=str(path)
-        ) from error
 
 
 def _until_interrupted() -> None:

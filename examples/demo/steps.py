@@ -7,14 +7,9 @@ something is allowed; the rooms do, and a step holds only if they said so.
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -23,12 +18,15 @@ from contracts.manifest import Role
 from contracts.transactor import wait_for
 from examples.demo import story
 from examples.demo.acts import Done, find
+from examples.demo.brought import Goods
+from examples.demo.carrying import anchor_messages, carry_once
 from examples.demo.house import TRUST_ROOT_FILE, House
 from examples.demo.journal import Journal, Row
 from examples.demo.pledge import Loan, Pledging
+from examples.demo.proof_check import verify, verify_flipped
 from ledger.bundle import TRUST_ROOT_DOMAIN
+from ledger.durable_file import write_whole
 from ledger.errors import Unavailable
-from ledger.gs1 import Identifier
 from ledger.store import LoanDocument, ReceiptDocument
 from relay.bundling import Bundler, trust_root_of
 from relay.journey import Journey, State
@@ -36,20 +34,14 @@ from relay.watcher import Place
 
 CROSSING_SECONDS = 120.0
 PAGE_SECONDS = 20.0
-VERIFY_SECONDS = 60.0
 BUNDLE_FILE = "unit.bundle"
 TAMPERED_AT = 3 / 5  # where the one byte is flipped, as a share of the file
 
+VERDICTS = {
+    State.CLOSED: "re-executed by the notaries: same",
+    State.DISPUTED: "re-executed by the notaries: differs, disputed",
+}
 REFUSED_STATE, RELEASED_STATE = 3, 5  # of PledgeRegistry.vy
-
-
-@dataclass(frozen=True, slots=True)
-class Goods:
-    """What the journey is about: the unit with the QR code, the lot that is filmed, and the pledged goods' key."""
-
-    unit: Identifier
-    lot: Identifier
-    goods_key: bytes
 
 
 class Steps:
@@ -82,7 +74,8 @@ class Steps:
             cosigned = anchorer.cosign(note, checkpoint)
             names = sorted(found.cosigner.name.split(".")[0] for found in cosigned.cosignatures)
             held = len(names) >= self._house.manifest.committee.quorum
-            self._record("cosign", held=held, id_=", ".join(names), ms=took(), note=f"{len(names)} of 4")
+            notaries = len(self._house.manifest.cosigners)
+            self._record("cosign", held=held, id_=", ".join(names), ms=took(), note=f"{len(names)} of {notaries}")
         with self._timed("anchoring on the origin chain") as took:
             if anchorer.anchored_size() < checkpoint.size:
                 anchorer.anchor(cosigned)
@@ -92,20 +85,15 @@ class Steps:
             self._record_crossing(self._carry(checkpoint.size, checkpoint.root))
 
     def _carry(self, size: int, root: bytes) -> Journey:
-        relay = self._house.relay
-        registry = self._house.manifest.chain(Role.ORIGIN).contracts["AnchorRegistry"]
+        house, relay = self._house, self._house.relay
 
-        def carried() -> Journey | None:
-            for journey in list(relay.journeys.values()):
-                payload = journey.proposal.payload
-                if journey.proposal.message.sender == registry and payload[32:] == size.to_bytes(32, "big") + root:
-                    return journey
-            return None
-
-        if carried() is None:
-            self._house.anchorer.carry()
+        def carry() -> bytes:
+            _mined, message_id = house.anchorer.carry()
             relay.nudge()
-        over = wait_for(lambda: (j := carried()) and (j if j.is_over else None), seconds=CROSSING_SECONDS)
+            return message_id
+
+        sent = anchor_messages(house.chains.nodes[Role.ORIGIN], house.manifest.chain(Role.ORIGIN), size, root)
+        over = carry_once(sent=sent, look=relay.journeys.get, carry=carry, seconds=CROSSING_SECONDS)
         if over is None:
             raise self._still_waiting("the anchor has not been closed")
         return over
@@ -114,13 +102,14 @@ class Steps:
         took = journey.milliseconds
         message_id = f"0x{journey.id.hex()}"
         closed = journey.state is State.CLOSED
+        note = "" if closed else journey.explain()
         for step, place, id_, ms in (
             ("propose", journey.proposed, message_id, took.get("propose")),
             ("attest", journey.attested, message_id, took.get("certify")),
             ("commit", journey.commit, message_id, took.get("commit")),
             ("credential", journey.judged, f"0x{journey.credential.hex()}", took.get("judge")),
         ):
-            self._record_place(step, place, id_=id_, ms=ms, held=place is not None and closed)
+            self._record_place(step, place, id_=id_, ms=ms, held=closed, note=note)
         commit = journey.commit
         self._journal.record(
             Row(
@@ -130,7 +119,7 @@ class Steps:
                 chain=self._caip2(commit.chain_id) if commit else None,
                 block=commit.block if commit else None,
                 ms=took.get("recheck"),
-                note="re-executed by the notaries: same",
+                note=VERDICTS.get(journey.state, f"not judged: {journey.explain()}"),
             )
         )
 
@@ -226,18 +215,14 @@ class Steps:
         path = self._house.folder / BUNDLE_FILE
         with self._timed("writing and verifying the proof bundle") as took:
             raw = self._ready_bundle()
-            unfinished = path.with_suffix(".unfinished")
-            unfinished.write_bytes(raw)
-            unfinished.replace(path)
-            status, said = _verify(path, "--trust-root", str(self._house.folder / TRUST_ROOT_FILE))
-            note = f"{len(raw)} bytes, verified offline" if status == 0 else said
-            self._record("bundle_verified", held=status == 0, id_=_digest(raw), ms=took(), note=note)
+            write_whole(path, raw)
+            verdict = verify(path, "--trust-root", str(self._house.folder / TRUST_ROOT_FILE))
+            note = f"{len(raw)} bytes, verified offline" if verdict.accepted else f"{verdict.code}: {verdict.reason}"
+            self._record("bundle_verified", held=verdict.accepted, id_=_digest(raw), ms=took(), note=note)
         with self._timed("flipping one byte of it") as took:
-            at = int(len(path.read_bytes()) * TAMPERED_AT)
-            status, said = _verify_flipped(path, at)
-            code = said.partition(":")[0]
+            verdict = verify_flipped(path, int(len(raw) * TAMPERED_AT))
             self._record(
-                "tampered_bundle_refused", held=status == 1 and code.isupper(), id_=code, ms=took(), note=f"byte {at}"
+                "tampered_bundle_refused", held=verdict.refused, id_=verdict.code, ms=took(), note=verdict.reason
             )
         return path
 
@@ -278,13 +263,15 @@ class Steps:
             Row(step, held, id_, done.chain.caip2, done.block, _hex(done.transaction), done.gas, _round(ms), note)
         )
 
-    def _record_place(self, step: str, place: Place | None, *, id_: str, ms: float | None, held: bool) -> None:
+    def _record_place(
+        self, step: str, place: Place | None, *, id_: str, ms: float | None, held: bool, note: str
+    ) -> None:
         if place is None:
-            self._journal.record(Row(step, held=False, id=id_))
+            self._journal.record(Row(step, held=False, id=id_, note=note))
             return
         chain = self._caip2(place.chain_id)
         self._journal.record(
-            Row(step, held, id_, chain, place.block, _hex(place.transaction), place.gas_used, _round(ms))
+            Row(step, held, id_, chain, place.block, _hex(place.transaction), place.gas_used, _round(ms), note)
         )
 
     def _find(self, role: Role, contract: str, log_name: str, *topics: bytes) -> Done:
@@ -309,22 +296,6 @@ class Steps:
         )
 
 
-def _verify(path: Path, *options: str) -> tuple[int, str]:
-    """Run `pledgetrail verify` as a program of its own; exit status, and what it said on standard error."""
-    command = [sys.executable, "-c", "from ledger.cli import main; main()", "verify", str(path), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_SECONDS, check=False)  # noqa: S603 - our own program
-    return done.returncode, done.stderr.strip()
-
-
-def _verify_flipped(path: Path, at: int) -> tuple[int, str]:
-    raw = bytearray(path.read_bytes())
-    raw[at] ^= 1
-    with tempfile.TemporaryDirectory() as folder:
-        tampered = Path(folder) / path.name
-        tampered.write_bytes(raw)
-        return _verify(tampered)
-
-
 def _digest(raw: bytes) -> str:
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
@@ -339,9 +310,3 @@ def _text(word: object) -> str:
 
 def _round(ms: float | None) -> float | None:
     return None if ms is None else round(ms, 1)
-
-
-def now() -> datetime:
-    """The machine's clock, to the millisecond: what statements and events carry."""
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
