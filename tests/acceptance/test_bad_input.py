@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from examples.demo import story
 from ledger.capture.scene import encode_scene
 from ledger.store import utc_now
 from tests.acceptance.program import Ran, run
@@ -44,6 +46,20 @@ BROKEN_EVENT = {
     "epcisBody": {"eventList": [{"type": "ObjectEvent", "action": "MAYBE"}]},
 }
 
+
+def without_events(home: Path) -> list[str]:
+    return document(home, json.dumps({**BROKEN_EVENT, "epcisBody": {"eventList": []}}).encode())
+
+
+def from_tomorrow(home: Path) -> list[str]:
+    return document(home, story.events(utc_now() + timedelta(days=2)))
+
+
+def broken_accounts(home: Path) -> list[str]:
+    (home / "accounts.json").write_text('{"deployer": "0x01"}')
+    return ["--accounts", str(home / "accounts.json")]
+
+
 REFUSED: dict[str, tuple[Callable[[Path], list[str]], str, int]] = {
     "a_video_that_is_no_video": (lambda home: video(home, b"not a video at all" * 100), "VIDEO_NOT_VIDEO", 1),
     "an_empty_video": (lambda home: video(home, b""), "VIDEO_EMPTY", 1),
@@ -57,6 +73,16 @@ REFUSED: dict[str, tuple[Callable[[Path], list[str]], str, int]] = {
         "EPCIS_FIELD",
         1,
     ),
+    "a_document_about_nothing": (without_events, "EPCIS_NO_SUBJECT", 1),
+    "a_document_from_the_future": (from_tomorrow, "EVENT_TIME_FUTURE", 1),
+    "accounts_that_are_not_there": (lambda home: ["--accounts", str(home / "none.json")], "FILE_UNREADABLE", 1),
+    "accounts_in_a_folder_that_is_not_there": (
+        lambda home: ["--accounts", str(home / "no" / "accounts.json")],
+        "FILE_UNREADABLE",
+        1,
+    ),
+    "accounts_that_are_a_folder": (lambda home: ["--accounts", str(home)], "FILE_UNREADABLE", 1),
+    "accounts_that_name_no_keys": (broken_accounts, "ACCOUNTS_FORMAT", 1),
     "a_document_that_is_not_there": (lambda home: ["--epcis", str(home / "none.json")], "FILE_UNREADABLE", 1),
     "a_port_that_is_none": (lambda _home: ["--port", "70000"], "PORT_INVALID", 2),
     "a_node_option_without_a_url": (lambda _home: ["--node", "origin"], "NODE_OPTION", 2),
@@ -66,6 +92,7 @@ REFUSED: dict[str, tuple[Callable[[Path], list[str]], str, int]] = {
         "FILE_UNWRITABLE",
         2,
     ),
+    "a_table_that_is_a_folder": (lambda home: ["--json", str(home)], "FILE_UNWRITABLE", 2),
     "an_unknown_option": (lambda _home: ["--no-such-option"], "", 2),
 }
 
@@ -73,11 +100,13 @@ REFUSED: dict[str, tuple[Callable[[Path], list[str]], str, int]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_the_demo_refuses(tmp_path: Path, name: str) -> None:
     build, code, status = REFUSED[name]
-    ran = demo(tmp_path, *build(tmp_path))
+    arguments = build(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    ran = demo(tmp_path, *arguments)
     assert ran.status == status, ran.out + ran.err
     assert ran.err.startswith(f"{code}: ") if code else ran.err.strip()
     assert "Traceback" not in ran.err
-    assert not (tmp_path / "data").exists()
+    assert {path.name for path in tmp_path.iterdir()} - {"out.txt", "err.txt"} == before
 
 
 def test_a_port_in_use_is_refused_before_anything_is_written(tmp_path: Path) -> None:
