@@ -77,9 +77,14 @@ class Attesting:
     def _judge(self, messages: Sequence[Message]) -> None:
         chain_id = messages[0].destination.chain_id
         view = self._chains.look(chain_id)
-        lanes = self._chains.watcher(chain_id).lanes(view, [message.lane for message in messages])
+        watcher = self._chains.watcher(chain_id)
+        lanes = watcher.lanes(view, [message.lane for message in messages])
+        # Asked only about those that would be refused: what the head says lets nothing pass, it only delays a no.
+        unfit = [message.lane for message in messages if not policy.is_open(lanes[message.lane], message=message)]
+        upcoming = lanes | watcher.lanes(view, unfit, at_head=True)
 
         def judge(message: Message) -> None:
+            policy.require_lane_final(message, final=lanes[message.lane], head=upcoming[message.lane])
             attested = self._journal.attested_at(message)
             policy.require_carriage(message, lane=lanes[message.lane], now=view.head.timestamp, attested=attested)
 

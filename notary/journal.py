@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ledger.attestation import Verdict, word
 from ledger.checkpoint import Checkpoint
-from ledger.errors import Refused
+from ledger.errors import Refused, Unavailable
 from ledger.ethereum.header import Header, header_from_rlp
 from ledger.proposal import Chain, Message
 from notary.durable import DurableFile
@@ -99,7 +99,7 @@ class Journal:
         """Record, durably and all at once, that `digest` over `root` of these messages is going to be signed.
 
         `blocks`: final blocks that were read for it. The same promise again changes nothing. Errors: `Refused`
-        EQUIVOCATION, FINAL_REWRITTEN, which leave the journal as it was.
+        EQUIVOCATION, `Unavailable` FINAL_REWRITTEN, which leave the journal as it was.
         """
         with self._file.transaction() as db:
             for leaf, message in enumerate(messages):
@@ -171,7 +171,7 @@ class Journal:
     def advance(self, chain: Chain, checked: Checked) -> None:
         """Record how far a chain has been re-executed; a block that differs stays recorded whatever comes after.
 
-        Errors: `Refused` FINAL_REWRITTEN, which leaves the journal as it was.
+        Errors: `Unavailable` FINAL_REWRITTEN, which leaves the journal as it was.
         """
         with self._file.transaction() as db:
             db.execute(
@@ -193,7 +193,8 @@ def _witness(db: sqlite3.Connection, chain: Chain, block: Witnessed) -> None:
     key = (_chain(chain), block.number)
     db.execute("INSERT OR IGNORE INTO finals VALUES (?, ?, ?)", (*key, block.hash))
     if db.execute(_FINAL, key).fetchone()[0] != block.hash:
-        raise Refused("FINAL_REWRITTEN", "the block was final and is now another one", where=f"{chain}, {block.number}")
+        what, where = "the block was final and is now another one", f"{chain}, {block.number}"
+        raise Unavailable("FINAL_REWRITTEN", what, where=where, cure="Check this notary's node, or use another one.")
 
 
 def _chain(chain: Chain) -> bytes:

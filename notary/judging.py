@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from contracts.manifest import ChainManifest, Role
 from ledger.attestation import SAME, Verdict, verdict_digest
-from ledger.errors import Problem, Refused
+from ledger.errors import Problem, Refused, Unavailable
 from notary import policy
 from notary.chains import Chains
 from notary.journal import Journal
@@ -39,13 +39,14 @@ class Judging:
         """Errors: `WrongUse` RULES_FORK, RULES_VALUE when a chain's rules are not ones we can execute."""
         self._chains, self._journal, self._signer, self._member = chains, journal, signer, member
         self._recheckers = {chain_id: Rechecker(each, journal) for chain_id, each in chains.watchers.items()}
+        self._troubles: dict[int, Problem] = {}
         self._lock = threading.Lock()
 
     def judge(self, origin: Locator, commit: Locator) -> SignedVerdict:
         """Judge the commit of the message at `origin` whose log stands at `commit`.
 
         Errors: those of the proofs, `read_leaf` and `read_commit`; `Refused` COMMIT_CHAIN, NOT_CHECKED,
-        FINAL_REWRITTEN, VERDICT_CONFLICT; `Unavailable` NOT_FINAL, UNKNOWN (blocks could not all be re-executed).
+        VERDICT_CONFLICT; `Unavailable` NOT_FINAL, FINAL_REWRITTEN, UNKNOWN (blocks could not all be re-executed).
         """
         proposed = self._block(origin)
         message = self._chains.message(origin, proposed)
@@ -69,17 +70,28 @@ class Judging:
         )
 
     def keep_up(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
-        """Re-execute some final blocks of every chain, so that requests find it done. Raises no `Problem`."""
-        for chain_id, rechecker in self._recheckers.items():
+        """Re-execute some final blocks of every chain, so that requests find it done. Raises nothing."""
+        for chain_id in self._recheckers:
             try:
-                final = self._chains.look(chain_id).final
-                for _ in range(BACKGROUND_BLOCKS):
-                    # One block at a time: a request that waits for its verdict gets its turn in between.
-                    checked = rechecker.catch_up(final, at_most=1)
-                    if is_stopping() or checked.differs_at is not None or checked.header.number >= final:
-                        break
-            except Problem:
-                continue  # the request that needs these blocks will say why they could not be read
+                self._keep_up(chain_id, is_stopping)
+            except Problem as problem:
+                self._troubles[chain_id] = problem
+            except Exception as error:  # noqa: BLE001 - whatever a node can make us raise, the next round comes
+                self._troubles[chain_id] = Unavailable("RECHECK_DEFECT", f"re-execution failed: {error!r}"[:500])
+            else:
+                self._troubles.pop(chain_id, None)
+
+    def trouble(self, chain_id: int) -> Problem | None:
+        """What was in the way of a chain's re-execution the last time it was tried in the background."""
+        return self._troubles.get(chain_id)
+
+    def _keep_up(self, chain_id: int, is_stopping: Callable[[], bool]) -> None:
+        final = self._chains.look(chain_id).final
+        for _ in range(BACKGROUND_BLOCKS):
+            # One block at a time: a request that waits for its verdict gets its turn in between.
+            checked = self._recheckers[chain_id].catch_up(final, at_most=1)
+            if is_stopping() or checked.differs_at is not None or checked.header.number >= final:
+                break
 
     def _block(self, locator: Locator) -> ProvenBlock:
         return self._chains.watcher(locator.chain_id).block(self._chains.look(locator.chain_id), locator.block)

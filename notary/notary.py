@@ -122,6 +122,9 @@ class Notary:
             word = "same" if checked.differs_at is None else "differs"
             problem = "" if checked.differs_at is None else f"block {checked.differs_at}: {checked.reason}"
             found = ChainStatus(None, checked.header.number, word, problem)
+        trouble = self._judging.trouble(chain.chain_id)
+        if trouble is not None and not found.problem:
+            found = replace(found, problem=f"{trouble.code}: {trouble.what}")
         try:
             return replace(found, final_block=self._chains.look(chain.chain_id).final)
         except Problem as problem:

@@ -95,12 +95,13 @@ def require_network(chain: ChainManifest, *, chain_id: int, genesis: bytes) -> N
 
 
 def require_history(chain: ChainManifest, *, number: int, witnessed: bytes, found: bytes) -> None:
-    """Refuse (FINAL_REWRITTEN) a chain on which a block that was final here before is now another one.
+    """Sign nothing (`Unavailable` FINAL_REWRITTEN) of a chain on which a block that was final here is now another one.
 
-    A reorganisation deeper than finality, or a fork with the same id and genesis: nothing of it is signed.
+    A reorganisation deeper than finality, or this notary's node on a fork with the same id and genesis: which of them
+    is not known here, and the second one passes.
     """
     if witnessed != found:
-        raise Refused(
+        raise Unavailable(
             "FINAL_REWRITTEN",
             f"block {number} was final and is now another one",
             where=chain.caip2,
@@ -145,7 +146,7 @@ def require_carriage(message: Message, *, lane: Lane, now: int, attested: bytes 
     `attested`: the id this notary attested before at the same place of the same lane and generation.
     Errors: `Refused` LANE, EXPIRED, EQUIVOCATION.
     """
-    if lane.generation == 0 or lane.generation != message.generation or lane.policy not in POLICIES_SERVED:
+    if not is_open(lane, message=message):
         held = f"generation {lane.generation} with policy {lane.policy}" if lane.generation else "not open"
         raise Refused(
             "LANE",
@@ -156,6 +157,22 @@ def require_carriage(message: Message, *, lane: Lane, now: int, attested: bytes 
     if message.expiry <= now:
         raise Refused("EXPIRED", f"the message expired at {message.expiry}, it is {now} there", where=_id(message))
     require_first(message, attested=attested)
+
+
+def is_open(lane: Lane, *, message: Message) -> bool:
+    """Whether a lane, as the destination holds it, takes a message."""
+    return lane.generation == message.generation != 0 and lane.policy in POLICIES_SERVED
+
+
+def require_lane_final(message: Message, *, final: Lane, head: Lane) -> None:
+    """Ask to wait (`Unavailable` NOT_FINAL) for a lane that takes the message at the head and not yet at finality."""
+    if not is_open(final, message=message) and is_open(head, message=message):
+        raise Unavailable(
+            "NOT_FINAL",
+            "the lane was opened at the destination, and that is not final yet",
+            where=f"0x{message.lane.hex()}",
+            cure="Ask again later.",
+        )
 
 
 def require_first(message: Message, *, attested: bytes | None) -> None:

@@ -7,7 +7,8 @@ is (a lie delays, or is caught as FINAL_REWRITTEN) and the lanes of the destinat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from contracts.manifest import ChainManifest
@@ -38,8 +39,12 @@ class Watcher:
     def look(self, witnessed: Witnessed | None) -> View:
         """Check that this is still the right chain, and say where it is.
 
-        Errors: `Refused` CHAIN_ID, WRONG_NETWORK, FINAL_REWRITTEN, HEADER_HASH; `Unavailable` NODE_*.
+        Errors: `Unavailable` CHAIN_ID, WRONG_NETWORK, FINAL_REWRITTEN, HEADER_HASH, NODE_*.
         """
+        with own_word():
+            return self._look(witnessed)
+
+    def _look(self, witnessed: Witnessed | None) -> View:
         again = [] if witnessed is None else [("eth_getBlockByNumber", [hex(witnessed.number), False])]
         blocks = [("eth_getBlockByNumber", [place, False]) for place in ("0x0", "latest")]
         chain_id, genesis, head, *before = self.node.batch([("eth_chainId", []), *blocks, *again])
@@ -53,41 +58,58 @@ class Watcher:
         return View(latest, latest.number - self.chain.finality_blocks)
 
     def block(self, view: View, number: int) -> ProvenBlock:
-        """A final block, proven. Errors: `Unavailable` NOT_FINAL and those of `prove_block` and `Node.batch`."""
+        """A final block, proven. Errors: `BadInput` LOCATOR; `Unavailable` NOT_FINAL and the codes of `prove_block`."""
         if not 0 <= number <= MAX_BLOCK:
             raise BadInput("LOCATOR", "no block has this number", where=str(number)[:40])
         policy.require_final(self.chain, block=number, head=view.head.number)
         numbers = range(number, number + self.chain.finality_blocks + 1)
-        *blocks, receipts = self.node.batch(
-            [
-                *(("eth_getBlockByNumber", [hex(place), False]) for place in numbers),
-                ("eth_getBlockReceipts", [hex(number)]),
-            ]
-        )
-        return prove_block(blocks, receipts, number=number)
+        with own_word():
+            *blocks, receipts = self.node.batch(
+                [
+                    *(("eth_getBlockByNumber", [hex(place), False]) for place in numbers),
+                    ("eth_getBlockReceipts", [hex(number)]),
+                ]
+            )
+            return prove_block(blocks, receipts, number=number)
 
     def transaction(self, block: ProvenBlock, index: int) -> bytes:
-        """The hash of a transaction of a proven block. Errors as `transaction_hash`."""
-        fields = self.node.request("eth_getBlockByNumber", hex(block.header.number), True)
-        return transaction_hash(fields, header=block.header, index=index)
+        """The hash of a transaction of a proven block. Errors: `Unavailable` with the codes of `transaction_hash`."""
+        with own_word():
+            fields = self.node.request("eth_getBlockByNumber", hex(block.header.number), True)
+            return transaction_hash(fields, header=block.header, index=index)
 
     def header(self, number: int) -> Header:
-        """One header, hashed. Errors: `Unavailable` NODE_BEHIND; `Refused` HEADER_HASH."""
-        return read_header(self.node.request("eth_getBlockByNumber", hex(number), False), number=number)
+        """One header, hashed. Errors: `Unavailable` NODE_BEHIND, HEADER_HASH."""
+        with own_word():
+            return read_header(self.node.request("eth_getBlockByNumber", hex(number), False), number=number)
 
-    def lanes(self, view: View, lanes: Iterable[bytes]) -> dict[bytes, Lane]:
-        """Lanes by id, as the chain's gateway holds them at finality. Errors: NOT_FINAL, NODE_*."""
+    def lanes(self, view: View, lanes: Iterable[bytes], *, at_head: bool = False) -> dict[bytes, Lane]:
+        """Lanes by id, as the chain's gateway holds them at finality, or at its head. Errors: NOT_FINAL, NODE_*."""
         if view.final < 0:
             raise Unavailable("NOT_FINAL", "the chain has no final block yet", where=self.chain.caip2)
+        block = hex(view.head.number if at_head else view.final)
         gateway = self.chain.contract("Gateway")
         found: dict[bytes, Lane] = {}
         for lane in set(lanes):
-            try:
-                generation, number = gateway.read(self.node, "lanes", lane, block=hex(view.final))
-            except BadInput as error:
-                raise Unavailable("NODE_GARBAGE", error.what, where=self.node.url, cure="Use another node.") from error
+            with own_word():
+                try:
+                    generation, number = gateway.read(self.node, "lanes", lane, block=block)
+                except BadInput as error:
+                    raise Unavailable("NODE_GARBAGE", error.what, where=self.node.url) from error
             found[lane] = Lane(generation, number)
         return found
+
+
+@contextmanager
+def own_word() -> Iterator[None]:
+    """What this notary's own node says and does not hold together is no reason to refuse anybody: it may pass, with the
+    node's next block or with another node. The code stays; the class says whose fault it is.
+    """
+    try:
+        yield
+    except (Refused, BadInput) as problem:
+        cure = problem.cure or "Check this notary's node, or use another one."
+        raise Unavailable(problem.code, problem.what, where=problem.where, cure=cure) from problem
 
 
 def _number_of(block: object) -> int:

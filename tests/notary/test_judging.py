@@ -235,6 +235,25 @@ def test_keep_up_survives_a_node_that_refuses(subject: Subject) -> None:
     subject.liars[DESTINATION].lie = honest
 
 
+def test_keep_up_survives_whatever_a_node_makes_it_raise_and_the_other_chains_go_on(
+    own_subject: Subject,
+) -> None:
+    def defect(_method: str, _params: Sequence[Any], _result: Any) -> Any:
+        raise TypeError("unhashable type: 'list'")
+
+    node = own_subject.liars[7101]
+    node.lie = defect
+    own_subject.notary.keep_up()
+    node.lie = honest
+    origin, destination = (own_subject.notary.status().chains[f"eip155:{each}"] for each in (7101, DESTINATION))
+    assert origin.problem.startswith("RECHECK_DEFECT: ")
+    assert "unhashable" in origin.problem
+    assert (destination.verdict, destination.problem) == ("same", "")
+    own_subject.notary.keep_up()
+    origin = own_subject.notary.status().chains["eip155:7101"]
+    assert (origin.verdict, origin.problem) == ("same", "")
+
+
 def test_several_notaries_come_to_the_same_verdict(chains: Deployed, subject: Subject, tmp_path: Any) -> None:
     sent, place, _ = committed(chains)
     write_keys(tmp_path / "notary1", 1)

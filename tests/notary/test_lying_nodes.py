@@ -92,7 +92,8 @@ def test_d12_a_falsified_header_is_refused(subject: Subject, lie: Callable[[Any]
     sent = subject.chains.send()
     subject.chains.send()  # so that the block in question is not the head as well
     subject.liars[ORIGIN].lie = about_block(sent.block, lie)
-    subject.refuses(lambda notary: notary.attest([locator(sent)]), "HEADER_HASH")
+    waiting = subject.refuses(lambda notary: notary.attest([locator(sent)]), "HEADER_HASH")
+    assert waiting.http_status == 503, "its own node's word is no reason to refuse the message"
     subject.liars[ORIGIN].lie = honest
     assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
 
@@ -101,7 +102,7 @@ def test_d12_a_falsified_header_is_refused(subject: Subject, lie: Callable[[Any]
 def test_e08_falsified_receipts_are_refused(subject: Subject, lie: Callable[[Any], Any]) -> None:
     sent = subject.chains.send()
     subject.liars[ORIGIN].lie = answering("eth_getBlockReceipts", lie)
-    subject.refuses(lambda notary: notary.attest([locator(sent)]), "RECEIPTS_ROOT")
+    assert subject.refuses(lambda notary: notary.attest([locator(sent)]), "RECEIPTS_ROOT").http_status == 503
     subject.liars[ORIGIN].lie = honest
     assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
 
@@ -215,7 +216,7 @@ def test_a_block_whose_descendants_do_not_continue_it_is_not_taken_for_final(
 def test_e12_a_chain_id_that_changes_while_running_is_noticed_before_signing(subject: Subject, chain_id: int) -> None:
     sent = subject.chains.send()
     subject.liars[chain_id].lie = answering("eth_chainId", lambda _: "0x1")
-    subject.refuses(lambda notary: notary.attest([locator(sent)]), "CHAIN_ID")
+    assert subject.refuses(lambda notary: notary.attest([locator(sent)]), "CHAIN_ID").http_status == 503
     subject.liars[chain_id].lie = honest
     subject.restart()
     assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
@@ -247,7 +248,8 @@ def test_e12_a_fork_with_the_same_id_and_genesis_is_refused(own_subject: Subject
     node.request("evm_increaseTime", 10)
     node.request("anvil_mine", hex(5))
     elsewhere = own_subject.chains.send()
-    own_subject.refuses(lambda notary: notary.attest([locator(elsewhere)]), "FINAL_REWRITTEN")
+    fork = own_subject.refuses(lambda notary: notary.attest([locator(elsewhere)]), "FINAL_REWRITTEN")
+    assert fork.http_status == 503
 
 
 def test_e08_a_silent_node_delays_and_is_asked_once_for_many_leaves(subject: Subject) -> None:
@@ -285,6 +287,32 @@ def test_nothing_is_attested_from_an_origin_whose_blocks_do_not_re_execute(own_s
     own_subject.notary.keep_up()
     own_subject.refuses(lambda notary: notary.attest([locator(after)]), "ORIGIN_DIFFERS")
     assert own_subject.notary.attest([locator(before)]).ids == (before.message.id,)
+
+
+def test_a_lane_that_is_open_and_not_yet_final_is_waited_for(slow_chains: Deployed, tmp_path: Path) -> None:
+    subject = Subject(slow_chains, tmp_path / "slow")
+    sent = slow_chains.send()
+    slow_chains.node(Role.ORIGIN).request("anvil_mine", "0x2")
+    head = int(slow_chains.node(Role.DESTINATION).request("eth_blockNumber"), 16)
+    closed = "0x" + "00" * 64
+
+    def not_at(*blocks: int) -> Lie:
+        def lie(method: str, params: Sequence[Any], result: Any) -> Any:
+            return closed if method == "eth_call" and int(params[1], 16) in blocks else result
+
+        return lie
+
+    try:
+        subject.liars[DESTINATION].lie = not_at(head - 2)
+        waiting = subject.refuses(lambda notary: notary.attest([locator(sent)]), "NOT_FINAL")
+        assert (waiting.http_status, "lane" in waiting.what) == (503, True)
+        subject.liars[DESTINATION].lie = not_at(head - 2, head)
+        assert subject.refuses(lambda notary: notary.attest([locator(sent)]), "LANE").http_status == 409
+        # Open at finality is what counts, whatever the head says.
+        subject.liars[DESTINATION].lie = not_at(head)
+        assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
+    finally:
+        subject.close()
 
 
 def test_a_lane_the_node_invents_is_checked_again_by_the_destination(subject: Subject) -> None:
