@@ -43,8 +43,9 @@ class Anchorer:
         """
         published = self._log.latest_cosigned()
         old_size = published.checkpoint.size if published is not None else 0
-        given = self._panel.cosign(note, old_size, lambda size: self._proof(size, checkpoint.size))
-        lines = self._valid(note, given)
+        lines = self._panel.cosign(
+            note, old_size, lambda size: self._proof(size, checkpoint.size), lambda line: self._signer_of(note, line)
+        )
         quorum = self._manifest.committee.quorum
         if len(lines) < quorum:
             missing = quorum - len(lines)
@@ -56,17 +57,14 @@ class Anchorer:
             )
         return self._log.store_cosigned(add_cosignatures(note, lines))
 
-    def _valid(self, note: bytes, given: list[bytes]) -> list[bytes]:
-        """One line of each notary that holds; a single false one would spoil the whole note."""
-        by_name: dict[str, bytes] = {}
-        for line in given:
-            try:
-                signed = add_cosignatures(note, [line])
-                opened = open_cosigned(signed, log_key=self._log.key, cosigners=self._cosigners, quorum=1)
-            except Problem:
-                continue  # it counts as not given; too few are noticed, and named, where they are counted
-            by_name.setdefault(opened.cosignatures[0].cosigner.name, line)
-        return list(by_name.values())
+    def _signer_of(self, note: bytes, line: bytes) -> str | None:
+        """Whose line it is, where it holds; a single false one would spoil the whole note."""
+        try:
+            signed = add_cosignatures(note, [line])
+            opened = open_cosigned(signed, log_key=self._log.key, cosigners=self._cosigners, quorum=1)
+        except Problem:
+            return None  # it counts as not given; too few are noticed, and named, where they are counted
+        return opened.cosignatures[0].cosigner.name
 
     def anchored_size(self) -> int:
         """The size that stands on the origin chain now; 0 before the first anchor."""

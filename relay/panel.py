@@ -87,27 +87,38 @@ class NotaryPanel:
         verdict, signed = max(by_verdict.items(), key=lambda item: len(item[1]))
         return JudgedCommit(verdict, pack(_first(signed, self._committee.quorum)))
 
-    def cosign(self, note: bytes, old_size: int, proof_from: Callable[[int], Iterable[bytes]]) -> list[bytes]:
-        """Ask every notary to cosign a checkpoint; return the signature lines of those that did, not yet verified.
+    def cosign(
+        self,
+        note: bytes,
+        old_size: int,
+        proof_from: Callable[[int], Iterable[bytes]],
+        signer_of: Callable[[bytes], str | None],
+    ) -> list[bytes]:
+        """Ask every notary to cosign a checkpoint; return one verified signature line of each that did.
 
-        `old_size`: what we think they saw last; `proof_from(size)`: consistency proof from a size to this checkpoint.
+        `old_size`: what we think they saw last; `proof_from(size)`: consistency proof from a size to this checkpoint;
+        `signer_of(line)`: the cosigner whose valid signature a line is, None for a false one.
         A notary that saw another size says so (409) and is asked once more from there (C2SP tlog-witness). Once a
-        quorum has answered, the others have `GRACE_SECONDS` left.
+        quorum has cosigned, the others have `GRACE_SECONDS` left: lines are counted only by the keys that hold, so
+        that no notary ends the wait for the others.
         """
         asked = [
             line.submit(_cosign, notary, note, old_size, proof_from)
             for line, notary in zip(self._lines, self.notaries, strict=True)
         ]
-        given: list[bytes] = []
+        given: dict[str, bytes] = {}
         pending: set[Future[list[bytes]]] = set(asked)
         while pending:
             seconds = GRACE_SECONDS if len(given) >= self._committee.quorum else PATIENCE_SECONDS
             done, pending = wait(pending, timeout=seconds, return_when=FIRST_COMPLETED)
             if not done:
                 break
-            given += [line for future in asked if future in done for line in future.result()]
+            for line in (line for future in asked if future in done for line in future.result()):
+                signer = signer_of(line)
+                if signer is not None:
+                    given.setdefault(signer, line)
         _cancel(asked)
-        return given
+        return list(given.values())
 
     def close(self) -> None:
         """Stop asking; what hangs is left to its own time limit."""

@@ -261,3 +261,53 @@ def test_the_committee_decides_who_counts() -> None:
     )
     with refused("WAITING"):
         asked.certify(MESSAGE, PLACE)
+
+
+# -- cosignatures ---------------------------------------------------------------------------------------------------
+
+
+class Cosigning(Scripted):
+    """A notary that answers `add-checkpoint` with lines of the test's choice, once the test lets it."""
+
+    def __init__(self, index: int, lines: bytes, released: threading.Event) -> None:
+        super().__init__(index, silent)
+        self._lines, self._released = lines, released
+
+    def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+        self._released.wait(60)
+        return 200, self._lines
+
+
+@pytest.mark.parametrize(
+    ("lies", "names"),
+    [
+        (b"false\n" * asking.MAX_LINES, {"1", "2", "3"}),
+        (b"by 0\n" * asking.MAX_LINES, {"0", "1", "2", "3"}),
+    ],
+    ids=["false_lines", "one_true_line_many_times"],
+)
+def test_no_notary_alone_ends_the_wait_for_the_others(
+    monkeypatch: pytest.MonkeyPatch, lies: bytes, names: set[str]
+) -> None:
+    monkeypatch.setattr(asking, "GRACE_SECONDS", 0.0)
+    at_once, later = threading.Event(), threading.Event()
+    at_once.set()
+    honest = [Cosigning(index, b"by %d\n" % index, later) for index in (1, 2, 3)]
+    asked = NotaryPanel([Cosigning(0, lies, at_once), *honest], COMMITTEE)
+    counted: list[bytes] = []
+
+    def signer_of(line: bytes) -> str | None:
+        counted.append(line)
+        if len(counted) == asking.MAX_LINES:
+            # All of the first one's lines are in. With no time to spare left, the others would be given up now.
+            threading.Timer(0.1, later.set).start()
+        return line.decode().removeprefix("by ").strip() if line.startswith(b"by ") else None
+
+    try:
+        given = asked.cosign(b"note", 0, lambda _size: [], signer_of)
+    finally:
+        later.set()
+        asked.close()
+    kept = {signer_of(line) for line in given}
+    assert len(given) == len(kept), "one line of each"
+    assert len(kept & names) >= COMMITTEE.quorum
