@@ -241,6 +241,7 @@ def test_keep_up_survives_whatever_a_node_makes_it_raise_and_the_other_chains_go
     def defect(_method: str, _params: Sequence[Any], _result: Any) -> Any:
         raise TypeError("unhashable type: 'list'")
 
+    own_subject.chains.send()
     node = own_subject.liars[7101]
     node.lie = defect
     own_subject.notary.keep_up()
