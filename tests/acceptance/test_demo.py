@@ -7,15 +7,23 @@ import random
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from examples.demo.journal import STEPS
+from contracts.node import quantity
+from examples.demo.brought import begin
+from examples.demo.folder import DataFolder
+from examples.demo.house import House, Outside, open_house
+from examples.demo.journal import STEPS, Journal
+from examples.demo.run import _journey
+from examples.demo.show import Screen
 from ledger.bundle import load, verify
 from ledger.errors import Problem
+from ledger.serve import take_port
 from tests.acceptance.program import Ran, read_json, run, start, until
 
 ON_CHAIN = {
@@ -76,6 +84,7 @@ def test_every_step_holds_with_real_ids(journey: Journey) -> None:
 
 def test_the_second_pledge_was_refused_for_its_reason_and_the_tampered_bundle_for_its_own(journey: Journey) -> None:
     assert "goods already reserved" in journey.ran.out
+    assert "its bytes do not match its seal" in " ".join(journey.ran.out.split())
     assert journey.step("tampered_bundle_refused")["id"] == "BUNDLE_CORRUPT"
 
 
@@ -131,7 +140,48 @@ def test_the_program_refuses_a_changed_bundle_in_its_own_words(journey: Journey,
     assert "Traceback" not in refused.err
 
 
-@pytest.mark.parametrize("after", ["capture", "anchor", "receipt_issued", "pledged"])
+def test_each_row_that_is_missing_is_found_again_and_nothing_is_done_twice(journey: Journey, tmp_path: Path) -> None:
+    """The journal is cut after each of its rows in turn: killed there, the program finds what the chains hold."""
+    data = tmp_path / "data"
+    shutil.copytree(journey.data, data)
+    whole = _rows(data / "journey.json")
+    assert [row["step"] for row in whole] == list(STEPS)
+    with ExitStack() as opened:
+        folder = opened.enter_context(DataFolder(data))
+        listener = opened.enter_context(closing(take_port("127.0.0.1", 0)))
+        outside = Outside({}, None, "standard")
+        house = open_house(opened, folder, listener=listener, outside=outside, say=lambda _words: None)
+        before = _lengths(house)
+        # Also where a later row of the same group was written first, and where nothing held.
+        for kept in (
+            *(whole[:count] for count in range(len(whole))),
+            *(
+                [row for row in whole if row["step"] != step]
+                for step in ("recheck", "goods_reserved", "bundle_verified")
+            ),
+            [{**row, "held": False} for row in whole],
+        ):
+            (data / "journey.json").write_text(json.dumps(kept))
+            journal = Journal(data / "journey.json")
+            with Screen() as screen:
+                _journey(house, journal, (), begin(folder, None, (), filmed=True), screen)
+            assert journal.complete
+            assert [_lasting(row) for row in _rows(data / "journey.json")] == [_lasting(row) for row in whole]
+            assert _lengths(house) == before
+
+
+def _lasting(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row says on every run: not how long it took, nor at which port the pages were."""
+    return {name: value for name, value in row.items() if name != "ms" and (row["step"], name) != ("qr", "id")}
+
+
+def _lengths(house: House) -> tuple[int, ...]:
+    """Blocks of the three chains, which mine a block for each transaction, and entries of the log."""
+    blocks = [quantity(node.request("eth_blockNumber")) for node in house.chains.nodes.values()]
+    return (*blocks, house.ledger.log.size)
+
+
+@pytest.mark.parametrize("after", ["capture", "anchor", "pledged"])
 def test_killed_after_any_step_it_loses_and_doubles_nothing(tmp_path: Path, after: str) -> None:
     data = tmp_path / "data"
     began = start(["demo", "--data", str(data), "--port", "0"], home=tmp_path, out=tmp_path / "killed.txt")
