@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.manifest import Manifest
-from ledger.canonical import JsonValue, parse_json
-from ledger.errors import BadInput, Problem, Unavailable
+from ledger.canonical import parse_json
+from ledger.config_file import non_empty, read_file
+from ledger.errors import BadInput, Problem
 from ledger.interoperable import parse_caip2
 
 MAX_CONFIG_BYTES = 64 * 1024
@@ -46,7 +47,7 @@ class NotaryConfig:
         Relative paths start at the file. Errors: `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, JSON_* and
         those of `Manifest.load`.
         """
-        value = parse_json(_read(path), max_bytes=MAX_CONFIG_BYTES)
+        value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
         try:
             if not isinstance(value, dict) or set(value) != _FIELDS:
                 raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))}")
@@ -55,28 +56,15 @@ class NotaryConfig:
                 raise ValueError("index is an integer and nodes an object")
             return cls(
                 index=index,
-                manifest=Manifest.load(_read(path.parent / _text(manifest))),
-                nodes={parse_caip2(name): _text(url) for name, url in nodes.items()},
-                folder=path.parent / _text(folder),
+                manifest=Manifest.load(read_file(path.parent / non_empty(manifest))),
+                nodes={parse_caip2(name): non_empty(url) for name, url in nodes.items()},
+                folder=path.parent / non_empty(folder),
             )
         except ValueError as error:
             raise _malformed(str(error), where=str(path)) from error
         except Problem as problem:
             problem.where = problem.where or str(path)
             raise
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Unavailable("CONFIG_UNREADABLE", f"the file cannot be read: {error.strerror}", where=str(path)) from error
-
-
-def _text(value: JsonValue) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("paths and URLs are non-empty text")
-    return value
 
 
 def _malformed(what: str, *, where: str) -> BadInput:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-STATUS_SECONDS = 10.0
-MAX_STATUS_BYTES = 64 * 1024
+from ledger.program import ask_running, run_until_interrupted
 
 
 def register(app: typer.Typer) -> None:
@@ -33,36 +30,19 @@ def run(
     from notary.config import NotaryConfig  # noqa: PLC0415
     from notary.service import start  # noqa: PLC0415
 
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stopping.set())
-    running = start(NotaryConfig.load(config), host=host, port=port)
-    try:
-        shown = {"index": running.notary.config.index, "url": running.url}
-        typer.echo(json.dumps(shown))
-        stopping.wait()
-    finally:
-        running.stop()
+    run_until_interrupted(
+        lambda: start(NotaryConfig.load(config), host=host, port=port),
+        lambda running: {"index": running.notary.config.index, "url": running.url},
+    )
 
 
 def status(url: Annotated[str, typer.Argument(help="The notary's URL.")]) -> None:
     """Print what a running notary says about itself, as JSON."""
-    import httpx  # noqa: PLC0415
+    from ledger.exchange import Peer  # noqa: PLC0415
 
-    from ledger.canonical import parse_json  # noqa: PLC0415
-    from ledger.errors import Unavailable  # noqa: PLC0415
-
-    where = f"{url.rstrip('/')}/status"
-    try:
-        with httpx.Client(timeout=STATUS_SECONDS, trust_env=False) as client:
-            response = client.get(where)
-            response.raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        cure = "Check the URL, or start it with `pledgetrail notary run`."
-        raise Unavailable(
-            "NOTARY_UNREACHABLE", f"the notary does not answer: {type(error).__name__}", where=where, cure=cure
-        ) from error
-    typer.echo(json.dumps(parse_json(response.content, max_bytes=MAX_STATUS_BYTES), indent=2))
+    cure = "Check the URL, or start it with `pledgetrail notary run`."
+    peer = Peer("the notary", "NOTARY_UNREACHABLE", "NOTARY_GARBAGE", cure)
+    typer.echo(json.dumps(ask_running(url, "/status", peer), indent=2))
 
 
 def keys(folder: Annotated[Path, typer.Argument(help="The notary's folder; keys that exist are kept.")]) -> None:

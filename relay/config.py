@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from contracts.manifest import Manifest
 from ledger.canonical import JsonValue, parse_json
-from ledger.errors import BadInput, Problem, Unavailable, WrongUse
+from ledger.config_file import non_empty, read_file
+from ledger.errors import BadInput, Problem, WrongUse
 from ledger.interoperable import parse_caip2
 from ledger.secp256k1 import SigningKey
 
@@ -51,7 +52,7 @@ class RelayConfig:
         Errors: `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, KEY_FORMAT, JSON_* and those of
         `Manifest.load`; `WrongUse` KEY_MODE.
         """
-        value = parse_json(_read(path), max_bytes=MAX_CONFIG_BYTES)
+        value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
         try:
             if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
                 raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))} and, if wanted, database")
@@ -59,11 +60,11 @@ class RelayConfig:
             if not isinstance(nodes, dict) or not isinstance(notaries, list):
                 raise ValueError("nodes is an object and notaries a list")
             return cls(
-                manifest=Manifest.load(_read(path.parent / _text(value["manifest"]))),
+                manifest=Manifest.load(read_file(path.parent / non_empty(value["manifest"]))),
                 nodes={parse_caip2(name): _url(url) for name, url in nodes.items()},
                 notaries=tuple(_notary(each) for each in notaries),
-                key=read_key(path.parent / _text(value["key"])),
-                database=path.parent / _text(value["database"]) if "database" in value else None,
+                key=read_key(path.parent / non_empty(value["key"])),
+                database=path.parent / non_empty(value["database"]) if "database" in value else None,
             )
         except ValueError as error:
             raise _malformed(str(error), where=str(path)) from error
@@ -77,7 +78,7 @@ def read_key(path: Path) -> SigningKey:
 
     Errors: `Unavailable` CONFIG_UNREADABLE; `WrongUse` KEY_MODE; `BadInput` KEY_FORMAT, which never shows the content.
     """
-    raw = _read(path)
+    raw = read_file(path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise WrongUse("KEY_MODE", "others may read the key file", where=str(path), cure=f"chmod 600 {path}")
     text = raw.decode("ascii", errors="replace")
@@ -89,28 +90,15 @@ def read_key(path: Path) -> SigningKey:
 def _notary(value: JsonValue) -> tuple[str, str]:
     if not isinstance(value, dict) or set(value) != {"name", "url"}:
         raise ValueError("a notary has a name and a url")
-    return _text(value["name"]), _url(value["url"])
+    return non_empty(value["name"]), _url(value["url"])
 
 
 def _url(value: JsonValue) -> str:
-    text = _text(value)
+    text = non_empty(value)
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{text[:80]!r} is no http or https URL")
     return text
-
-
-def _text(value: JsonValue) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("names, paths and URLs are non-empty text")
-    return value
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Unavailable("CONFIG_UNREADABLE", f"the file cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def _malformed(what: str, *, where: str) -> BadInput:

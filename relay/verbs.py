@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 
-from ledger.canonical import JsonValue, parse_json
-from ledger.errors import Problem, Unavailable
-from relay.config import RelayConfig
+from ledger.program import ask_running, run_until_interrupted
 
-STATUS_SECONDS = 10.0
-MAX_STATUS_BYTES = 1024 * 1024
 UNDER_WAY = ("sent", "proposed", "attested", "committed")
 
 
@@ -34,40 +27,23 @@ def run(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Run one relay until it is interrupted; prints its paying account and URL as one line of JSON once it listens."""
-    # The contracts' compiler and the database take a moment to import: only for those who run a relay.
+    # Late, here and below: `pledgetrail verify` loads this module too, and has a second in all.
+    from relay.config import RelayConfig  # noqa: PLC0415
     from relay.service import start  # noqa: PLC0415
 
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stopping.set())
     loaded = RelayConfig.load(config)
-    running = start(loaded, host=host, port=port)
-    try:
-        typer.echo(json.dumps({"account": f"0x{loaded.key.address.hex()}", "url": running.url}))
-        stopping.wait()
-    finally:
-        running.stop()
+    run_until_interrupted(
+        lambda: start(loaded, host=host, port=port),
+        lambda running: {"account": f"0x{loaded.key.address.hex()}", "url": running.url},
+    )
 
 
 def status(url: Annotated[str, typer.Argument(help="The relay's URL.")]) -> None:
     """Print how far a running relay has read each chain, and which messages are under way and why, as JSON."""
-    shown = _get(url, "/status")
-    under_way = {state: _get(url, f"/messages?state={state}")["messages"] for state in UNDER_WAY}
-    typer.echo(json.dumps({**shown, "under_way": under_way}, indent=2))
+    from ledger.exchange import Peer  # noqa: PLC0415
 
-
-def _get(url: str, path: str) -> dict[str, JsonValue]:
-    where = f"{url.rstrip('/')}{path}"
     cure = "Check the URL, or start it with `pledgetrail relay run`."
-    try:
-        with httpx.Client(timeout=STATUS_SECONDS, trust_env=False) as client:
-            response = client.get(where)
-            response.raise_for_status()
-        answer = parse_json(response.content, max_bytes=MAX_STATUS_BYTES)
-    except (httpx.HTTPError, httpx.InvalidURL, Problem) as error:
-        raise Unavailable(
-            "RELAY_UNREACHABLE", f"no relay answers there: {type(error).__name__}", where=where, cure=cure
-        ) from error
-    if not isinstance(answer, dict):
-        raise Unavailable("RELAY_UNREACHABLE", "what answers there is no relay", where=where, cure=cure)
-    return answer
+    peer = Peer("the relay", "RELAY_UNREACHABLE", "RELAY_GARBAGE", cure)
+    shown = ask_running(url, "/status", peer)
+    under_way = {state: ask_running(url, f"/messages?state={state}", peer).get("messages") for state in UNDER_WAY}
+    typer.echo(json.dumps({**shown, "under_way": under_way}, indent=2))

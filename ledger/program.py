@@ -1,0 +1,68 @@
+"""What every long-running program of this project does at the command line: run until interrupted, say how it is.
+
+Imported by each room's verbs, hence light: HTTP is loaded only by whoever asks.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import typer
+
+from ledger.canonical import JsonValue, parse_json
+from ledger.errors import Problem, Unavailable
+
+if TYPE_CHECKING:
+    from ledger.exchange import Peer
+
+STATUS_SECONDS = 10.0
+MAX_STATUS_BYTES = 1024 * 1024
+
+_HTTP_OK = 200
+
+
+class Running(Protocol):
+    """A program that was started."""
+
+    def stop(self) -> None: ...
+
+
+R = TypeVar("R", bound=Running)
+
+
+def run_until_interrupted(start: Callable[[], R], show: Callable[[R], dict[str, JsonValue]]) -> None:
+    """Start, print what `show` says as one line of JSON, and stop at SIGINT or SIGTERM. Errors: those of `start`."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopping.set())
+    running = start()
+    try:
+        typer.echo(json.dumps(show(running)))
+        stopping.wait()
+    finally:
+        running.stop()
+
+
+def ask_running(url: str, path: str, peer: Peer) -> dict[str, JsonValue]:
+    """What a running program answers at a path, as a JSON object. Errors: `Unavailable` with the peer's codes."""
+    from ledger.exchange import Exchange  # noqa: PLC0415
+
+    where = f"{url.rstrip('/')}{path}"
+    asking = Exchange(peer, seconds=STATUS_SECONDS, max_bytes=MAX_STATUS_BYTES)
+    try:
+        reply = asking.get(where)
+        answer = parse_json(reply.body, max_bytes=MAX_STATUS_BYTES) if reply.status == _HTTP_OK else None
+    except Unavailable:
+        raise
+    except Problem:
+        answer = None
+    finally:
+        asking.close()
+    if not isinstance(answer, dict):
+        what = f"what answers there is not {peer.name} (HTTP status {reply.status})"
+        raise Unavailable(peer.unreachable, what, where=where, cure=peer.cure)
+    return answer
