@@ -36,9 +36,7 @@ class RunningRelay:
 def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> RunningRelay:
     """Connect, start carrying and serve; `port` 0 takes a free one.
 
-    Errors: `Refused` CHAIN_ID and `Unavailable` NODE_* when a node is not what the configuration says or not there
-    (a relay that is started checks all three; later it waits for those that vanish); those of `Database.open` and
-    `serve`.
+    Chains may be away: each is read and paid on as soon as it is there. Errors: those of `Database.open` and `serve`.
     """
     with ExitStack() as opening:
         transactors = {}

@@ -21,6 +21,7 @@ from ledger.errors import Problem
 from ledger.store.chain_book import ChainBook
 from ledger.store.database import Database
 from relay.config import RelayConfig, read_key
+from relay.service import start
 from tests.contracts.world import CHAIN_IDS, STRANGER, World
 from tests.ledger.refusals import refused
 from tests.relay.written import MANIFEST
@@ -153,6 +154,22 @@ def test_a_relay_runs_as_a_program_reads_every_chain_and_stops_when_asked(world:
     cursors = {cursor.chain_id: cursor.number for cursor in ChainBook(database).cursors()}
     assert all(cursors[CHAIN_IDS[role]] >= heads[role] for role in Role)
     database.close()
+
+
+def test_a_relay_starts_while_one_chain_is_away_and_says_so(world: World, tmp_path: Path) -> None:
+    nodes = {f"eip155:{CHAIN_IDS[role]}": world.nodes[role].url for role in Role}
+    path = write(tmp_path, nodes=nodes | {f"eip155:{CHAIN_IDS[Role.TRANSACTION]}": "http://127.0.0.1:1"})
+    (tmp_path / "manifest.json").write_bytes(world.manifest.dump())
+    running = start(RelayConfig.load(path))
+    deadline = time.monotonic() + 60
+    try:
+        while time.monotonic() < deadline:
+            troubles = [position.trouble for position in running.relay.positions]
+            if troubles[2] is not None:
+                break
+        assert [trouble and trouble.code for trouble in troubles] == [None, None, "NODE_UNREACHABLE"]
+    finally:
+        running.stop()
 
 
 def _await_read(url: str, heads: dict[Role, int]) -> dict[str, Any]:
