@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ledger.serve import serve
+from ledger.serve import serve, serve_on, take_port
 from tests.ledger.refusals import refused
 
 
@@ -53,6 +53,18 @@ def test_refuses_a_port_in_use_and_says_which() -> None:
         taken.listen()
         with refused("PORT_IN_USE"):
             serve(APP, port=taken.getsockname()[1])
+
+
+def test_a_port_that_was_taken_is_ours_until_it_is_served_on() -> None:
+    with take_port("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with refused("PORT_IN_USE"):
+            take_port("127.0.0.1", port)
+        server = serve_on(listener, APP)
+        assert server.port == port
+        assert httpx.get(server.url, trust_env=False).text == "here"
+        server.stop()
+    take_port("127.0.0.1", port).close()
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
