@@ -1,21 +1,23 @@
 """`pledgetrail doctor`: what this machine has, what is reachable, what is missing, and how to cure it.
 
-It only looks: no file is left behind, nothing is downloaded, and a node is asked for nothing but its chain id.
+The rooms above know what they need: each registers its own checks in the entry-point group `pledgetrail.checks`, and
+this module gathers them. It only looks: no file is left behind, nothing is downloaded, and a node is asked for nothing
+but its chain id.
 May never happen here: a check that raises; whatever goes wrong is a row with its cure.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import cast
 
 import httpx
 import typer
@@ -32,7 +34,7 @@ MIN_FREE_BYTES = 1024**3  # a demo keeps about a tenth of this
 NODE_SECONDS = 5.0
 MAX_REPLY_BYTES = 64 * 1024
 ENCODER = "libx264"
-DATA_VERSION = "pledgetrail-data/1"
+CHECKS_GROUP = "pledgetrail.checks"
 
 
 class State(StrEnum):
@@ -53,12 +55,17 @@ class Check:
     cure: str = ""
 
 
+Checks = Callable[[Path | None], Sequence[Check]]
+"""What a room registers: from the data folder that was named, if any, to its rows."""
+
+
 def report(*, data: Path | None, port: int | None, nodes: Sequence[str]) -> None:
     """Print every check as a table; exit 1 when something needed is missing. `WrongUse` NODE_OPTION, CHAIN_NAME."""
     named = [_named_node(text) for text in nodes]
-    checks = [check_python(sys.version_info[:3]), check_cache(cache_folder()), check_encoder(ENCODER)]
+    checks = [check_python(sys.version_info[:3]), check_encoder(ENCODER)]
     if data is not None:
-        checks += check_data(data)
+        checks += check_folder(data)
+    checks += gathered(data, entry_points(group=CHECKS_GROUP))
     if port is not None:
         checks.append(check_port(port))
     checks += [check_node(chain_id, url) for chain_id, url in named]
@@ -76,20 +83,16 @@ def check_python(version: Sequence[int]) -> Check:
     return Check("Python", State.MISSING, found, "Install Python 3.11 or later and set up again.")
 
 
-def cache_folder() -> Path:
-    """Where compiled contracts are kept; the same rule as in the contracts room."""
-    own = os.environ.get("PLEDGETRAIL_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pledgetrail"
-
-
-def check_cache(folder: Path) -> Check:
-    """Whether compiled contracts can be kept in `folder`."""
-    why = _why_not_writable(folder)
-    if why is None:
-        return Check("compiled contracts", State.OK, f"{folder} is writable")
-    return Check("compiled contracts", State.MISSING, f"{folder}: {why}", "Set PLEDGETRAIL_CACHE to a writable folder.")
+def gathered(data: Path | None, rooms: Iterable[EntryPoint]) -> list[Check]:
+    """The rooms' own checks, in the order of their names; one that breaks is a row, not the end of the others."""
+    found: list[Check] = []
+    for room in sorted(rooms, key=lambda room: room.name):
+        try:
+            found += cast(Checks, room.load())(data)
+        except Exception as error:  # noqa: BLE001 - whatever is broken there is what people ask the doctor about
+            cure = "Run make setup again; if it stays, this program is broken."
+            found.append(Check(room.name, State.MISSING, f"cannot be checked: {type(error).__name__}", cure))
+    return found
 
 
 def check_encoder(name: str) -> Check:
@@ -104,16 +107,13 @@ def check_encoder(name: str) -> Check:
     return Check("H.264 encoder", State.OK, f"{name} ({found})")
 
 
-def check_data(folder: Path) -> list[Check]:
-    """Whether a data folder is ours, of this version, free and roomy. A folder that is not there yet is fine."""
-    checks = [_check_version(folder), _check_room(folder)]
-    why = _why_not_writable(folder)
+def check_folder(folder: Path) -> list[Check]:
+    """Whether files can be made in a data folder, and whether there is room. One that is not there yet is fine."""
+    checks = [_check_room(folder)]
+    why = why_not_writable(folder)
     if why is not None:
         cure = "Choose a folder you may write to with --data."
         checks.insert(0, Check("data folder", State.MISSING, f"{folder}: {why}", cure))
-    if _is_locked(folder / "lock"):
-        found = "in use by another process"
-        checks.append(Check("data lock", State.NOTE, found, "Stop it before starting here, or choose another folder."))
     return checks
 
 
@@ -171,30 +171,7 @@ def check_browser(path: str | None) -> Check:
     return Check("chromium", State.NOTE, "not found", "Only the tests need it; make test installs it.")
 
 
-def _check_version(folder: Path) -> Check:
-    try:
-        found = (folder / "VERSION").read_bytes()[:64].decode("utf-8", "replace").strip()
-    except FileNotFoundError:
-        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-            return Check("data folder", State.OK, f"{folder} will be new")
-        found = "no version"
-    except OSError as error:
-        found = error.strerror or "unreadable"
-    if found == DATA_VERSION:
-        return Check("data folder", State.OK, f"{folder}, version {found}")
-    cure = "Choose another folder with --data, or the program version that wrote this one."
-    return Check("data folder", State.MISSING, f"{folder} holds {found!r}, not {DATA_VERSION!r}", cure)
-
-
-def _check_room(folder: Path) -> Check:
-    free = shutil.disk_usage(_existing(folder)).free
-    found = f"{free / 1024**3:.1f} GiB free"
-    if free >= MIN_FREE_BYTES:
-        return Check("disk", State.OK, found)
-    return Check("disk", State.MISSING, found, "Free 1 GiB, or choose a folder on another disk.")
-
-
-def _why_not_writable(folder: Path) -> str | None:
+def why_not_writable(folder: Path) -> str | None:
     """None where files can be made in `folder`, or where it can be made itself; else the reason."""
     nearest = _existing(folder)
     if not nearest.is_dir():
@@ -206,20 +183,17 @@ def _why_not_writable(folder: Path) -> str | None:
         return error.strerror or type(error).__name__
 
 
+def _check_room(folder: Path) -> Check:
+    free = shutil.disk_usage(_existing(folder)).free
+    found = f"{free / 1024**3:.1f} GiB free"
+    if free >= MIN_FREE_BYTES:
+        return Check("disk", State.OK, found)
+    return Check("disk", State.MISSING, found, "Free 1 GiB, or choose a folder on another disk.")
+
+
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that exists."""
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _named_node(text: str) -> tuple[int, str]:

@@ -31,6 +31,18 @@ def version_in(folder: Path) -> str | None:
         return "no version" if others else None
 
 
+def is_in_use(folder: Path) -> bool:
+    """Whether another process holds the folder. It only looks."""
+    try:
+        with (folder / LOCK_FILE).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 class DataFolder:
     """An opened and locked data folder; paths of everything the demo keeps. Use it with `with`.
 

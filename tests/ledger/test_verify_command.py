@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import socket
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -179,51 +178,38 @@ def test_an_encoder_that_is_not_there_is_missing() -> None:
     assert doctor.check_encoder(doctor.ENCODER).state is State.OK
 
 
-def test_a_cache_under_a_file_is_missing(tmp_path: Path) -> None:
+def test_a_folder_under_a_file_is_missing_and_a_new_one_is_not(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    assert doctor.check_cache(tmp_path / "file" / "cache").state is State.MISSING
-    assert doctor.check_cache(tmp_path / "new" / "cache").state is State.OK
+    assert State.MISSING in {check.state for check in doctor.check_folder(tmp_path / "file" / "data")}
+    assert {check.state for check in doctor.check_folder(tmp_path / "new" / "data")} == {State.OK}
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("content", [b"pledgetrail-data/0\n", b"", b"\xff\xfe"])
-def test_a_data_folder_of_another_version_is_missing(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "VERSION").write_bytes(content)
-    assert State.MISSING in {check.state for check in doctor.check_data(tmp_path)}
-    (tmp_path / "VERSION").write_text(f"{doctor.DATA_VERSION}\n")
-    assert {check.state for check in doctor.check_data(tmp_path)} == {State.OK}
+def well(_data: Path | None) -> list[doctor.Check]:
+    return [doctor.Check("a room's own", State.OK, "well")]
 
 
-def test_a_folder_of_something_else_is_missing_and_an_empty_one_is_not(tmp_path: Path) -> None:
-    assert {check.state for check in doctor.check_data(tmp_path)} == {State.OK}
-    (tmp_path / "holiday.jpg").write_bytes(b"")
-    assert State.MISSING in {check.state for check in doctor.check_data(tmp_path)}
+def test_a_room_whose_checks_break_is_a_row_and_hides_no_other(tmp_path: Path) -> None:
+    rooms = [
+        EntryPoint("z", f"{__name__}:well", doctor.CHECKS_GROUP),
+        EntryPoint("a", "no.such.module:checks", doctor.CHECKS_GROUP),
+    ]
+    found = doctor.gathered(tmp_path, rooms)
+    assert [(check.name, check.state) for check in found] == [("a", State.MISSING), ("a room's own", State.OK)]
+    assert "ModuleNotFoundError" in found[0].found
 
 
-def test_a_data_folder_in_use_is_noted(tmp_path: Path) -> None:
-    (tmp_path / "VERSION").write_text(doctor.DATA_VERSION)
-    handle = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        assert State.NOTE in {check.state for check in doctor.check_data(tmp_path)}
-    finally:
-        os.close(handle)
-    assert State.NOTE not in {check.state for check in doctor.check_data(tmp_path)}
+def test_the_rooms_above_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "holiday.jpg").write_bytes(b"")
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("PLEDGETRAIL_CACHE", str(tmp_path / "file" / "cache"))
+    status, output, _ = run("doctor", "--data", tmp_path / "data")
+    assert status == 1
+    assert "compiled contracts" in output
+    assert "no version" in output
 
 
 def test_the_browser_is_needed_by_tests_only() -> None:
     assert doctor.check_browser(None).state is State.NOTE
     assert doctor.check_browser("/usr/bin/chromium").state is State.OK
-
-
-def test_the_data_folder_s_version_is_the_one_the_demo_writes() -> None:
-    from examples.demo.folder import VERSION
-
-    assert VERSION.strip() == doctor.DATA_VERSION
-
-
-def test_the_cache_is_where_the_contracts_room_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from contracts.compiler import cache_folder
-
-    for own in ("/somewhere", ""):
-        monkeypatch.setenv("PLEDGETRAIL_CACHE", own)
-        assert doctor.cache_folder() == cache_folder()
