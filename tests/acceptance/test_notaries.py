@@ -18,7 +18,7 @@ from tests.acceptance.program import PROGRAM, environment, until
 from tests.chains import Deployed, deployed_on_anvil
 from tests.notary.subject import write_keys
 
-SECONDS = 90.0
+SECONDS = 240.0
 
 
 class Notaries:
