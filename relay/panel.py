@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from ledger.attestation import Verdict, attestation_digest, verdict_digest
+from ledger.attestation import DIFFERS, Verdict, attestation_digest, verdict_digest
 from ledger.errors import Problem, Refused, Unavailable
 from ledger.interoperable import caip2
 from ledger.proposal import Message
@@ -32,6 +32,19 @@ MAX_SIZE_DIGITS = 19
 THREADS_PER_NOTARY = 24  # as many as the relay takes steps at once, on its three chains together
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many signatures there are, and how many are needed."""
+
+    have: int
+    needed: int
+
+    @property
+    def missing(self) -> int:
+        """How many are still needed."""
+        return self.needed - self.have
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +77,17 @@ class NotaryPanel:
             index, signature = self._signature(answer, digest)
             signatures[index] = signature
 
-        self._collect("attestation", "/attestations", {"leaves": [locator(place)]}, take, lambda: len(signatures))
+        def given() -> Count:
+            return Count(len(signatures), self._committee.quorum)
+
+        self._collect("attestation", "/attestations", {"leaves": [locator(place)]}, take, given)
         return Certificate(root, 0, 1, (), epoch, pack(_first(signatures, self._committee.quorum)))
 
     def judge(self, message: Message, origin: Place, commit: Place, *, chain_id: int, registry: bytes) -> JudgedCommit:
-        """Collect a quorum of equal verdicts over a commit. Errors: `Unavailable` WAITING, or what a quorum refused."""
+        """Collect a quorum of equal verdicts over a commit; n - t + 1 are enough where they differ, and dispute it.
+
+        Errors: `Unavailable` WAITING, or what a quorum refused.
+        """
         body = {"origin": locator(origin), "commit": locator(commit, chain="chain")}
         by_verdict: dict[Verdict, dict[int, Signature]] = {}
 
@@ -80,12 +99,16 @@ class NotaryPanel:
             index, signature = self._signature(answer, digest)
             by_verdict.setdefault(verdict, {})[index] = signature
 
-        def agreed() -> int:
-            return max((len(signed) for signed in by_verdict.values()), default=0)
+        def needed(verdict: Verdict) -> int:
+            return self._committee.blocking if verdict.verdict == DIFFERS else self._committee.quorum
 
-        self._collect("verdict", "/verdicts", body, take, agreed)
-        verdict, signed = max(by_verdict.items(), key=lambda item: len(item[1]))
-        return JudgedCommit(verdict, pack(_first(signed, self._committee.quorum)))
+        def nearest() -> Count:
+            counts = [Count(len(signed), needed(verdict)) for verdict, signed in by_verdict.items()]
+            return min(counts, key=lambda count: count.missing, default=Count(0, self._committee.quorum))
+
+        self._collect("verdict", "/verdicts", body, take, nearest)
+        verdict, signed = min(by_verdict.items(), key=lambda item: needed(item[0]) - len(item[1]))
+        return JudgedCommit(verdict, pack(_first(signed, needed(verdict))))
 
     def cosign(
         self,
@@ -137,9 +160,9 @@ class NotaryPanel:
         path: str,
         body: dict[str, Any],
         take: Callable[[dict[str, Any]], None],
-        count: Callable[[], int],
+        count: Callable[[], Count],
     ) -> None:
-        """Ask all, take each answer, return as soon as `count` reaches the quorum."""
+        """Ask all, take each answer, return as soon as `count` misses nothing."""
         asked = {
             line.submit(notary.ask, path, body): notary for line, notary in zip(self._lines, self.notaries, strict=True)
         }
@@ -149,7 +172,7 @@ class NotaryPanel:
                 problem = _taken(done, asked[done].name, take)
                 if problem is not None:
                     problems.append(problem)
-                if count() >= self._committee.quorum:
+                if count().missing <= 0:
                     return
         except TimeoutError:
             problems.append(Unavailable("NOTARY_SLOW", f"no answer within {PATIENCE_SECONDS:.0f} s"))
@@ -157,17 +180,16 @@ class NotaryPanel:
             _cancel(asked)
         raise self._short(wanted, count(), problems)
 
-    def _short(self, wanted: str, have: int, problems: list[Problem]) -> Problem:
+    def _short(self, wanted: str, count: Count, problems: list[Problem]) -> Problem:
         refusals = [problem for problem in problems if isinstance(problem, Refused)]
         if len(refusals) > len(self._committee.members) - self._committee.quorum:
             # A quorum can no longer be reached, whoever returns; most say why, so that one liar does not choose.
             codes = [problem.code for problem in refusals]
             return max(refusals, key=lambda problem: codes.count(problem.code))
-        missing = self._committee.quorum - have
         return Unavailable(
             "WAITING",
-            f"waiting for {missing} more {wanted}{'s' if missing > 1 else ''} "
-            f"({have} of {self._committee.quorum} given)",
+            f"waiting for {count.missing} more {wanted}{'s' if count.missing > 1 else ''} "
+            f"({count.have} of {count.needed} given)",
             where="; ".join(str(problem) for problem in problems)[:500],
             cure="It goes on by itself as soon as another notary answers.",
         )

@@ -162,7 +162,6 @@ def test_a_quorum_of_equal_verdicts_is_one() -> None:
 
 
 OTHERS = {
-    "differs": replace(VERDICT, verdict=DIFFERS),
     "another_outcome": replace(VERDICT, outcome=b"\x06" * 32),
     "not_executed": replace(VERDICT, executed=False),
     "checked_from_elsewhere": replace(VERDICT, checked_from=2),
@@ -179,6 +178,14 @@ def test_only_equal_verdicts_are_counted_together(name: str) -> None:
         judge(split)
     outvoted = [lambda index=index: judgement(index, other) for index in (1, 2, 3)]
     assert judge(panel(*outvoted, honest=judgement)) == other
+
+
+def test_so_many_that_differ_that_no_quorum_is_left_are_enough_to_dispute() -> None:
+    differs = replace(VERDICT, verdict=DIFFERS)
+    assert judge(panel(lambda: judgement(3, differs), honest=judgement)) == VERDICT
+    assert judge(panel(lambda: judgement(2, differs), lambda: judgement(3, differs), honest=judgement)) == differs
+    with pytest.raises(Unavailable, match=r"waiting for 1 more verdict \(1 of 2 given\)"):
+        judge(panel(lambda: judgement(0, differs), silent, silent, silent))
 
 
 NONSENSE: dict[str, Answer] = {
