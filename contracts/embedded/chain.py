@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +47,8 @@ class EmbeddedChain:
             self._write_genesis()
         self.archive = Archive(folder.database, folder.genesis.chain_id)
         self._evm_chain = self._evm_class(self._workspace)
+        self.tracing = threading.Lock()
+        self.traces: OrderedDict[bytes, Any] = OrderedDict()
         self._pool = Pool()
         self._held: set[bytes] = set()
         self.arrived = threading.Condition(self._lock)

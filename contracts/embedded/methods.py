@@ -6,7 +6,7 @@ them only for nonces. No method changes the chain except by a signed transaction
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from eth_hash.auto import keccak
 
@@ -40,6 +40,7 @@ from contracts.embedded.views import (
 CLIENT_VERSION: Final = "pledgetrail-embedded/1"
 PRIORITY_FEE_WEI: Final = 1_000_000  # what we suggest; the sequencer takes any
 MAX_PROOF_SLOTS: Final = 1024
+MAX_HELD_TRACES: Final = 32  # blocks
 
 
 def client_version(_chain: EmbeddedChain) -> str:
@@ -218,7 +219,15 @@ def trace_block(chain: EmbeddedChain, reference: Any, options: Any = None) -> li
     parent = chain.archive.header(block.number - 1)
     if parent is None:
         raise RpcError(SERVER_ERROR, "genesis is not traceable")
-    return trace_prestate(chain.archive, chain.chain_id, block, parent)
+    # Several notaries ask for the same block at once: one executes it, the others wait and take its answer. A block of
+    # this chain never changes, so an answer never grows stale.
+    with chain.tracing:
+        held = chain.traces.get(block.hash)
+        if held is None:
+            held = chain.traces[block.hash] = trace_prestate(chain.archive, chain.chain_id, block, parent)
+            if len(chain.traces) > MAX_HELD_TRACES:
+                chain.traces.popitem(last=False)
+        return cast("list[Json]", held)
 
 
 def database_entry(chain: EmbeddedChain, key: Any) -> str:
