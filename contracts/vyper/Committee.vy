@@ -84,6 +84,35 @@ def check_blocking(epoch: uint64, digest: bytes32, signatures: Bytes[6600]) -> b
     return True
 
 
+@external
+@view
+def check_current(epoch: uint64, digest: bytes32, signatures: Bytes[6600]) -> bool:
+    """
+    @notice Reverts unless a quorum of the current epoch signed the digest
+    @param epoch The epoch the signatures are of
+    @param digest The EIP-712 digest
+    @param signatures Packed signatures, strictly ordered by member index
+    @return True; it never answers False
+    """
+    self._check(epoch, digest, signatures, self.quorum)
+    return True
+
+
+@external
+@view
+def check_member(epoch: uint64, digest: bytes32, signature: Bytes[66]) -> uint256:
+    """
+    @notice Reverts unless one member of the current epoch signed the digest
+    @param epoch The epoch the signature is of
+    @param digest The EIP-712 digest
+    @param signature One packed signature
+    @return The member's index
+    """
+    assert len(signature) == SIGNATURE_BYTES, "Committee: signature length"
+    self._check(epoch, digest, signature, 1)
+    return convert(slice(signature, 0, 1), uint256)
+
+
 @internal
 @view
 def _check(epoch: uint64, digest: bytes32, signatures: Bytes[6600], needed: uint256):

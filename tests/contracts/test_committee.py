@@ -64,6 +64,30 @@ def test_so_many_that_the_others_are_no_quorum_are_judged_alike(world: World) ->
         world.read(Role.DESTINATION, "Committee", "check_blocking", 1, DIGEST, signed(2))
 
 
+def test_one_members_signature_answers_its_index(world: World) -> None:
+    for index in range(4):
+        assert world.read(Role.DESTINATION, "Committee", "check_member", 1, DIGEST, signed(index)) == index
+    for packed, reason in (
+        (b"", "signature length"),
+        (signed(0)[:-1], "signature length"),
+        (at(1, NOTARIES[0].sign(DIGEST)), "not this member's signature"),
+        (at(4, NOTARIES[0].sign(DIGEST)), "unknown member"),
+        (high_s(2), "malleable signature"),
+    ):
+        with pytest.raises(Refused, match=reason):
+            world.read(Role.DESTINATION, "Committee", "check_member", 1, DIGEST, packed)
+    with pytest.raises(Refused, match="wrong epoch"):
+        world.read(Role.DESTINATION, "Committee", "check_member", 2, DIGEST, signed(0))
+
+
+def test_an_order_needs_a_quorum_of_the_current_epoch(world: World) -> None:
+    assert world.read(Role.DESTINATION, "Committee", "check_current", 1, DIGEST, signed(0, 1, 2))
+    with pytest.raises(Refused, match="below quorum"):
+        world.read(Role.DESTINATION, "Committee", "check_current", 1, DIGEST, signed(0, 1))
+    with pytest.raises(Refused, match="wrong epoch"):
+        world.read(Role.DESTINATION, "Committee", "check_current", 2, DIGEST, signed(0, 1, 2))
+
+
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "A01_a_high_s_twin": (lambda: signed(0, 1) + high_s(2), "SIG_MALLEABLE"),
     "A02_v_0": (lambda: signed(0, 1) + with_v(2, 0), "SIG_BAD_V"),
