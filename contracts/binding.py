@@ -10,11 +10,14 @@ from typing import Any
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
-from contracts.compiler import artifact
+from contracts.compiler import Artifact, artifact
 from contracts.node import Node, data
 from ledger.errors import BadInput
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.tx_receipt import Log
+
+_Fields = list[tuple[str, str]]
+_Event = tuple[str, _Fields, _Fields]  # name, indexed fields, the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +30,22 @@ class DecodedLog:
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
-    """The contract `name` (one of `compiler.CONTRACTS`) at a 20-byte address."""
+class Interface:
+    """What an ABI says: how calls, results and logs are written. Made by `interface`, once per contract."""
 
     name: str
-    address: bytes
+    functions: dict[str, tuple[bytes, list[str], list[str]]]
+    events: dict[bytes, _Event]
+    constructor: list[str]
 
     def encode_call(self, function: str, *arguments: Any) -> bytes:
         """Call data for a function of the ABI."""
-        selector, inputs, _ = _functions(self.name)[function]
+        selector, inputs, _ = self.functions[function]
         return selector + encode(inputs, arguments)
 
     def decode_call(self, function: str, call_data: bytes) -> tuple[Any, ...]:
         """The arguments of a call; `BadInput` CALL_DATA when it is a call of another function or does not decode."""
-        selector, inputs, _ = _functions(self.name)[function]
+        selector, inputs, _ = self.functions[function]
         try:
             if call_data[:4] != selector:
                 raise ValueError
@@ -48,22 +53,17 @@ class Contract:
         except (DecodingError, ValueError) as error:
             raise BadInput("CALL_DATA", f"not a call of {self.name}.{function}", where=call_data[:8].hex()) from error
 
-    def read(self, node: Node, function: str, *arguments: Any, block: str = "latest") -> Any:
-        """Call a view function; a single result comes bare, several as a tuple. Errors as `Node.request`."""
-        call = {"to": f"0x{self.address.hex()}", "data": f"0x{self.encode_call(function, *arguments).hex()}"}
-        raw = data(node.request("eth_call", call, block), what=f"result of {self.name}.{function}")
-        outputs = _functions(self.name)[function][2]
+    def decode_result(self, function: str, raw: bytes) -> Any:
+        """A single result bare, several as a tuple; `BadInput` CALL_RESULT when it does not decode."""
         try:
-            results = tuple(_plain(value) for value in decode(outputs, raw))
+            results = tuple(_plain(value) for value in decode(self.functions[function][2], raw))
         except DecodingError as error:
             raise BadInput("CALL_RESULT", f"{self.name}.{function} answered what does not decode") from error
         return results[0] if len(results) == 1 else results
 
     def decode_log(self, log: Log) -> DecodedLog | None:
-        """The log by name and fields; None for another contract's log or an event the ABI does not know."""
-        if log.address != self.address or not log.topics:
-            return None
-        event = _events(self.name).get(log.topics[0])
+        """The log by name and fields; None for an event the ABI does not know."""
+        event = self.events.get(log.topics[0]) if log.topics else None
         if event is None:
             return None
         name, indexed, rest = event
@@ -76,12 +76,35 @@ class Contract:
         return DecodedLog(self.name, name, {field: _plain(value) for field, value in values.items()})
 
 
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The contract `name` (one of `compiler.CONTRACTS`) at a 20-byte address."""
+
+    name: str
+    address: bytes
+
+    def encode_call(self, function: str, *arguments: Any) -> bytes:
+        """As `Interface.encode_call`."""
+        return _interface(self.name).encode_call(function, *arguments)
+
+    def decode_call(self, function: str, call_data: bytes) -> tuple[Any, ...]:
+        """As `Interface.decode_call`."""
+        return _interface(self.name).decode_call(function, call_data)
+
+    def read(self, node: Node, function: str, *arguments: Any, block: str = "latest") -> Any:
+        """Call a view function; a single result comes bare, several as a tuple. Errors as `Node.request`."""
+        call = {"to": f"0x{self.address.hex()}", "data": f"0x{self.encode_call(function, *arguments).hex()}"}
+        raw = data(node.request("eth_call", call, block), what=f"result of {self.name}.{function}")
+        return _interface(self.name).decode_result(function, raw)
+
+    def decode_log(self, log: Log) -> DecodedLog | None:
+        """As `Interface.decode_log`; None for another contract's log too."""
+        return _interface(self.name).decode_log(log) if log.address == self.address else None
+
+
 def creation_code(name: str, *arguments: Any) -> bytes:
     """Bytecode with constructor arguments, ready to be sent."""
-    found = artifact(name)
-    constructors = [entry for entry in found.abi if entry["type"] == "constructor"]
-    inputs = [_type(field) for field in constructors[0]["inputs"]] if constructors else []
-    return found.bytecode + encode(inputs, arguments)
+    return artifact(name).bytecode + encode(_interface(name).constructor, arguments)
 
 
 def log_topic(name: str, event: str) -> bytes:
@@ -89,31 +112,34 @@ def log_topic(name: str, event: str) -> bytes:
     return {found: topic for topic, (found, _, _) in _events(name).items()}[event]
 
 
-@cache
-def _functions(name: str) -> dict[str, tuple[bytes, list[str], list[str]]]:
-    found = {}
-    for entry in artifact(name).abi:
+def interface(compiled: Artifact) -> Interface:
+    """The interface of any compiled contract."""
+    functions: dict[str, tuple[bytes, list[str], list[str]]] = {}
+    events: dict[bytes, _Event] = {}
+    constructor: list[str] = []
+    for entry in compiled.abi:
+        inputs = [_type(field) for field in entry.get("inputs", [])]
+        signature = f"{entry.get('name')}({','.join(inputs)})".encode()
         if entry["type"] == "function":
-            inputs, outputs = ([_type(field) for field in entry[side]] for side in ("inputs", "outputs"))
-            selector = keccak256(f"{entry['name']}({','.join(inputs)})".encode())[:4]
-            found[entry["name"]] = (selector, inputs, outputs)
-    return found
-
-
-_Fields = list[tuple[str, str]]
-
-
-@cache
-def _events(name: str) -> dict[bytes, tuple[str, _Fields, _Fields]]:
-    found = {}
-    for entry in artifact(name).abi:
-        if entry["type"] == "event":
+            outputs = [_type(field) for field in entry["outputs"]]
+            functions[entry["name"]] = (keccak256(signature)[:4], inputs, outputs)
+        elif entry["type"] == "event":
             fields = [(field["name"], _type(field), field["indexed"]) for field in entry["inputs"]]
-            topic = keccak256(f"{entry['name']}({','.join(kind for _, kind, _ in fields)})".encode())
             indexed: _Fields = [(field, kind) for field, kind, is_indexed in fields if is_indexed]
             rest: _Fields = [(field, kind) for field, kind, is_indexed in fields if not is_indexed]
-            found[topic] = (entry["name"], indexed, rest)
-    return found
+            events[keccak256(signature)] = (entry["name"], indexed, rest)
+        elif entry["type"] == "constructor":
+            constructor = inputs
+    return Interface(compiled.name, functions, events, constructor)
+
+
+@cache
+def _interface(name: str) -> Interface:
+    return interface(artifact(name))
+
+
+def _events(name: str) -> dict[bytes, _Event]:
+    return _interface(name).events
 
 
 def _type(field: dict[str, Any]) -> str:

@@ -52,6 +52,20 @@ def artifact(name: str) -> Artifact:
     return artifacts()[name]
 
 
+def artifact_at(path: Path, cache: Path | None = None) -> Artifact:
+    """A contract outside this package, which may import the modules here and those beside itself; cached as the others.
+
+    For tests: nothing that is deployed lives outside `SOURCES`.
+    """
+    key = hashlib.sha256(source_digest().encode())
+    for beside in sorted(path.parent.glob("*.vy*")):
+        key.update(f"\n{beside.name} ".encode() + beside.read_bytes())
+    kept = (cache or cache_folder()) / f"{path.stem}-{key.hexdigest()[:16]}.json"
+    if not kept.exists():
+        _write_atomically(kept, _compile(path.stem, SOURCES, path.parent))
+    return _read(path.stem, kept)
+
+
 @lru_cache(maxsize=1)
 def artifacts() -> dict[str, Artifact]:
     """Every contract by name, compiled or from the cache."""
@@ -66,9 +80,8 @@ def compile_all(cache: Path, *, on_compile: Callable[[str], None] = lambda _name
         path = cache / f"{name}-{key}.json"
         if not path.exists():
             on_compile(name)
-            _write_atomically(path, _compile(name))
-        stored = json.loads(path.read_text())
-        found[name] = Artifact(name, tuple(stored["abi"]), bytes.fromhex(stored["bytecode"]))
+            _write_atomically(path, _compile(name, SOURCES))
+        found[name] = _read(name, path)
     return found
 
 
@@ -81,13 +94,18 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _compile(name: str) -> str:
+def _read(name: str, path: Path) -> Artifact:
+    stored = json.loads(path.read_text())
+    return Artifact(name, tuple(stored["abi"]), bytes.fromhex(stored["bytecode"]))
+
+
+def _compile(name: str, *folders: Path) -> str:
     # Imported here: the compiler takes a second to load, and with a warm cache nobody needs it.
     from vyper.compiler import compile_from_file_input  # noqa: PLC0415
     from vyper.compiler.input_bundle import FilesystemInputBundle  # noqa: PLC0415
     from vyper.compiler.settings import OptimizationLevel, Settings  # noqa: PLC0415
 
-    bundle = FilesystemInputBundle([SOURCES])
+    bundle = FilesystemInputBundle(list(folders))
     output = compile_from_file_input(
         bundle.load_file(f"{name}.vy"),
         input_bundle=bundle,
