@@ -7,8 +7,8 @@
     with pytest.raises(Reverted, match="Committee: below quorum"):
         committee.call("check", 1, digest, b"")
 
-`Evm()` runs on revm and is fast; `Evm(exact=True)` runs on py-evm under the embedded chain's Prague rules, ten to twenty
-times slower, and measures gas. Both answer the same (`test_evm.py`).
+`Evm()` runs on revm and is fast; `Evm(exact=True)` runs on py-evm under the embedded chain's Prague rules, ten to
+twenty times slower, and measures gas. Both answer the same (`test_evm.py`).
 """
 
 from __future__ import annotations
