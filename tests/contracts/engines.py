@@ -39,10 +39,21 @@ class Ran:
     refund: int | None
 
 
-class Engine(Protocol):
-    """An EVM with a state. `to` None creates; a transaction that fails changes nothing."""
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A transaction: `to` None creates; `gas` limits the whole of it, intrinsic gas included."""
 
-    def transact(self, sender: bytes, to: bytes | None, data: bytes, value: int, *, time: int, keep: bool) -> Ran:
+    sender: bytes
+    to: bytes | None
+    data: bytes
+    value: int = 0
+    gas: int = GAS_LIMIT
+
+
+class Engine(Protocol):
+    """An EVM with a state. A transaction that fails changes nothing."""
+
+    def transact(self, act: Act, *, time: int, keep: bool) -> Ran:
         """Run one transaction at a block time; with `keep` False its effects are thrown away."""
         ...
 
@@ -79,14 +90,16 @@ class PyEvm:
         self._database = AtomicDB()
         self._state = self._open(BLANK_ROOT_HASH, 0)
 
-    def transact(self, sender: bytes, to: bytes | None, data: bytes, value: int, *, time: int, keep: bool) -> Ran:
+    def transact(self, act: Act, *, time: int, keep: bool) -> Ran:
         state = self._state
         if state.timestamp != time:
             state = self._state = self._open(self.snapshot(), time)
         state.lock_changes()  # from here on nothing is warm
-        before, nonce = state.snapshot(), state.get_nonce(sender)
-        unsigned = UnsignedDynamicFeeTransaction(self._chain_id, nonce, 0, 0, GAS_LIMIT, to or b"", value, data, ())
-        computation = state.apply_transaction(SpoofTransaction(unsigned, from_=sender))
+        before, nonce = state.snapshot(), state.get_nonce(act.sender)
+        unsigned = UnsignedDynamicFeeTransaction(
+            self._chain_id, nonce, 0, 0, act.gas, act.to or b"", act.value, act.data, ()
+        )
+        computation = state.apply_transaction(SpoofTransaction(unsigned, from_=act.sender))
         ran = Ran(
             succeeded=not computation.is_error,
             output=bytes(computation.output),
@@ -94,13 +107,13 @@ class PyEvm:
                 Log(bytes(address), tuple(topic.to_bytes(32, "big") for topic in topics), bytes(logged))
                 for address, topics, logged in computation.get_log_entries()
             ),
-            created=bytes(computation.msg.storage_address) if to is None else None,
-            gas_used=GAS_LIMIT - int(computation.get_gas_remaining()),
+            created=bytes(computation.msg.storage_address) if act.to is None else None,
+            gas_used=act.gas - int(computation.get_gas_remaining()),
             refund=int(computation.get_gas_refund()),
         )
         if ran.succeeded and keep:
-            if to is not None:
-                state.set_nonce(sender, nonce)  # as in revm, so that both engines create at the same addresses
+            if act.to is not None:
+                state.set_nonce(act.sender, nonce)  # as in revm, so that both engines create at the same addresses
         else:
             state.revert(before)
         return ran
@@ -157,12 +170,12 @@ class Revm:
         environment = pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=chain_id), block=self._block(0))
         self._evm = pyrevm.EVM(spec_id="CANCUN", env=environment, gas_limit=GAS_LIMIT)
 
-    def transact(self, sender: bytes, to: bytes | None, data: bytes, value: int, *, time: int, keep: bool) -> Ran:
+    def transact(self, act: Act, *, time: int, keep: bool) -> Ran:
         self._evm.set_block_env(self._block(time))
         self._evm.reset_transient_storage()
         before = None if keep else self._evm.snapshot()
         try:
-            return self._run(sender, to, data, value)
+            return self._run(act)
         except RuntimeError as failure:
             # pyrevm says a revert in words: `Revert { gas_used: 1, output: 0x }`; a halt has no output.
             if self._evm.result is None or self._evm.result.is_success:
@@ -173,12 +186,12 @@ class Revm:
             if before is not None:
                 self._evm.revert(before)
 
-    def _run(self, sender: bytes, to: bytes | None, data: bytes, value: int) -> Ran:
-        created, output = None, b""
-        if to is None:
-            created = bytes.fromhex(self._evm.deploy(_text(sender), data, value, GAS_LIMIT)[2:])
+    def _run(self, act: Act) -> Ran:
+        created, output, sender = None, b"", _text(act.sender)
+        if act.to is None:
+            created = bytes.fromhex(self._evm.deploy(sender, act.data, act.value, act.gas)[2:])
         else:
-            output = self._evm.message_call(_text(sender), _text(to), calldata=data, value=value, gas=GAS_LIMIT)
+            output = self._evm.message_call(sender, _text(act.to), calldata=act.data, value=act.value, gas=act.gas)
         assert self._evm.result is not None
         logs = tuple(
             Log(bytes.fromhex(log.address[2:]), tuple(bytes(topic) for topic in log.data[0]), bytes(log.data[1]))

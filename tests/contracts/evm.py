@@ -27,7 +27,7 @@ from contracts.binding import DecodedLog, Interface, interface
 from contracts.compiler import Artifact, artifact, artifact_at
 from ledger.errors import Refused
 from ledger.ethereum.tx_receipt import Log
-from tests.contracts.engines import Engine, PyEvm, Ran, Revm
+from tests.contracts.engines import GAS_LIMIT, Act, Engine, PyEvm, Ran, Revm
 
 CHAIN_ID: Final = 7102
 TIMESTAMP: Final = 1_800_000_000  # seconds
@@ -50,6 +50,11 @@ class Reverted(Refused):
         super().__init__("CALL_REVERTED", reason, where=where)
         self.reason = reason
         self.output = output
+
+    @classmethod
+    def of(cls, output: bytes, *, where: str) -> Reverted:
+        """From the data that the call returned."""
+        return cls(_reason(output), where=where, output=output)
 
 
 class NotMeasuredError(AssertionError):
@@ -119,7 +124,7 @@ class Evm:
         """Compile (or take from the cache) and create. Errors: `Reverted` by the constructor."""
         compiled, found = _compiled(source)
         code = compiled.bytecode + encode(found.constructor, arguments)
-        ran = self._checked(self.engine.transact(by, None, code, value, time=self.time, keep=True), compiled.name)
+        ran = self._checked(self.engine.transact(Act(by, None, code, value), time=self.time, keep=True), compiled.name)
         assert ran.created is not None
         deployed = Deployed(self, found, ran.created)
         self._deployed[ran.created] = deployed
@@ -130,9 +135,19 @@ class Evm:
         deployed = self._deployed[address] = Deployed(self, _compiled(source)[1], address)
         return deployed
 
-    def transact(self, to: bytes, calldata: bytes, *, by: bytes = OWNER, value: int = 0, keep: bool = True) -> Ran:
-        """Raw call data to any address. Errors: `Reverted`."""
-        return self._checked(self.engine.transact(by, to, calldata, value, time=self.time, keep=keep), to.hex())
+    def transact(
+        self,
+        to: bytes,
+        calldata: bytes,
+        *,
+        by: bytes = OWNER,
+        value: int = 0,
+        gas: int = GAS_LIMIT,
+        keep: bool = True,
+    ) -> Ran:
+        """Raw call data to any address; with `keep` False its effects are thrown away. Errors: `Reverted`."""
+        act = Act(by, to, calldata, value, gas)
+        return self._checked(self.engine.transact(act, time=self.time, keep=keep), to.hex())
 
     def decode_logs(self, logs: tuple[Log, ...]) -> tuple[DecodedLog, ...]:
         """The logs of contracts deployed here, in order."""
@@ -172,7 +187,7 @@ class Evm:
 
     def _checked(self, ran: Ran, where: str) -> Ran:
         if not ran.succeeded:
-            raise Reverted(_reason(ran.output), where=where, output=ran.output)
+            raise Reverted.of(ran.output, where=where)
         return ran
 
 
@@ -184,17 +199,16 @@ class Deployed:
     interface: Interface
     address: bytes
 
-    def call(self, function: str, *arguments: Any, by: bytes = OWNER) -> Any:
+    def call(self, function: str, *arguments: Any, by: bytes = OWNER, gas: int = GAS_LIMIT) -> Any:
         """Ask; whatever it would change is thrown away. One result bare, several as a tuple. Errors: `Reverted`."""
         calldata = self.interface.encode_call(function, *arguments)
-        return self.interface.decode_result(
-            function, self.evm.transact(self.address, calldata, by=by, keep=False).output
-        )
+        ran = self.evm.transact(self.address, calldata, by=by, gas=gas, keep=False)
+        return self.interface.decode_result(function, ran.output)
 
-    def send(self, function: str, *arguments: Any, by: bytes = OWNER, value: int = 0) -> Outcome:
+    def send(self, function: str, *arguments: Any, by: bytes = OWNER, value: int = 0, gas: int = GAS_LIMIT) -> Outcome:
         """Send a transaction. Errors: `Reverted`, with nothing changed."""
         calldata = self.interface.encode_call(function, *arguments)
-        ran = self.evm.transact(self.address, calldata, by=by, value=value)
+        ran = self.evm.transact(self.address, calldata, by=by, value=value, gas=gas)
         measured = None if ran.gas_used is None or ran.refund is None else (ran.gas_used, ran.refund)
         logs = self.evm.decode_logs(ran.logs)
         return Outcome(self.interface.decode_result(function, ran.output), logs, ran.logs, calldata, measured)

@@ -74,6 +74,11 @@ MALFORMED: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def world(served_world: World) -> World:
+    return served_world
+
+
 @pytest.mark.parametrize("name", MALFORMED)
 def test_a_malformed_manifest_is_refused(name: str) -> None:
     with pytest.raises(BadInput, match="MANIFEST_FORMAT"):

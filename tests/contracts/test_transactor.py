@@ -18,6 +18,11 @@ from tests.simulator.nodes import FaultyNode
 SEND = "eth_sendRawTransaction"
 
 
+@pytest.fixture(scope="module")
+def world(served_world: World) -> World:
+    return served_world
+
+
 def admit(world: World, node: FaultyNode, chain_id: int) -> None:
     """A call that is good, through a node that may not be."""
     admit = world.contract(Role.DESTINATION, "AnchorMirror").encode_call("admit", 7101, OWNER.address)

@@ -16,7 +16,7 @@ from contracts.deploy import ChainPlan, Deployment, LogIdentity
 from contracts.embedded.genesis import Genesis
 from contracts.embedded.server import EmbeddedNode
 from contracts.manifest import Cosigner, Manifest, Role
-from contracts.node import RpcNode
+from contracts.node import Node, RpcNode
 from contracts.transactor import Mined, Transactor
 from ledger import merkle
 from ledger.attestation import SAME, Verdict, attestation_digest, verdict_digest
@@ -26,6 +26,8 @@ from ledger.interoperable import encode
 from ledger.proposal import Message, Proposal, read_proposal
 from ledger.quorum import Certificate, Committee, pack, root_over
 from ledger.secp256k1 import SigningKey
+from tests.contracts.evm import Evm
+from tests.contracts.inprocess import EvmNode
 
 CHAIN_IDS = {Role.ORIGIN: 7101, Role.DESTINATION: 7102, Role.TRANSACTION: 7103}
 NOTARIES = tuple(SigningKey.from_secret(bytes([0x41 + index]) * 32) for index in range(4))
@@ -44,7 +46,8 @@ class World:
     """The deployment and every account on every chain."""
 
     manifest: Manifest
-    nodes: dict[Role, RpcNode]
+    nodes: dict[Role, Node]
+    notaries: tuple[SigningKey, ...] = NOTARIES
 
     def send(self, role: Role, contract: str, function: str, *arguments: Any, by: SigningKey = OWNER) -> Mined:
         """Call a function of a deployed contract as an account."""
@@ -94,7 +97,7 @@ class World:
         digest = attestation_digest(
             chain_id=message.destination.chain_id, gateway=message.destination.gateway, root=root, epoch=1
         )
-        signatures = pack({index: NOTARIES[index].sign(digest) for index in signers})
+        signatures = pack({index: self.notaries[index].sign(digest) for index in signers})
         return Certificate(root, 0, len(messages), tuple(merkle.inclusion_proof(leaves, 0)), 1, signatures)
 
     def commit(self, proposal: Proposal, certificate: Certificate | None = None, **changed: Any) -> Mined:
@@ -126,7 +129,7 @@ class World:
         """Submit a verdict with the signatures of these notaries."""
         registry = self.contract(Role.TRANSACTION, "TransactionRegistry").address
         digest = verdict_digest(chain_id=CHAIN_IDS[Role.TRANSACTION], registry=registry, verdict=verdict)
-        signatures = pack({index: NOTARIES[index].sign(digest) for index in signers})
+        signatures = pack({index: self.notaries[index].sign(digest) for index in signers})
         return self.send(Role.TRANSACTION, "TransactionRegistry", "judge", verdict_abi(verdict), signatures)
 
 
@@ -155,12 +158,25 @@ def deployed_world(folder: Path) -> Iterator[World]:
     }
     nodes = {role: RpcNode(node.url) for role, node in running.items()}
     try:
-        plans = {role: ChainPlan(role.value, Transactor(nodes[role], OWNER, chain_id=CHAIN_IDS[role])) for role in Role}
-        cosigners = tuple(Cosigner(key.name, key.key.public_key) for key in COSIGNING_KEYS)
-        log = LogIdentity(LOG_ORIGIN, LOG_SIGNER.key.public_key, OWNER.address)
-        yield World(Deployment(plans, COMMITTEE, cosigners, log).run(), nodes)
+        yield deploy_on(dict(nodes), NOTARIES)
     finally:
         for node in nodes.values():
             node.close()
         for chain in running.values():
             chain.stop()
+
+
+def in_process_world(*, exact: bool = False, notaries: tuple[SigningKey, ...] = NOTARIES) -> World:
+    """The same on three EVMs in this process: no servers, proofs or history. `exact` measures gas."""
+    accounts = [key.address for key in (OWNER, STRANGER, HOLDER, LENDER)]
+    return deploy_on({role: EvmNode(Evm(chain_id=CHAIN_IDS[role], exact=exact), accounts) for role in Role}, notaries)
+
+
+def deploy_on(nodes: dict[Role, Node], notaries: tuple[SigningKey, ...]) -> World:
+    """Deploy everything on three empty chains."""
+    plans = {role: ChainPlan(role.value, Transactor(nodes[role], OWNER, chain_id=CHAIN_IDS[role])) for role in Role}
+    keys = [CosigningKey(f"notary-{index}.test", bytes([0x61 + index]) * 32) for index in range(len(notaries))]
+    cosigners = tuple(Cosigner(key.name, key.key.public_key) for key in keys)
+    log = LogIdentity(LOG_ORIGIN, LOG_SIGNER.key.public_key, OWNER.address)
+    committee = Committee(1, tuple(key.address for key in notaries))
+    return World(Deployment(plans, committee, cosigners, log).run(), nodes, notaries)
