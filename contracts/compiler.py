@@ -28,6 +28,8 @@ CONTRACTS = (
     "GoodsRegistry",
     "PledgeRegistry",
     "TransactionRegistry",
+    "InitiatorLock",
+    "ResponderLock",
 )
 
 
