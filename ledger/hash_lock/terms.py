@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Any
 
 from ledger.attestation import address_word, fits, word
 from ledger.errors import BadInput, Refused
@@ -136,7 +137,7 @@ class Terms:
         """The terms as ten ABI words: hash lock, bond, the initiator's leg, the responder's leg."""
         return self.hashlock + word(self.bond) + self.initiator.words() + self.responder.words()
 
-    def as_abi(self) -> tuple[object, ...]:
+    def as_abi(self) -> tuple[Any, ...]:
         """The contract's `Terms` struct, for an ABI encoder."""
         legs = ((leg.quantity, leg.funder, leg.receiver, leg.refund_time) for leg in (self.initiator, self.responder))
         return (self.hashlock, self.bond, *legs)
