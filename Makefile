@@ -24,10 +24,15 @@ lock:
 	@.ci/lock
 
 # Slow tiers and figures, not part of `make test`.
-.PHONY: bench-demo guard-kill
+.PHONY: bench-demo bench-gas guard-kill
 bench-demo:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.benchmarks.demo
+
+# make bench-gas [PEERS=folder] [ARGS='--explain "why the gas changed"' | ARGS=--profile]
+bench-gas:
+	@.ci/setup dev
+	@.venv/bin/python -m tests.benchmarks.gas $(if $(PEERS),--peers $(PEERS)) $(ARGS)
 
 # make guard-kill MODULE=ledger/quorum.py TESTS="tests/ledger/test_quorum.py"
 guard-kill:

@@ -83,6 +83,11 @@ class Contract:
     name: str
     address: bytes
 
+    @property
+    def interface(self) -> Interface:
+        """What its ABI says."""
+        return _interface(self.name)
+
     def encode_call(self, function: str, *arguments: Any) -> bytes:
         """As `Interface.encode_call`."""
         return _interface(self.name).encode_call(function, *arguments)

@@ -1,0 +1,73 @@
+"""Worlds of any committee size on exact EVMs, each row's in the state it was deployed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from contracts.manifest import NOTARY_POLICY, Role
+from ledger.ethereum.keccak import keccak256
+from ledger.interoperable import encode
+from ledger.proposal import Proposal
+from ledger.quorum import quorum
+from ledger.secp256k1 import SigningKey
+from tests.contracts.evm import Deployed
+from tests.contracts.inprocess import EvmNode
+from tests.contracts.world import CHAIN_IDS, OWNER, World, in_process_world
+
+PAYLOAD: Final = keccak256(b"one hash, as the peers carry it")
+RECEIVER: Final = Path(__file__).parent / "Receiver.vy"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A deployment, and a receiver at the destination whose lane from OWNER's account is open."""
+
+    world: World
+    receiver: Deployed
+    points: dict[Role, Any]
+
+    def send(self) -> Proposal:
+        """One message from the origin, on its way."""
+        recipient = encode(CHAIN_IDS[Role.DESTINATION], self.receiver.address)
+        mined = self.world.send(Role.ORIGIN, "Gateway", "sendMessage", recipient, PAYLOAD, [])
+        return self.world.sent(Role.ORIGIN, mined)[0]
+
+
+def key(index: int) -> SigningKey:
+    """The attesting key of a member."""
+    return SigningKey.from_secret(keccak256(b"notary %d" % index))
+
+
+def signers(members: int) -> Sequence[int]:
+    """A quorum, spread evenly, as the peers' figures have it."""
+    needed = quorum(members)
+    return [index * members // needed for index in range(needed)]
+
+
+def scene(members: int) -> Scene:
+    """A world of so many notaries, as it was right after the deployment."""
+    found = _built(members)
+    for role, point in found.points.items():
+        node(found.world, role).evm.revert(point)
+    return found
+
+
+def node(world: World, role: Role) -> EvmNode:
+    """The node of an in-process world."""
+    found = world.nodes[role]
+    assert isinstance(found, EvmNode)
+    return found
+
+
+@cache
+def _built(members: int) -> Scene:
+    world = in_process_world(exact=True, notaries=tuple(key(index) for index in range(members)))
+    evm = node(world, Role.DESTINATION).evm
+    receiver = evm.deploy(RECEIVER, world.contract(Role.DESTINATION, "Gateway").address, by=OWNER.address)
+    lane = (CHAIN_IDS[Role.ORIGIN], OWNER.address, receiver.address, NOTARY_POLICY)
+    world.send(Role.DESTINATION, "Gateway", "open_lane", *lane)
+    return Scene(world, receiver, {role: node(world, role).evm.snapshot() for role in Role})
