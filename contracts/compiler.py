@@ -30,6 +30,7 @@ CONTRACTS = (
     "TransactionRegistry",
     "InitiatorLock",
     "ResponderLock",
+    "Coordinator",
 )
 
 
