@@ -31,6 +31,8 @@ CONTRACTS = (
     "InitiatorLock",
     "ResponderLock",
     "Coordinator",
+    "LightClient",
+    "CertifiedHeaders",
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import TypeVar, overload
 
 from ledger.errors import Problem, Refused
 from ledger.ethereum import rlp_strict, rpc_values
@@ -97,8 +98,15 @@ class Header:
             raise _refused("the block is older than its parent", where=f"block {self.number}")
 
 
-def header_from_rlp(raw: bytes) -> Header:
-    """Decode a header; `Refused` HEADER_HASH when it is not the one encoding of one."""
+AnyHeader = TypeVar("AnyHeader", bound=Header)
+
+
+@overload
+def header_from_rlp(raw: bytes) -> Header: ...
+@overload
+def header_from_rlp(raw: bytes, form: type[AnyHeader]) -> AnyHeader: ...
+def header_from_rlp(raw: bytes, form: type[Header] = Header) -> Header:
+    """Decode a header; `Refused` HEADER_HASH when it is not the one encoding of one. `form` as below."""
     try:
         items = rlp_strict.decode(raw, max_bytes=MAX_HEADER_BYTES, max_depth=1)
         if not isinstance(items, tuple) or len(items) not in FIELD_COUNTS:
@@ -106,12 +114,17 @@ def header_from_rlp(raw: bytes) -> Header:
         values = [_field(name, size, item) for (name, _, size), item in zip(_LAYOUT, items, strict=False)]
     except Problem as error:
         raise error if error.code == "HEADER_HASH" else _refused(error.what) from error
-    return Header(*values)  # type: ignore[arg-type]  # the layout above says which are integers
+    return form(*values)  # type: ignore[arg-type]  # the layout above says which are integers
 
 
-def header_from_rpc(block: RpcObject) -> Header:
+@overload
+def header_from_rpc(block: RpcObject) -> Header: ...
+@overload
+def header_from_rpc(block: RpcObject, form: type[AnyHeader]) -> AnyHeader: ...
+def header_from_rpc(block: RpcObject, form: type[Header] = Header) -> Header:
     """Read a header from a node's block object and compare its hash with the one the node states.
 
+    `form` says how the chain hashes its blocks: `Header`, or `qbft.QbftHeader` where seals are left out.
     A fork's field may be missing or null only together with all later ones. Errors: `Refused` HEADER_HASH
     for any missing, malformed, extra (it changes the hash) or wrong field, or when the node states no hash.
     """
@@ -123,7 +136,7 @@ def header_from_rpc(block: RpcObject) -> Header:
         stated = rpc_values.data(block, "hash", length=32)
     except Problem as error:
         raise _refused(error.what, where=error.where) from error
-    header = Header(*values)  # type: ignore[arg-type]  # the layout above says which are integers
+    header = form(*values)  # type: ignore[arg-type]  # the layout above says which are integers
     if header.hash != stated:
         raise _refused("the fields do not hash to the block's hash", where=f"block {header.number}")
     return header
