@@ -20,6 +20,9 @@ from ledger.interoperable import encode
 from ledger.proposal import Chain
 from ledger.quorum import Committee
 
+# How long everybody can see an order of the quorum coming before it takes effect.
+ORDER_DELAY_SECONDS = 2 * 24 * 3600
+
 
 @dataclass(frozen=True, slots=True)
 class ChainPlan:
@@ -103,7 +106,7 @@ class Deployment:
         self._create(origin, "WarehouseReceipt", origin.contracts["Gateway"])
         self._create(transaction, "GoodsRegistry", transaction.contracts["Gateway"])
         gateway, committee = transaction.contracts["Gateway"], transaction.contracts["Committee"]
-        self._create(transaction, "TransactionRegistry", gateway, committee)
+        self._create(transaction, "TransactionRegistry", gateway, committee, ORDER_DELAY_SECONDS)
         self._create(destination, "AnchorMirror", destination.contracts["Gateway"])
         secures = (transaction.address_of("GoodsRegistry"), origin.address_of("WarehouseReceipt"))
         self._create(destination, "PledgeRegistry", destination.contracts["Gateway"], *secures)

@@ -12,13 +12,14 @@ from functools import cache
 from ledger.errors import BadInput
 from ledger.ethereum.keccak import keccak256 as keccak
 
-SAME, DIFFERS = 1, 2
+SAME, DIFFERS, EXPIRED, VOID = 1, 2, 3, 4
 
 _DOMAIN_TYPE = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _ATTESTATION_TYPE = keccak(b"Attestation(bytes32 root,uint64 epoch)")
 _VERDICT_TYPE = keccak(
     b"Verdict(bytes32 id,uint64 epoch,bytes32 originBlock,bytes32 commitBlock,bytes32 commitTransaction,"
-    b"uint64 checkedFrom,uint8 verdict,bool executed,bytes32 outcome)"
+    b"uint64 checkedFrom,uint8 verdict,bool executed,bytes32 outcome,"
+    b"uint8 policy,uint64 originLog,uint64 commitLog)"
 )
 
 
@@ -27,9 +28,12 @@ class Verdict:
     """A notary's finding about a commit, as the transaction registry takes it.
 
     `id`, `origin_block`, `commit_block`, `commit_transaction`, `outcome`: 32 bytes each; `checked_from`: the first
-    destination block from which this notary has re-executed without gaps; `verdict`: SAME or DIFFERS; `executed`:
-    whether the application's call succeeded. Errors: `BadInput` VERDICT_RANGE for a field outside its ABI type, so that
-    two different verdicts never have the same words.
+    destination block from which this notary has re-executed without gaps; `verdict`: SAME or DIFFERS, or, where there
+    is no commit and never will be, EXPIRED (at `commit_block`) or VOID (by `commit_transaction`); `executed`: whether
+    the application's call succeeded; `policy`: of the lane's generation at the destination; `origin_log`, `commit_log`:
+    `log_place` of the two logs, which with the block hashes fix their inclusion.
+    Errors: `BadInput` VERDICT_RANGE for a field outside its ABI type, so that two different verdicts never have the
+    same words.
     """
 
     id: bytes
@@ -41,9 +45,13 @@ class Verdict:
     verdict: int
     executed: bool
     outcome: bytes
+    policy: int
+    origin_log: int
+    commit_log: int
 
     def __post_init__(self) -> None:
-        numbers = fits(self.epoch, 64) and fits(self.checked_from, 64) and fits(self.verdict, 8)
+        long = (self.epoch, self.checked_from, self.origin_log, self.commit_log)
+        numbers = all(fits(each, 64) for each in long) and fits(self.verdict, 8) and fits(self.policy, 8)
         hashes = (self.id, self.origin_block, self.commit_block, self.commit_transaction, self.outcome)
         if not numbers or type(self.executed) is not bool or any(len(each) != 32 for each in hashes):
             raise BadInput("VERDICT_RANGE", "a field of the verdict is outside its type", where=self.id.hex()[:64])
@@ -61,8 +69,29 @@ class Verdict:
                 word(self.verdict),
                 word(int(self.executed)),
                 self.outcome,
+                word(self.policy),
+                word(self.origin_log),
+                word(self.commit_log),
             )
         )
+
+
+def log_place(transaction_index: int, log_index: int) -> int:
+    """A log's place in its block as one number: transaction (32 bits), log within the transaction (32 bits)."""
+    return transaction_index << 32 | log_index
+
+
+def signed(digest: bytes, signatures: bytes) -> bytes:
+    """A digest together with the very packed signatures given over it, 32 bytes."""
+    return keccak(digest + keccak(signatures))
+
+
+def credential_of(certificate: bytes, judged: bytes) -> bytes:
+    """The credential as the transaction registry computes it from the two `signed` digests.
+
+    `certificate`: over the attestation, 32 zero bytes where none is recorded; `judged`: over the verdict.
+    """
+    return keccak(certificate + judged)
 
 
 def fits(value: int, bits: int) -> bool:

@@ -20,7 +20,7 @@ from ledger.proposal import Chain, Message
 from notary.durable import DurableFile
 from notary.proven import Witnessed
 
-VERSION = 1
+VERSION = 2
 MAX_LISTED = 64  # attestations shown for one message
 
 _TABLES = """
@@ -36,7 +36,7 @@ CREATE TABLE attestations (
 CREATE TABLE verdicts (
   message BLOB NOT NULL, "transaction" BLOB NOT NULL, epoch INTEGER NOT NULL, origin_block BLOB NOT NULL,
   commit_block BLOB NOT NULL, checked_from INTEGER NOT NULL, verdict INTEGER NOT NULL, executed INTEGER NOT NULL,
-  outcome BLOB NOT NULL,
+  outcome BLOB NOT NULL, policy INTEGER NOT NULL, origin_log BLOB NOT NULL, commit_log BLOB NOT NULL,
   PRIMARY KEY (message, "transaction")
 ) WITHOUT ROWID;
 CREATE TABLE checkpoints (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL) WITHOUT ROWID;
@@ -135,19 +135,21 @@ class Journal:
         row = self._file.row('SELECT * FROM verdicts WHERE message = ? AND "transaction" = ?', message_id, transaction)
         if row is None:
             return None
-        message, transaction, epoch, origin_block, commit_block, checked_from, found, executed, outcome = row
-        return Verdict(
-            message, epoch, origin_block, commit_block, transaction, checked_from, found, bool(executed), outcome
-        )
+        message, transaction, epoch, origin_block, commit_block, checked_from, found, executed, *rest = row
+        outcome, lane_policy, *places = rest
+        blocks = (origin_block, commit_block, transaction)
+        logs = (int.from_bytes(place, "big") for place in places)
+        return Verdict(message, epoch, *blocks, checked_from, found, bool(executed), outcome, lane_policy, *logs)
 
     def judge(self, verdict: Verdict) -> None:
         """Record, durably, a verdict that is going to be signed; a verdict over this commit that exists stays."""
         row = (
             *(verdict.id, verdict.commit_transaction, verdict.epoch, verdict.origin_block, verdict.commit_block),
-            *(verdict.checked_from, verdict.verdict, int(verdict.executed), verdict.outcome),
+            *(verdict.checked_from, verdict.verdict, int(verdict.executed), verdict.outcome, verdict.policy),
+            *(place.to_bytes(8, "big") for place in (verdict.origin_log, verdict.commit_log)),
         )
         with self._file.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            db.execute("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def checkpoint(self, origin: str) -> Checkpoint | None:
         """The last checkpoint of a log that was accepted for cosigning."""

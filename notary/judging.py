@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.manifest import ChainManifest, Role
-from ledger.attestation import SAME, Verdict, verdict_digest
+from ledger.attestation import SAME, Verdict, log_place, verdict_digest
 from ledger.errors import Problem, Refused, Unavailable
 from notary import policy
 from notary.chains import Chains
@@ -55,6 +55,7 @@ class Judging:
             raise Refused("COMMIT_CHAIN", "the message is for another chain", where=str(message.destination))
         block = self._block(commit)
         said = policy.read_commit(block.log(commit), message=message)
+        lane = destination.lane_at(block.header.number, message.lane)
         return self._sign(
             Verdict(
                 id=message.id,
@@ -66,6 +67,9 @@ class Judging:
                 verdict=self._recheck(destination.chain, block),
                 executed=said.executed,
                 outcome=said.outcome,
+                policy=policy.policy_of(lane, message=message),
+                origin_log=log_place(origin.transaction_index, origin.log_index),
+                commit_log=log_place(commit.transaction_index, commit.log_index),
             )
         )
 

@@ -159,6 +159,17 @@ def require_carriage(message: Message, *, lane: Lane, now: int, attested: bytes 
     require_first(message, attested=attested)
 
 
+def policy_of(lane: Lane, *, message: Message) -> int:
+    """Row 8: the policy of the lane on which a message was committed, held when it was.
+
+    `Unavailable` LANE for another generation: the node shows another state than the one the commit happened in.
+    """
+    if lane.generation != message.generation:
+        what = f"the lane is of generation {lane.generation} at the commit, the message of {message.generation}"
+        raise Unavailable("LANE", what, where=f"0x{message.lane.hex()}", cure="Check this notary's node.")
+    return lane.policy
+
+
 def is_open(lane: Lane, *, message: Message) -> bool:
     """Whether a lane, as the destination holds it, takes a message."""
     return lane.generation == message.generation != 0 and lane.policy in POLICIES_SERVED

@@ -88,16 +88,20 @@ class Watcher:
         if view.final < 0:
             raise Unavailable("NOT_FINAL", "the chain has no final block yet", where=self.chain.caip2)
         block = hex(view.head.number if at_head else view.final)
+        return {lane: self._lane(block, lane) for lane in set(lanes)}
+
+    def lane_at(self, number: int, lane: bytes) -> Lane:
+        """A lane as the chain's gateway held it after a block. Errors: `Unavailable` NODE_*."""
+        return self._lane(hex(number), lane)
+
+    def _lane(self, block: str, lane: bytes) -> Lane:
         gateway = self.chain.contract("Gateway")
-        found: dict[bytes, Lane] = {}
-        for lane in set(lanes):
-            with own_word():
-                try:
-                    generation, number = gateway.read(self.node, "lanes", lane, block=block)
-                except BadInput as error:
-                    raise Unavailable("NODE_GARBAGE", error.what, where=self.node.url) from error
-            found[lane] = Lane(generation, number)
-        return found
+        with own_word():
+            try:
+                generation, number = gateway.read(self.node, "lanes", lane, block=block)
+            except BadInput as error:
+                raise Unavailable("NODE_GARBAGE", error.what, where=self.node.url) from error
+        return Lane(generation, number)
 
 
 @contextmanager

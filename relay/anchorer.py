@@ -68,8 +68,7 @@ class Anchorer:
 
     def anchored_size(self) -> int:
         """The size that stands on the origin chain now; 0 before the first anchor."""
-        size, _root = self._registry.read(self._transactor.node, "latest")
-        return int(size)
+        return int(self._registry.read(self._transactor.node, "latest_size"))
 
     def anchor(self, cosigned: CosignedCheckpoint) -> Mined:
         """Record the checkpoint on the origin chain.
@@ -83,11 +82,16 @@ class Anchorer:
         call = self._registry.encode_call("anchor", checkpoint.size, checkpoint.root)
         return self._transactor.send(self._registry.address, call)
 
-    def carry(self) -> tuple[Mined, bytes]:
-        """Send the latest anchor to the destination's mirror; the transaction and the message's id."""
+    def carry(self, checkpoint: Checkpoint) -> tuple[Mined, bytes]:
+        """Send the latest anchor, which is this checkpoint, to the destination's mirror.
+
+        Returns the transaction and the message's id. Errors: as `Transactor.send`, also when another one is the latest.
+        """
         destination = self._manifest.chain(Role.DESTINATION)
         recipient = encode(destination.chain_id, destination.contracts["AnchorMirror"])
-        mined = self._transactor.send(self._registry.address, self._registry.encode_call("carry", recipient))
+        mined = self._transactor.send(
+            self._registry.address, self._registry.encode_call("carry", recipient, checkpoint.size, checkpoint.root)
+        )
         gateway = self._manifest.chain(Role.ORIGIN).contract("Gateway")
         for log in mined.logs:
             found = gateway.decode_log(log)

@@ -43,6 +43,9 @@ def read_verdict(answer: dict[str, Any]) -> Verdict:
         verdict=_number(fields, "verdict", bits=8),
         executed=executed,
         outcome=_bytes(fields, "outcome", 32),
+        policy=_number(fields, "policy", bits=8),
+        origin_log=_number(fields, "origin_log", bits=64),
+        commit_log=_number(fields, "commit_log", bits=64),
     )
 
 

@@ -44,9 +44,10 @@ class Carrier:
         message = journey.proposal.message
         match step:
             case Step.PROPOSE:
-                self._record("propose", message.as_abi())
+                self._record("propose", [message.as_abi()])
             case Step.ATTEST:
-                self._record("attest", message.id, *as_abi(self._certificate(journey)))
+                held = self._certificate(journey)
+                self._record("attest", message.destination.chain_id, [message.id], held.epoch, held.signatures)
             case Step.COMMIT:
                 self._deliver(journey, "commit", *as_abi(self._certificate(journey)))
             case Step.REDELIVER:

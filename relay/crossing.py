@@ -13,20 +13,21 @@ from typing import Any
 from contracts.binding import Contract
 from contracts.manifest import Manifest, Role
 from contracts.node import Node, data
+from ledger import merkle
 from ledger.attestation import Verdict
 from ledger.bundle.format import BlockLog
 from ledger.errors import Unavailable
 from ledger.ethereum.header import header_from_rpc
 from ledger.ethereum.trie import ordered_proof
 from ledger.ethereum.tx_receipt import tx_receipts_from_rpc
-from ledger.quorum import Certificate, root_over
+from ledger.quorum import Certificate
 from relay.journey import Journey
 from relay.watcher import Place
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """One message's way: its log at the origin, what let it in, its commit, and the judgement that closed it."""
+    """One message's way: its log at the origin, the certificate recorded for it, its commit, and the judgement."""
 
     sent: BlockLog
     certificate: Certificate
@@ -40,17 +41,16 @@ def fetch_crossing(nodes: Mapping[int, Node], manifest: Manifest, journey: Journ
 
     Errors: `Unavailable` NOT_CLOSED while the message is under way; those of `Node.request`.
     """
-    if journey.commit is None or journey.judged is None:
+    if journey.commit is None or journey.judged is None or journey.attested is None:
         raise Unavailable("NOT_CLOSED", f"the message is {journey.explain()}", where=journey.id.hex())
     registry = manifest.chain(Role.TRANSACTION).contract("TransactionRegistry")
-    gateway = Contract("Gateway", journey.proposal.message.destination.gateway)
-    _message, _payload, index, size, proof, epoch, signatures = _call(nodes, gateway, "commit", journey.commit)
+    _chain_id, ids, epoch, signatures = _call(nodes, registry, "attest", journey.attested)
     fields, verdict_signatures = _call(nodes, registry, "judge", journey.judged)
-    # Only single-message roots are carried so far, so the root can be formed again from the message alone.
-    root = root_over([journey.proposal.message])
+    leaves, index = [merkle.leaf_hash(each) for each in ids], ids.index(journey.id)
+    proof = tuple(merkle.inclusion_proof(leaves, index))
     return Crossing(
         sent=_block_log(nodes, journey.origin),
-        certificate=Certificate(root, index, size, tuple(proof), epoch, signatures),
+        certificate=Certificate(merkle.root_of(leaves), index, len(leaves), proof, epoch, signatures),
         committed=_block_log(nodes, journey.commit),
         verdict=Verdict(*fields),
         signatures=verdict_signatures,

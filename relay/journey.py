@@ -35,10 +35,11 @@ class State(StrEnum):
     CLOSED = "closed"
     DISPUTED = "disputed"
     EXPIRED = "expired"
+    ABORTED = "aborted"
 
 
 # Verdict states of TransactionRegistry.vy, as its CommitJudged log carries them.
-_REGISTRY_CLOSED, _REGISTRY_DISPUTED = 4, 5
+_JUDGED = {4: State.CLOSED, 5: State.DISPUTED, 6: State.EXPIRED, 7: State.ABORTED}
 
 
 @dataclass(slots=True)
@@ -73,10 +74,8 @@ class Journey:
     @property
     def state(self) -> State:
         """Where the message stands."""
-        if self.judged_state == _REGISTRY_CLOSED:
-            return State.CLOSED
-        if self.judged_state == _REGISTRY_DISPUTED:
-            return State.DISPUTED
+        if self.judged_state in _JUDGED:
+            return _JUDGED[self.judged_state]
         if self.commit is not None:
             return State.COMMITTED
         if self.expired:
@@ -88,7 +87,7 @@ class Journey:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
-        return self.state in (State.CLOSED, State.DISPUTED, State.EXPIRED)
+        return self.state in (State.CLOSED, State.DISPUTED, State.EXPIRED, State.ABORTED)
 
     def open_steps(self) -> tuple[Step, ...]:
         """Steps that can be taken now, the preferred one first.

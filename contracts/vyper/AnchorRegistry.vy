@@ -4,6 +4,9 @@
 @license Apache-2.0
 @notice An anchor says that a checkpoint existed by this block. It proves nothing more: a reader asks for the
         notaries' cosignatures, which are made before the anchor and travel beside it.
+        One word is kept, and the log tells the rest: the size (64 bits, highest) and a commitment to size and root
+        (192 bits), to which two different checkpoints of a stranger's making never lead; the anchorer itself, who
+        would need 2**96 hashes for two roots of one size, is bound by the log and the cosignatures, not by this word.
 """
 
 import application
@@ -13,19 +16,17 @@ initializes: application
 
 exports: (application.owner, application.gateway)
 
+COMMITMENT_BITS: constant(uint256) = 192
+
 event Anchored:
     size: indexed(uint64)
-    root: bytes32
-
-struct Anchor:
-    size: uint64
     root: bytes32
 
 # SHA-256 of the log's origin line: which log this contract anchors, and no other.
 LOG: public(immutable(bytes32))
 ANCHORER: public(immutable(address))
 
-latest: public(Anchor)
+anchored: uint256
 
 
 @deploy
@@ -50,19 +51,53 @@ def anchor(size: uint64, root: bytes32):
     @param root RFC 9162 root
     """
     assert msg.sender == ANCHORER, "AnchorRegistry: not the anchorer"
-    assert size > self.latest.size, "AnchorRegistry: size not larger"
+    assert convert(size, uint256) > self.anchored >> COMMITMENT_BITS, "AnchorRegistry: size not larger"
     assert root != empty(bytes32), "AnchorRegistry: no root"
-    self.latest = Anchor(size=size, root=root)
+    self.anchored = self._word(size, root)
     log Anchored(size=size, root=root)
 
 
 @external
-def carry(recipient: Bytes[58]) -> bytes32:
+def carry(recipient: Bytes[58], size: uint64, root: bytes32) -> bytes32:
     """
     @notice Sends the latest anchor to another chain. Anyone may: the content is fixed and the recipient's lane decides
     @param recipient Interoperable address of an anchor mirror
+    @param size The latest anchor's size, as its log says
+    @param root The latest anchor's root, as its log says
     @return The message's id
     """
-    latest: Anchor = self.latest
-    assert latest.size != 0, "AnchorRegistry: nothing anchored"
-    return application._send(recipient, message.NOTICE, abi_encode(LOG, latest.size, latest.root))
+    assert size != 0 and self.anchored == self._word(size, root), "AnchorRegistry: not the latest anchor"
+    return application._send(recipient, message.NOTICE, abi_encode(LOG, size, root))
+
+
+@external
+@view
+def latest_size() -> uint64:
+    """
+    @notice Size of the latest anchor
+    @return Number of entries; 0 when nothing is anchored
+    """
+    return convert(self.anchored >> COMMITMENT_BITS, uint64)
+
+
+@external
+@view
+def is_latest(size: uint64, root: bytes32) -> bool:
+    """
+    @notice Whether this checkpoint is the latest that was anchored
+    @param size Number of entries
+    @param root RFC 9162 root
+    @return True only for the checkpoint that the latest `Anchored` log tells of
+    """
+    return size != 0 and self.anchored == self._word(size, root)
+
+
+@internal
+@pure
+def _word(size: uint64, root: bytes32) -> uint256:
+    """
+    @dev Size, and the highest 192 bits of keccak256(size, root). The root itself cut short would not do: whoever
+         carries an anchor could replace what was cut off.
+    """
+    commitment: uint256 = convert(keccak256(abi_encode(size, root)), uint256) >> 64
+    return convert(size, uint256) << COMMITMENT_BITS | commitment

@@ -61,6 +61,7 @@ def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[4096]) -> (byt
         self.holders[wanted.goods_key] = holder
         log GoodsReserved(goods_key=wanted.goods_key, loan_id=wanted.loan_id)
         return application.RECEIVE, outcome.RESERVED
+    assert wanted.action == instruction.RELEASE, "GoodsRegistry: goods are not handed over here"
     if held_by != holder:
         return application.RECEIVE, outcome.NOT_HELD
     self.holders[wanted.goods_key] = empty(bytes32)

@@ -2,34 +2,61 @@
 """
 @title Transaction registry (transaction chain): the state of every cross-chain transaction, and its credential
 @license Apache-2.0
-@notice proposed -> attested -> committed -> closed, or disputed. It records and never gates: a destination commits
-        without asking here. A call is acknowledged to its sender only when its credential is closed, which takes a
-        quorum of notaries who re-executed the commit and found the same. A commit whose application call failed is
-        `committed` until a retry succeeds, and is not acknowledged before.
+@notice proposed -> attested -> committed -> closed, or expired, aborted, disputed. It records and never gates: a
+        destination commits without asking here, and what is recorded may come in any order. A call or a transfer is
+        acknowledged to its sender once, when its credential is final:
+
+          closed    a quorum re-executed the commit and found the same; the outcome is the application's
+          expired   a quorum found it past its expiry at a final block of the destination, and not executed
+          aborted   a quorum found it voided at the destination
+
+        From `disputed` nothing is acknowledged until an order of the quorum, after its delay, decides the verdict.
+        A commit whose application call failed is `committed` until a retry succeeds or the message expires.
         It does not check the destination by itself: it trusts a quorum for what it cannot see.
 """
 
 import application
 import attestation
 import interoperable_address
-import merkle
+import merkle_root
 import message
+import order
+import outcome
 import ICommittee
 
 initializes: application
+initializes: order
 
-exports: (application.owner, application.gateway)
+exports: (application.owner, application.gateway, order.announce, order.order_due, order.order_delay)
 
 PROPOSED: constant(uint8) = 1
 ATTESTED: constant(uint8) = 2
 COMMITTED: constant(uint8) = 3
 CLOSED: constant(uint8) = 4
 DISPUTED: constant(uint8) = 5
+EXPIRED: constant(uint8) = 6
+ABORTED: constant(uint8) = 7
+
+# Policies under which the destination checks a certificate of the committee over the message.
+NOTARY: constant(uint8) = 1
+NOTARY_AND_RELAY: constant(uint8) = 4
+
+TRANSFER: constant(uint8) = 4  # kind of message that carries value
+MAX_PROPOSALS: constant(uint256) = 16
+MAX_CHAINS: constant(uint256) = 255
+RESOLVE: constant(bytes32) = keccak256("pledgetrail/order/TransactionRegistry.resolve")
 
 event Proposed:
     id: indexed(bytes32)
     lane: indexed(bytes32)
     sequence: uint64
+
+event RootAttested:
+    root: indexed(bytes32)
+    destination_chain: indexed(uint256)
+    epoch: uint64
+    certificate: bytes32
+    signatures: Bytes[6600]
 
 event Attested:
     id: indexed(bytes32)
@@ -44,34 +71,52 @@ event CommitJudged:
     commit_block: bytes32
     commit_transaction: bytes32
     checked_from: uint64
+    verdict: uint8
+    executed: bool
     outcome: bytes32
+    policy: uint8
+    origin_log: uint64
+    commit_log: uint64
     credential: bytes32
     acknowledgement: bytes32
+    signatures: Bytes[6600]
 
 struct Transaction:
     state: uint8
     kind: uint8
     origin_chain: uint256
     destination_chain: uint256
-    destination_gateway: address
     sender: address
+    certificate: bytes32
     credential: bytes32
 
 COMMITTEE: public(immutable(address))
 
-transactions: public(HashMap[bytes32, Transaction])
+# id -> state 8 bits | kind 8 | number of the origin chain 8 | of the destination chain 8 | sender 160, from the lowest
+records: HashMap[bytes32, uint256]
+# destination chain -> id -> the certificate, bound to its signatures
+certificates: HashMap[uint256, HashMap[bytes32, bytes32]]
+credentials: HashMap[bytes32, bytes32]
+
 chains: public(HashMap[uint256, message.Chain])
+# Chains are numbered from 1 in the order in which they were registered, so that a record needs one word.
+chain_count: uint256
+chain_ids: HashMap[uint256, uint256]
+# keccak256 of the whole chain -> its number
+chain_numbers: HashMap[bytes32, uint256]
 is_sealed: public(bool)
 
 
 @deploy
-def __init__(gateway: address, committee: address):
+def __init__(gateway: address, committee: address, delay: uint256):
     """
     @notice Binds the registry to its gateway, which carries acknowledgements, and to the committee
     @param gateway The transaction chain's gateway
     @param committee The committee contract on this chain
+    @param delay Seconds between the announcement of an order and its effect
     """
     application.__init__(gateway)
+    order.__init__(committee, delay)
     assert committee.is_contract, "TransactionRegistry: no committee"
     COMMITTEE = committee
 
@@ -85,6 +130,11 @@ def register_chain(named: message.Chain):
     assert msg.sender == application.owner and not self.is_sealed, "TransactionRegistry: chains are sealed"
     assert self.chains[named.chain_id].chain_id == 0, "TransactionRegistry: chain exists"
     assert named.chain_id != 0 and named.gateway != empty(address), "TransactionRegistry: incomplete chain"
+    number: uint256 = self.chain_count + 1
+    assert number <= MAX_CHAINS, "TransactionRegistry: too many chains"
+    self.chain_count = number
+    self.chain_ids[number] = named.chain_id
+    self.chain_numbers[keccak256(abi_encode(named))] = number
     self.chains[named.chain_id] = named
 
 
@@ -98,93 +148,205 @@ def seal():
 
 
 @external
-def propose(m: message.Message):
+def propose(messages: DynArray[message.Message, MAX_PROPOSALS]):
     """
-    @notice Records that a message is under way. Anyone may: it proves nothing until it is attested
-    @param m The message
+    @notice Records that messages are under way. Anyone may: it proves nothing until they are attested. What stands
+            already is passed over, so that nobody can hold up the others by proposing one of them first.
+    @param messages The messages, at least one of them new
     """
-    id: bytes32 = message._id(m)
-    assert self.transactions[id].state == 0, "TransactionRegistry: id exists"
-    assert m.version == message.VERSION, "TransactionRegistry: version"
-    assert self._known(m.origin) and self._known(m.destination), "TransactionRegistry: unknown chain"
-    assert m.origin.chain_id != m.destination.chain_id, "TransactionRegistry: one chain only"
-    assert m.kind >= message.NOTICE and m.kind <= message.ACKNOWLEDGEMENT, "TransactionRegistry: kind"
-    # No check of the expiry: it is time of the destination, where a message may have been committed before it. Refusing
-    # the record here would leave such a commit without its credential for ever.
-    # A call that leaves this chain could not be acknowledged to it: the acknowledgement is itself a message from here.
-    assert m.kind != message.CALL or m.origin.chain_id != chain.id, "TransactionRegistry: a call from this chain"
-    self.transactions[id] = Transaction(
-        state=PROPOSED,
-        kind=m.kind,
-        origin_chain=m.origin.chain_id,
-        destination_chain=m.destination.chain_id,
-        destination_gateway=m.destination.gateway,
-        sender=m.sender,
-        credential=empty(bytes32),
-    )
-    log Proposed(id=id, lane=message._lane(m), sequence=m.sequence)
+    is_new: bool = False
+    for m: message.Message in messages:
+        if self._propose(m):
+            is_new = True
+    assert is_new, "TransactionRegistry: id exists"
 
 
 @external
 def attest(
-    id: bytes32,
-    index: uint256,
-    size: uint256,
-    inclusion: DynArray[bytes32, 32],
+    destination_chain: uint256,
+    ids: DynArray[bytes32, merkle_root.MAX_ENTRIES],
     epoch: uint64,
     signatures: Bytes[6600],
 ):
     """
-    @notice Records the certificate that the destination will check, having checked it here too
-    @param id A proposed message
-    @param index Position of the id among the certificate's leaves
-    @param size Number of leaves
-    @param inclusion RFC 9162 inclusion proof
+    @notice Records the certificate that the destination checks, having checked it here too: once for all its messages,
+            also for those which are not proposed yet. A message keeps the first certificate recorded for it.
+    @param destination_chain The chain the messages are for
+    @param ids Every message id under the certificate's root, in its order; at least one not attested yet
     @param epoch The signing epoch
-    @param signatures Packed signatures
+    @param signatures Packed signatures over the root, for the destination's gateway
     """
-    recorded: Transaction = self.transactions[id]
-    assert recorded.state == PROPOSED, "TransactionRegistry: not proposed"
-    root: bytes32 = merkle._root(merkle._leaf_hash(id), index, size, inclusion)
-    digest: bytes32 = attestation._attestation(
-        recorded.destination_chain, recorded.destination_gateway, root, epoch
-    )
+    gateway: address = self.chains[destination_chain].gateway
+    assert gateway != empty(address), "TransactionRegistry: unknown chain"
+    root: bytes32 = merkle_root._root_of(ids)
+    digest: bytes32 = attestation._attestation(destination_chain, gateway, root, epoch)
     assert staticcall ICommittee(COMMITTEE).check(epoch, digest, signatures)
-    self.transactions[id].state = ATTESTED
-    log Attested(id=id, root=root, epoch=epoch)
+    certificate: bytes32 = attestation._signed(digest, signatures)
+    is_new: bool = False
+    for id: bytes32 in ids:
+        # A credential that stands rests on the certificate that stood then, or on none.
+        if self.certificates[destination_chain][id] == empty(bytes32) and self.credentials[id] == empty(bytes32):
+            self.certificates[destination_chain][id] = certificate
+            is_new = True
+            log Attested(id=id, root=root, epoch=epoch)
+    assert is_new, "TransactionRegistry: attested before"
+    log RootAttested(
+        root=root,
+        destination_chain=destination_chain,
+        epoch=epoch,
+        certificate=certificate,
+        signatures=signatures,
+    )
 
 
 @external
 def judge(v: attestation.Verdict, signatures: Bytes[6600]):
     """
-    @notice Records the notaries' verdict over a commit and, when it closes a call, acknowledges it to its sender
-    @param v The verdict: `same` closes, or marks committed where the application's call failed; `differs` disputes
-    @param signatures Packed signatures over the verdict: a quorum for `same`, n - t + 1 for `differs`
+    @notice Records the notaries' verdict over a message and, when it ends a call or a transfer, acknowledges it
+    @param v The verdict: `same` closes, or marks committed where the application's call failed; `expired` and `void`
+           end what was never executed; `differs` disputes
+    @param signatures Packed signatures over the verdict: n - t + 1 for `differs`, a quorum for every other one
     """
-    recorded: Transaction = self.transactions[v.id]
-    assert recorded.state in [ATTESTED, COMMITTED], "TransactionRegistry: not attested"
+    record: uint256 = self.records[v.id]
+    before: uint8 = convert(record & 255, uint8)
+    assert before in [PROPOSED, COMMITTED], "TransactionRegistry: nothing to judge"
     digest: bytes32 = attestation._verdict(chain.id, self, v)
-    state: uint8 = CLOSED
+    certificate: bytes32 = self.certificates[self.chain_ids[(record >> 24) & 255]][v.id]
+    state: uint8 = DISPUTED
     if v.verdict == attestation.DIFFERS:
-        # As many as make a quorum of `same` impossible.
+        # As many as make a quorum of anything else impossible.
         assert staticcall ICommittee(COMMITTEE).check_blocking(v.epoch, digest, signatures)
-        state = DISPUTED
     else:
-        assert v.verdict == attestation.SAME, "TransactionRegistry: verdict"
+        state = self._state_after(v, before, certificate)
         assert staticcall ICommittee(COMMITTEE).check(v.epoch, digest, signatures)
-        if not v.executed:
-            assert recorded.state == ATTESTED, "TransactionRegistry: committed before"
-            state = COMMITTED
-    # The credential is what the quorum signed, bound to the very signatures: anyone can fetch both and compare.
-    credential: bytes32 = keccak256(concat(digest, keccak256(signatures)))
-    self.transactions[v.id].state = state
-    self.transactions[v.id].credential = credential
+    signed: bytes32 = attestation._signed(digest, signatures)
+    self._conclude(v, record, state, keccak256(concat(certificate, signed)), signatures)
+
+
+@external
+def resolve(v: attestation.Verdict, salt: bytes32):
+    """
+    @notice Carries out the quorum's order to decide a disputed message by this verdict, which ends it
+    @param v The verdict: `same`, `expired` or `void`
+    @param salt The order's salt
+    """
+    digest: bytes32 = attestation._verdict(chain.id, self, v)
+    order._take(keccak256(abi_encode(RESOLVE, digest)), salt)
+    record: uint256 = self.records[v.id]
+    assert convert(record & 255, uint8) == DISPUTED, "TransactionRegistry: not disputed"
+    certificate: bytes32 = self.certificates[self.chain_ids[(record >> 24) & 255]][v.id]
+    state: uint8 = self._state_after(v, DISPUTED, certificate)
+    assert state != COMMITTED, "TransactionRegistry: decides nothing"
+    # Bound to the disputed credential, which stays part of the history.
+    self._conclude(v, record, state, keccak256(concat(self.credentials[v.id], digest)), b"")
+
+
+@external
+@view
+def transactions(id: bytes32) -> Transaction:
+    """
+    @notice What is recorded of a message. With the logs, from which everything can be fetched:
+            certificate = keccak256(attestation digest || keccak256(signatures)) with `RootAttested`, and
+            credential = keccak256(certificate || keccak256(verdict digest || keccak256(signatures))) with `CommitJudged`
+    @param id The message's id
+    @return Its state (0 unknown, 1 proposed, 2 attested, 3 committed, 4 closed, 5 disputed, 6 expired, 7 aborted),
+            kind, chains, sender, certificate (zero when none is recorded) and credential (zero until judged)
+    """
+    record: uint256 = self.records[id]
+    destination: uint256 = self.chain_ids[(record >> 24) & 255]
+    certificate: bytes32 = self.certificates[destination][id]
+    state: uint8 = convert(record & 255, uint8)
+    if state == PROPOSED and certificate != empty(bytes32):
+        state = ATTESTED
+    return Transaction(
+        state=state,
+        kind=convert((record >> 8) & 255, uint8),
+        origin_chain=self.chain_ids[(record >> 16) & 255],
+        destination_chain=destination,
+        sender=convert(record >> 32, address),
+        certificate=certificate,
+        credential=self.credentials[id],
+    )
+
+
+@external
+@view
+def certificate_of(destination_chain: uint256, id: bytes32) -> bytes32:
+    """
+    @notice The certificate recorded for a message, also where the message is not proposed yet
+    @param destination_chain The chain it is for
+    @param id The message's id
+    @return keccak256(attestation digest || keccak256(signatures)), zero when none is recorded
+    """
+    return self.certificates[destination_chain][id]
+
+
+@internal
+def _propose(m: message.Message) -> bool:
+    """
+    @dev Records one message; False when it stands already
+    """
+    id: bytes32 = message._id(m)
+    if self.records[id] != 0:
+        return False
+    assert m.version == message.VERSION, "TransactionRegistry: version"
+    origin: uint256 = self.chain_numbers[keccak256(abi_encode(m.origin))]
+    destination: uint256 = self.chain_numbers[keccak256(abi_encode(m.destination))]
+    assert origin != 0 and destination != 0, "TransactionRegistry: unknown chain"
+    assert origin != destination, "TransactionRegistry: one chain only"
+    assert m.kind >= message.NOTICE and m.kind <= TRANSFER, "TransactionRegistry: kind"
+    # No check of the expiry: it is time of the destination, where a message may have been committed before it. Refusing
+    # the record here would leave such a commit without its credential for ever.
+    # A call that leaves this chain could not be acknowledged to it: the acknowledgement is itself a message from here.
+    assert not self._is_acknowledged(m.kind) or m.origin.chain_id != chain.id, "TransactionRegistry: a call from this chain"
+    record: uint256 = convert(m.sender, uint256) << 32 | destination << 24 | origin << 16
+    self.records[id] = record | convert(m.kind, uint256) << 8 | convert(PROPOSED, uint256)
+    log Proposed(id=id, lane=message._lane(m), sequence=m.sequence)
+    return True
+
+
+@internal
+@pure
+def _state_after(v: attestation.Verdict, before: uint8, certificate: bytes32) -> uint8:
+    """
+    @dev The state that a verdict other than `differs` leads to; reverts where it contradicts itself or the record
+    """
+    if v.verdict == attestation.SAME:
+        # A lane whose destination asks for no certificate has none to show.
+        if v.policy in [NOTARY, NOTARY_AND_RELAY]:
+            assert certificate != empty(bytes32), "TransactionRegistry: not attested"
+        if v.executed:
+            return CLOSED
+        assert before != COMMITTED, "TransactionRegistry: committed before"
+        return COMMITTED
+    assert not v.executed, "TransactionRegistry: executed"
+    if v.verdict == attestation.EXPIRED:
+        assert v.outcome == outcome.EXPIRED, "TransactionRegistry: outcome"
+        return EXPIRED
+    assert v.verdict == attestation.VOID, "TransactionRegistry: verdict"
+    assert v.outcome == outcome.VOID, "TransactionRegistry: outcome"
+    return ABORTED
+
+
+@internal
+def _conclude(v: attestation.Verdict, record: uint256, state: uint8, credential: bytes32, signatures: Bytes[6600]):
+    """
+    @dev Writes state and credential, and acknowledges what is over and asked for it
+    """
+    self.records[v.id] = record & ~convert(255, uint256) | convert(state, uint256)
+    self.credentials[v.id] = credential
     acknowledgement: bytes32 = empty(bytes32)
-    if state == CLOSED and recorded.kind == message.CALL:
+    if state in [CLOSED, EXPIRED, ABORTED] and self._is_acknowledged(convert((record >> 8) & 255, uint8)):
+        answered: bytes32 = v.outcome
+        # A sender gives back what was secured, or refunds, on these words: an application that was called cannot say them.
+        if state == CLOSED and answered in [outcome.EXPIRED, outcome.VOID]:
+            answered = outcome.WITHHELD
         acknowledgement = application._send(
-            interoperable_address._encode(recorded.origin_chain, recorded.sender),
+            interoperable_address._encode(
+                self.chain_ids[(record >> 16) & 255], convert(record >> 32, address)
+            ),
             message.ACKNOWLEDGEMENT,
-            abi_encode(v.id, v.outcome),
+            abi_encode(v.id, answered),
         )
     log CommitJudged(
         id=v.id,
@@ -194,22 +356,22 @@ def judge(v: attestation.Verdict, signatures: Bytes[6600]):
         commit_block=v.commit_block,
         commit_transaction=v.commit_transaction,
         checked_from=v.checked_from,
+        verdict=v.verdict,
+        executed=v.executed,
         outcome=v.outcome,
+        policy=v.policy,
+        origin_log=v.origin_log,
+        commit_log=v.commit_log,
         credential=credential,
         acknowledgement=acknowledgement,
+        signatures=signatures,
     )
 
 
 @internal
-@view
-def _known(named: message.Chain) -> bool:
+@pure
+def _is_acknowledged(kind: uint8) -> bool:
     """
-    @dev Whether a chain is recorded here with exactly this genesis and gateway
+    @dev Whether messages of a kind are answered to their sender
     """
-    held: message.Chain = self.chains[named.chain_id]
-    return (
-        held.chain_id != 0
-        and held.chain_id == named.chain_id
-        and held.genesis == named.genesis
-        and held.gateway == named.gateway
-    )
+    return kind in [message.CALL, TRANSFER]

@@ -3,7 +3,9 @@
 @title Warehouse receipts with lien (origin chain)
 @license Apache-2.0
 @notice A keeper issues a receipt for goods to a holder. The holder consents to one loan; only that loan's instruction,
-        carried by a proven message, freezes the receipt. A frozen receipt is neither transferred nor redeemed.
+        carried by a proven message, freezes the receipt. A frozen receipt is neither transferred nor redeemed, split
+        or merged. Splitting and merging conserve the quantity and keep the goods key: a goods key is reserved once, so
+        of the parts of one pile only one is pledged at a time.
         It does not know whether the goods are in the warehouse: evidence off chain does.
 """
 
@@ -39,12 +41,33 @@ event ReceiptReleased:
     receipt_id: indexed(bytes32)
     loan_id: indexed(bytes32)
 
+event ReceiptEnforced:
+    receipt_id: indexed(bytes32)
+    loan_id: indexed(bytes32)
+    holder: address
+
+event ReceiptSplit:
+    receipt_id: indexed(bytes32)
+    first: bytes32
+    second: bytes32
+    first_quantity: uint256
+
+event ReceiptsMerged:
+    receipt_id: indexed(bytes32)
+    first: bytes32
+    second: bytes32
+    quantity: uint256
+
 event ReceiptTransferred:
     receipt_id: indexed(bytes32)
     holder: address
 
 event ReceiptRedeemed:
     receipt_id: indexed(bytes32)
+
+# Parts get ids that nobody chooses, so that no number can be taken away from a keeper.
+SPLIT_TAG: constant(bytes32) = keccak256("pledgetrail/receipt/split/v1")
+MERGE_TAG: constant(bytes32) = keccak256("pledgetrail/receipt/merge/v1")
 
 struct Receipt:
     keeper: address
@@ -145,15 +168,55 @@ def redeem(receipt_id: bytes32):
     assert receipt.keeper == msg.sender, "WarehouseReceipt: not the keeper"
     assert receipt.holder != empty(address), "WarehouseReceipt: redeemed"
     assert receipt.lien == empty(bytes32), "WarehouseReceipt: frozen"
-    self.receipts[receipt_id].holder = empty(address)
-    self.receipts[receipt_id].consented_to = empty(bytes32)
+    self._spend(receipt_id)
     log ReceiptRedeemed(receipt_id=receipt_id)
+
+
+@external
+def split(receipt_id: bytes32, first_quantity: uint256) -> (bytes32, bytes32):
+    """
+    @notice The holder divides a free receipt in two, which together are as much; the receipt is spent
+    @param receipt_id The receipt
+    @param first_quantity How much the first part has; the second has the rest, and neither is empty
+    @return Ids of the two parts
+    """
+    whole: Receipt = self._free(receipt_id)
+    assert first_quantity != 0 and first_quantity < whole.quantity, "WarehouseReceipt: no quantity"
+    first: bytes32 = keccak256(abi_encode(SPLIT_TAG, receipt_id, first_quantity, convert(1, uint256)))
+    second: bytes32 = keccak256(abi_encode(SPLIT_TAG, receipt_id, first_quantity, convert(2, uint256)))
+    self._spend(receipt_id)
+    self._create(first, whole, first_quantity)
+    self._create(second, whole, whole.quantity - first_quantity)
+    log ReceiptSplit(receipt_id=receipt_id, first=first, second=second, first_quantity=first_quantity)
+    return first, second
+
+
+@external
+def merge(first: bytes32, second: bytes32) -> bytes32:
+    """
+    @notice The holder joins two free receipts of one keeper for the same goods; both are spent
+    @param first A receipt
+    @param second Another one
+    @return Id of the receipt over both
+    """
+    one: Receipt = self._free(first)
+    other: Receipt = self._free(second)
+    assert first != second, "WarehouseReceipt: one receipt"
+    assert one.keeper == other.keeper, "WarehouseReceipt: different keepers"
+    assert one.goods_key == other.goods_key, "WarehouseReceipt: different goods"
+    quantity: uint256 = one.quantity + other.quantity
+    merged: bytes32 = keccak256(abi_encode(MERGE_TAG, first, second))
+    self._spend(first)
+    self._spend(second)
+    self._create(merged, one, quantity)
+    log ReceiptsMerged(receipt_id=merged, first=first, second=second, quantity=quantity)
+    return merged
 
 
 @external
 def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[4096]) -> (bytes4, bytes32):
     """
-    @notice Freezes or releases a receipt for a loan (ERC-7786 recipient)
+    @notice Freezes, releases or enforces a receipt for a loan (ERC-7786 recipient)
     @param id The message's id
     @param sender Interoperable address of the pledge registry
     @param payload An instruction
@@ -162,9 +225,9 @@ def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[4096]) -> (byt
     application._authenticate(sender)
     wanted: instruction.Instruction = instruction._take(sender, payload)
     lien: bytes32 = keccak256(concat(keccak256(sender), wanted.loan_id))
-    if wanted.action == instruction.RELEASE:
-        return application.RECEIVE, self._release(wanted, lien)
-    return application.RECEIVE, self._freeze(wanted, lien)
+    if wanted.action == instruction.SECURE:
+        return application.RECEIVE, self._freeze(wanted, lien)
+    return application.RECEIVE, self._let_go(wanted, lien)
 
 
 @internal
@@ -188,12 +251,54 @@ def _freeze(wanted: instruction.Instruction, lien: bytes32) -> bytes32:
 
 
 @internal
-def _release(wanted: instruction.Instruction, lien: bytes32) -> bytes32:
+def _let_go(wanted: instruction.Instruction, lien: bytes32) -> bytes32:
     """
-    @dev Releases the receipt if this loan froze it
+    @dev Takes the lien off the receipt if this loan froze it: released to its holder, or enforced and handed over
     """
     if self.receipts[wanted.receipt_id].lien != lien:
         return outcome.NOT_HELD
     self.receipts[wanted.receipt_id].lien = empty(bytes32)
+    if wanted.action == instruction.ENFORCE:
+        self.receipts[wanted.receipt_id].holder = wanted.recipient
+        log ReceiptEnforced(receipt_id=wanted.receipt_id, loan_id=wanted.loan_id, holder=wanted.recipient)
+        return outcome.ENFORCED
     log ReceiptReleased(receipt_id=wanted.receipt_id, loan_id=wanted.loan_id)
     return outcome.RELEASED
+
+
+@internal
+@view
+def _free(receipt_id: bytes32) -> Receipt:
+    """
+    @dev A receipt of the caller's that no loan holds or may take
+    """
+    receipt: Receipt = self.receipts[receipt_id]
+    assert receipt.holder == msg.sender, "WarehouseReceipt: not the holder"
+    assert receipt.lien == empty(bytes32), "WarehouseReceipt: frozen"
+    assert receipt.consented_to == empty(bytes32), "WarehouseReceipt: consented to a loan"
+    return receipt
+
+
+@internal
+def _spend(receipt_id: bytes32):
+    """
+    @dev Ends a receipt; its number stays used
+    """
+    self.receipts[receipt_id].holder = empty(address)
+    self.receipts[receipt_id].consented_to = empty(bytes32)
+
+
+@internal
+def _create(receipt_id: bytes32, whole: Receipt, quantity: uint256):
+    """
+    @dev A receipt for some of what another one was for
+    """
+    assert self.receipts[receipt_id].keeper == empty(address), "WarehouseReceipt: receipt exists"
+    self.receipts[receipt_id] = Receipt(
+        keeper=whole.keeper,
+        holder=whole.holder,
+        goods_key=whole.goods_key,
+        quantity=quantity,
+        consented_to=empty(bytes32),
+        lien=empty(bytes32),
+    )

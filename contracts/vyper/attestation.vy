@@ -11,13 +11,16 @@ DOMAIN_TYPE: constant(bytes32) = keccak256(
 )
 ATTESTATION_TYPE: constant(bytes32) = keccak256("Attestation(bytes32 root,uint64 epoch)")
 VERDICT_TYPE: constant(bytes32) = keccak256(
-    "Verdict(bytes32 id,uint64 epoch,bytes32 originBlock,bytes32 commitBlock,bytes32 commitTransaction,uint64 checkedFrom,uint8 verdict,bool executed,bytes32 outcome)"
+    "Verdict(bytes32 id,uint64 epoch,bytes32 originBlock,bytes32 commitBlock,bytes32 commitTransaction,uint64 checkedFrom,uint8 verdict,bool executed,bytes32 outcome,uint8 policy,uint64 originLog,uint64 commitLog)"
 )
 NAME_HASH: constant(bytes32) = keccak256("Pledgetrail")
 VERSION_HASH: constant(bytes32) = keccak256("1")
 
+# What a notary finds about a commit; the last two, that there is none and never will be.
 SAME: constant(uint8) = 1
 DIFFERS: constant(uint8) = 2
+EXPIRED: constant(uint8) = 3  # at `commit_block`, final, the message is past its expiry and was not executed
+VOID: constant(uint8) = 4  # `commit_transaction` voided it at the destination
 
 
 struct Verdict:
@@ -30,6 +33,9 @@ struct Verdict:
     verdict: uint8
     executed: bool
     outcome: bytes32
+    policy: uint8  # of the lane's generation, at the destination
+    origin_log: uint64  # where in its block the message left: transaction (32 bits) | log in the transaction (32)
+    commit_log: uint64  # where in its block it was committed, likewise
 
 
 @internal
@@ -73,3 +79,15 @@ def _verdict(chain_id: uint256, registry: address, v: Verdict) -> bytes32:
     @return The digest to sign
     """
     return self._digest(chain_id, registry, keccak256(abi_encode(VERDICT_TYPE, v)))
+
+
+@internal
+@pure
+def _signed(digest: bytes32, signatures: Bytes[6600]) -> bytes32:
+    """
+    @notice A digest together with the very signatures that were given over it
+    @param digest What was signed
+    @param signatures The packed signatures
+    @return keccak256(digest || keccak256(signatures))
+    """
+    return keccak256(concat(digest, keccak256(signatures)))

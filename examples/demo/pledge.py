@@ -47,12 +47,16 @@ class WarehouseReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """A loan of the story: number, lender (a role of `accounts`), the receipt that secures it, terms in words."""
+    """A loan of the story: number, lender (a role of `accounts`), the receipt that secures it, terms in words.
+
+    `due`: from when the lender may enforce, POSIX seconds.
+    """
 
     number: str
     lender: str
     receipt: WarehouseReceipt
     terms: str
+    due: int
 
 
 def _digest_of(terms: str) -> bytes:
@@ -101,6 +105,7 @@ class Pledging:
             receipt_id=loan.receipt.id,
             goods_key=self._goods_key,
             terms_digest=_digest_of(loan.terms),
+            due=loan.due,
         )
 
     def open(self, loan: Loan) -> Done:
@@ -121,6 +126,7 @@ class Pledging:
             loan.receipt.id,
             self._goods_key,
             _digest_of(loan.terms),
+            loan.due,
         )
 
     def repay(self, loan: Loan) -> Done:

@@ -25,6 +25,7 @@ from examples.demo.journal import Journal, Row
 from examples.demo.pledge import Loan, Pledging
 from examples.demo.proof_check import verify, verify_flipped
 from ledger.bundle import TRUST_ROOT_DOMAIN
+from ledger.checkpoint import Checkpoint
 from ledger.durable_file import write_whole
 from ledger.errors import Unavailable
 from ledger.store import LoanDocument, ReceiptDocument
@@ -82,17 +83,18 @@ class Steps:
             done = self._find(Role.ORIGIN, "AnchorRegistry", "Anchored", checkpoint.size.to_bytes(32, "big"))
             self._record_done("anchor", done, id_=f"0x{checkpoint.root.hex()}", ms=took(), note=words)
         with self._timed("carrying the anchor to the lender chain"):
-            self._record_crossing(self._carry(checkpoint.size, checkpoint.root))
+            self._record_crossing(self._carry(checkpoint))
 
-    def _carry(self, size: int, root: bytes) -> Journey:
+    def _carry(self, checkpoint: Checkpoint) -> Journey:
         house, relay = self._house, self._house.relay
+        origin = house.manifest.chain(Role.ORIGIN)
 
         def carry() -> bytes:
-            _mined, message_id = house.anchorer.carry()
+            _mined, message_id = house.anchorer.carry(checkpoint)
             relay.nudge()
             return message_id
 
-        sent = anchor_messages(house.chains.nodes[Role.ORIGIN], house.manifest.chain(Role.ORIGIN), size, root)
+        sent = anchor_messages(house.chains.nodes[Role.ORIGIN], origin, checkpoint.size, checkpoint.root)
         over = carry_once(sent=sent, look=relay.journeys.get, carry=carry, seconds=CROSSING_SECONDS)
         if over is None:
             raise self._still_waiting("the anchor has not been closed")

@@ -6,7 +6,7 @@ Numbers use GS1's prefix 952, which is reserved for demonstrations, so that noth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from examples.demo.pledge import Loan, WarehouseReceipt
@@ -62,8 +62,10 @@ SECONDS_PER_SEGMENT = 2.0
 RECEIPT_ONE = WarehouseReceipt("WR-2026-0117", "keeper_one", 120_000)
 RECEIPT_TWO = WarehouseReceipt("WR-2026-0342", "keeper_two", 120_000)
 KEEPER_NAMES = {"keeper_one": "Bonded warehouse one", "keeper_two": "Bonded warehouse two"}
-LOAN_A = Loan("LN-A-0091", "lender_a", RECEIPT_ONE, "90 days, 70 % of value")
-LOAN_B = Loan("LN-B-0415", "lender_b", RECEIPT_TWO, "60 days, 65 % of value")
+# A date and not a term from today: a second run finds the loans of the first by ids that bind it.
+DUE = int(datetime(2030, 1, 1, tzinfo=UTC).timestamp())
+LOAN_A = Loan("LN-A-0091", "lender_a", RECEIPT_ONE, "90 days, 70 % of value", DUE)
+LOAN_B = Loan("LN-B-0415", "lender_b", RECEIPT_TWO, "60 days, 65 % of value", DUE)
 LENDER_NAMES = {"lender_a": "Lender A", "lender_b": "Lender B"}
 AMOUNTS = {LOAN_A.number: Decimal("180000.00"), LOAN_B.number: Decimal("165000.00")}
 CURRENCY = "CNY"

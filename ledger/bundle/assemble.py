@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ledger.attestation import Verdict, verdict_digest
-from ledger.bundle.crossing import credential_of
+from ledger.attestation import Verdict, attestation_digest, credential_of, signed, verdict_digest
 from ledger.bundle.format import Attested, BlockLog, Bundle, Judged, LoggedObject, dump
 from ledger.bundle.trust_root import TrustRoot
 from ledger.bundle.verify import verify
@@ -37,14 +36,17 @@ def assemble(
     `note`: the checkpoint that was anchored, with at least a quorum of cosignatures and no line of anybody else.
     `sent`: the origin gateway's `MessageSent` of that anchor; `committed`: the destination gateway's
     `MessageCommitted` for it; headers as RLP, log indices within the transaction.
-    `certificate`: what the destination let it in with. `verdict`, `signatures`: as judged on the transaction chain,
-    the signatures packed.
+    `certificate`: the one that the transaction chain recorded for it. `verdict`, `signatures`: as judged there, the
+    signatures packed.
 
     Raises whatever `verify` raises about the result: nothing that would be refused is handed out.
     """
-    digest = verdict_digest(
-        chain_id=trust_root.transaction.chain_id, registry=trust_root.transaction_registry, verdict=verdict
+    end, registry = trust_root.destination, trust_root.transaction_registry
+    attested = attestation_digest(
+        chain_id=end.chain_id, gateway=end.gateway, root=certificate.root, epoch=certificate.epoch
     )
+    digest = verdict_digest(chain_id=trust_root.transaction.chain_id, registry=registry, verdict=verdict)
+    judged = signed(digest, signatures)
     bundle = Bundle(
         subject=subject.normal,
         objects=tuple(sorted(objects, key=lambda found: found.index)),
@@ -56,7 +58,7 @@ def assemble(
             certificate.signatures,
         ),
         committed=committed,
-        judged=Judged(verdict, signatures, credential_of(digest, signatures)),
+        judged=Judged(verdict, signatures, credential_of(signed(attested, certificate.signatures), judged)),
     )
     raw = dump(bundle)
     verify(raw, trust_root=trust_root)

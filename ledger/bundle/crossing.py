@@ -11,7 +11,16 @@ import hashlib
 from dataclasses import dataclass
 
 from ledger import merkle
-from ledger.attestation import DIFFERS, SAME, attestation_digest, verdict_digest, word
+from ledger.attestation import (
+    DIFFERS,
+    SAME,
+    attestation_digest,
+    credential_of,
+    log_place,
+    signed,
+    verdict_digest,
+    word,
+)
 from ledger.bundle.findings import Proven, utc_text
 from ledger.bundle.format import Attested, BlockLog, Bundle, Judged
 from ledger.bundle.trust_root import TrustRoot
@@ -24,6 +33,7 @@ from ledger.proposal import Kind, Message, read_proposal
 
 MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bytes32,uint32,uint64,bool,bytes32)")
 MIRRORED = b"mirrored".ljust(32, b"\x00")
+NOTARY_POLICY = 1  # of a lane whose messages a certificate lets in
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +59,24 @@ def anchor_payload(checkpoint: Checkpoint) -> bytes:
     return hashlib.sha256(checkpoint.origin.encode()).digest() + word(checkpoint.size) + checkpoint.root
 
 
-def credential_of(digest: bytes, signatures: bytes) -> bytes:
-    """The credential as TransactionRegistry computes it from a verdict's digest and the packed signatures."""
-    return keccak256(digest + keccak256(signatures))
-
-
 def verify_crossing(bundle: Bundle, root: TrustRoot) -> Anchored:
     """Follow the anchor's message through both chains.
 
-    Raises `Refused` QUORUM, SET_EPOCH, SIG_… (verdict or certificate), VERDICT_NOT_SAME, HEADER_HASH, PROOF_…,
-    TX_FAILED, ANCHOR_MISMATCH, CERTIFICATE…, COMMIT_MISMATCH, COMMIT_NOT_EXECUTED, CREDENTIAL_MISMATCH; `BadInput`
-    EMITTER, PROPOSAL_…, RECEIPT_….
+    Raises `Refused` QUORUM, SET_EPOCH, SIG_… (verdict or certificate), VERDICT_NOT_SAME, VERDICT_POLICY, HEADER_HASH,
+    PROOF_…, LOG_PLACE, TX_FAILED, ANCHOR_MISMATCH, CERTIFICATE…, COMMIT_MISMATCH, COMMIT_NOT_EXECUTED,
+    CREDENTIAL_MISMATCH; `BadInput` EMITTER, PROPOSAL_…, RECEIPT_….
     """
     judged = _verify_verdict(bundle.judged, root)
     origin = _open_block(bundle.sent, bundle.judged.verdict.origin_block, "sent")
     sent = open_log(origin, bundle.sent.proof, bundle.sent.transaction, bundle.sent.log_index)
+    _require_place(bundle.sent, bundle.judged.verdict.origin_log, "sent")
     message, payload = _read_anchor(sent, root)
     if message.id != bundle.judged.verdict.id:
         raise Refused("VERDICT_MISMATCH", "The notaries' verdict is about another message.", where="judged.verdict.id")
-    let_in = _verify_certificate(bundle.attested, message, root)
+    let_in, certificate = _verify_certificate(bundle.attested, message, root)
     destination = _open_block(bundle.committed, bundle.judged.verdict.commit_block, "committed")
     committed = open_log(destination, bundle.committed.proof, bundle.committed.transaction, bundle.committed.log_index)
+    _require_place(bundle.committed, bundle.judged.verdict.commit_log, "committed")
     _require_commit(committed, message, bundle.judged, root)
     left = Proven(
         "anchored",
@@ -89,7 +96,7 @@ def verify_crossing(bundle: Bundle, root: TrustRoot) -> Anchored:
             "contract": _hex(message.recipient),
         },
     )
-    return Anchored(payload, (left, let_in, arrived, judged, _verify_credential(bundle.judged, root)))
+    return Anchored(payload, (left, let_in, arrived, judged, _verify_credential(bundle.judged, certificate, root)))
 
 
 def _verify_verdict(judged: Judged, root: TrustRoot) -> Proven:
@@ -98,6 +105,9 @@ def _verify_verdict(judged: Judged, root: TrustRoot) -> Proven:
     if verdict.verdict != SAME:
         what = "differs from what was committed" if verdict.verdict == DIFFERS else "is none"
         raise Refused("VERDICT_NOT_SAME", f"The notaries' verdict {what}.", where=f"verdict {verdict.verdict}")
+    if verdict.policy != NOTARY_POLICY:
+        what = "The message came over a lane of a policy that this version cannot show."
+        raise Refused("VERDICT_POLICY", what, where=f"policy {verdict.policy}")
     return Proven(
         "judged",
         f"Re-executing the destination's blocks from {verdict.checked_from} on gave the same commit.",
@@ -106,7 +116,8 @@ def _verify_verdict(judged: Judged, root: TrustRoot) -> Proven:
     )
 
 
-def _verify_certificate(attested: Attested, message: Message, root: TrustRoot) -> Proven:
+def _verify_certificate(attested: Attested, message: Message, root: TrustRoot) -> tuple[Proven, bytes]:
+    """What it proves, and the certificate as the registry records it."""
     reached = merkle.leaf_hash(message.id)
     for step in attested.path:
         if step[0] not in (0, 1):
@@ -116,21 +127,22 @@ def _verify_certificate(attested: Attested, message: Message, root: TrustRoot) -
     digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=reached, epoch=attested.epoch)
     members = _require_quorum(root, attested.epoch, digest, attested.signatures, "attested")
     what = f"The message was attested for the gateway of {end}."
-    return Proven("attested", what, _notaries(members, root), facts={"root": _hex(reached)})
+    proven = Proven("attested", what, _notaries(members, root), facts={"root": _hex(reached)})
+    return proven, signed(digest, attested.signatures)
 
 
-def _verify_credential(judged: Judged, root: TrustRoot) -> Proven:
-    credential = credential_of(_verdict_digest(judged, root), judged.signatures)
+def _verify_credential(judged: Judged, certificate: bytes, root: TrustRoot) -> Proven:
+    credential = credential_of(certificate, signed(_verdict_digest(judged, root), judged.signatures))
     if credential != judged.credential:
         raise Refused(
             "CREDENTIAL_MISMATCH",
-            "The credential is not the one of this verdict and these signatures.",
+            "The credential is not the one of this certificate, this verdict and these signatures.",
             where=_hex(judged.credential),
         )
     return Proven(
         "credential",
         f"This is the credential to look up on {root.transaction}, where that chain still answers.",
-        "computed from the verdict and its signatures",
+        "computed from certificate and verdict, each with its signatures",
         facts={"credential": _hex(credential), "registry": _hex(root.transaction_registry)},
     )
 
@@ -140,6 +152,12 @@ def _open_block(log: BlockLog, stated: bytes, where: str) -> Header:
     if header.hash != stated or keccak256(log.header) != stated:
         raise Refused("HEADER_HASH", "The block is not the one the notaries' verdict names.", where=f"{where}.header")
     return header
+
+
+def _require_place(log: BlockLog, stated: int, where: str) -> None:
+    if log_place(log.transaction, log.log_index) != stated:
+        what = "The log stands at another place of its block than the notaries' verdict says."
+        raise Refused("LOG_PLACE", what, where=f"{where}.log_index")
 
 
 def _read_anchor(sent: ProvenLog, root: TrustRoot) -> tuple[Message, bytes]:

@@ -219,6 +219,9 @@ def _read_judged(value: Cbor) -> Judged:
         verdict=said.number("verdict"),
         executed=said.flag("executed"),
         outcome=said.data("outcome", 32),
+        policy=said.number("policy"),
+        origin_log=said.number("origin_log"),
+        commit_log=said.number("commit_log"),
     )
     return Judged(verdict, fields.data("signatures"), fields.data("credential", 32))
 

@@ -74,7 +74,7 @@ class _State:
     def _join_release(self, message: CarriedMessage) -> None:
         """A release is announced by no event of the pledge registry: the message's own payload names its loan."""
         asked = message.instruction
-        if asked is None or asked.action is not Action.RELEASE or asked.loan_id not in self.loans:
+        if asked is None or asked.action is Action.SECURE or asked.loan_id not in self.loans:
             return
         loan = self.loans[asked.loan_id]
         securing = self.messages.get(loan.goods.message)
@@ -142,6 +142,26 @@ def _receipt(state: _State, fact: ChainFact) -> None:
         state.receipts[receipt.id] = security.receipt_after(receipt, fact)
 
 
+def _split(state: _State, fact: ChainFact) -> None:
+    whole = state.receipts.get(raw(fact, "receipt_id"))
+    if whole is None:
+        state.unexplained.append(fact)
+    else:
+        _replace_receipts(state, security.split(whole, fact))
+
+
+def _merged(state: _State, fact: ChainFact) -> None:
+    parts = [state.receipts.get(raw(fact, name)) for name in ("first", "second")]
+    if parts[0] is None or parts[1] is None:
+        state.unexplained.append(fact)
+    else:
+        _replace_receipts(state, security.merged(parts[0], parts[1], fact))
+
+
+def _replace_receipts(state: _State, changed: Iterable[Receipt]) -> None:
+    state.receipts.update({receipt.id: receipt for receipt in changed})
+
+
 def _reservation(state: _State, fact: ChainFact) -> None:
     key = raw(fact, "goods_key")
     state.reservations[key] = security.reservation_after(state.reservations.get(key), fact)
@@ -168,11 +188,15 @@ _STEPS: Mapping[tuple[str, str], Callable[[_State, ChainFact], None]] = MappingP
         ("PledgeRegistry", "LoanActive"): _loan(loans.moved),
         ("PledgeRegistry", "LoanRefused"): _loan(loans.moved),
         ("PledgeRegistry", "LoanRepaid"): _loan(loans.moved),
+        ("PledgeRegistry", "LoanEnforced"): _loan(loans.moved),
         ("PledgeRegistry", "LoanReleased"): _loan(loans.moved),
         ("WarehouseReceipt", "ReceiptIssued"): _issued,
         ("WarehouseReceipt", "PledgeConsented"): _receipt,
         ("WarehouseReceipt", "ReceiptFrozen"): _receipt,
         ("WarehouseReceipt", "ReceiptReleased"): _receipt,
+        ("WarehouseReceipt", "ReceiptEnforced"): _receipt,
+        ("WarehouseReceipt", "ReceiptSplit"): _split,
+        ("WarehouseReceipt", "ReceiptsMerged"): _merged,
         ("WarehouseReceipt", "ReceiptTransferred"): _receipt,
         ("WarehouseReceipt", "ReceiptRedeemed"): _receipt,
         ("GoodsRegistry", "GoodsReserved"): _reservation,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ledger.attestation import address_word, word
 from ledger.ethereum.keccak import keccak256
 
-_LOAN_TAG = keccak256(b"pledgetrail/loan/v1")
+_LOAN_TAG = keccak256(b"pledgetrail/loan/v2")
 
 
 def loan_id(
@@ -21,8 +21,12 @@ def loan_id(
     receipt_id: bytes,
     goods_key: bytes,
     terms_digest: bytes,
+    due: int,
 ) -> bytes:
-    """Keccak-256 of the tag and all fields, one ABI word each. `registry`, `lender`: 20 bytes; the others 32."""
+    """Keccak-256 of the tag and all fields, one ABI word each.
+
+    `registry`, `lender`: 20 bytes; `due`: POSIX seconds of the destination's time; the others 32 bytes.
+    """
     return keccak256(
         _LOAN_TAG
         + word(chain_id)
@@ -32,4 +36,5 @@ def loan_id(
         + receipt_id
         + goods_key
         + terms_digest
+        + word(due)
     )

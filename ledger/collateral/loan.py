@@ -20,6 +20,7 @@ class LoanState(StrEnum):
     REFUSED = "refused"
     REPAID = "repaid"
     RELEASED = "released"
+    ENFORCED = "enforced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Leg:
     """One security of a loan: the goods on the transaction chain, or the warehouse receipt on the origin chain.
 
     `message`: the instruction that secures it; `answer`: its outcome, empty until acknowledged; `release` and
-    `release_answer` likewise, once the loan has asked for the release.
+    `release_answer` likewise, once the loan has asked for the release (or for the receipt to be handed over).
     """
 
     message: bytes
@@ -102,7 +103,7 @@ def answered(loan: Loan, fact: ChainFact) -> Loan:
 
 
 def moved(loan: Loan, fact: ChainFact) -> Loan:
-    """After `LoanActive`, `LoanRefused`, `LoanRepaid` or `LoanReleased`."""
+    """After `LoanActive`, `LoanRefused`, `LoanRepaid`, `LoanEnforced` or `LoanReleased`."""
     state = LoanState(fact.event.removeprefix("Loan").lower())
     refusal = outcome_text(raw(fact, "outcome")) if state is LoanState.REFUSED else loan.refusal
     return replace(loan, state=state, refusal=refusal, changed=record_of(fact))

@@ -1,4 +1,4 @@
-"""A cross-chain message as three chains tell of it: sent, proposed, attested, committed, closed or disputed."""
+"""A cross-chain message as three chains tell of it: sent, proposed, attested, committed, and how it was judged."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from ledger.ethereum.keccak import keccak256
 from ledger.interoperable import decode
 
 _KIND, _EXPIRY = (keccak256(name)[:4] for name in (b"kind(uint8)", b"expiry(uint64)"))
-_INSTRUCTION_BYTES, _ANCHOR_BYTES = 160, 96
-_STATES = {3: "committed", 4: "closed", 5: "disputed"}  # contracts/vyper/TransactionRegistry.vy
+_INSTRUCTION_BYTES, _ANCHOR_BYTES = 192, 96
+_STATES = {
+    3: "committed",
+    4: "closed",
+    5: "disputed",
+    6: "expired",
+    7: "aborted",
+}  # contracts/vyper/TransactionRegistry.vy
 
 
 class MessageState(StrEnum):
@@ -25,6 +31,13 @@ class MessageState(StrEnum):
     COMMITTED = "committed"
     CLOSED = "closed"
     DISPUTED = "disputed"
+    EXPIRED = "expired"
+    ABORTED = "aborted"
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it is one of the verdicts after which nothing follows by itself."""
+        return self in (MessageState.CLOSED, MessageState.DISPUTED, MessageState.EXPIRED, MessageState.ABORTED)
 
 
 class Action(StrEnum):
@@ -32,16 +45,18 @@ class Action(StrEnum):
 
     SECURE = "secure"
     RELEASE = "release"
+    ENFORCE = "enforce"
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """What a loan asks of a registry that holds its security; ids of 32 bytes."""
+    """What a loan asks of a registry that holds its security; ids of 32 bytes, who gets an enforced receipt of 20."""
 
     action: Action
     loan_id: bytes
     receipt_id: bytes
     goods_key: bytes
+    recipient: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +90,7 @@ class CarriedMessage:
     @property
     def state(self) -> MessageState:
         """The furthest stage; a dispute stays one."""
-        if self.verdict in (MessageState.CLOSED, MessageState.DISPUTED):
+        if self.verdict is not None and self.verdict.is_judged:
             return self.verdict
         for stage, state in (
             (self.committed, MessageState.COMMITTED),
@@ -142,6 +157,8 @@ def _attributes(fact: ChainFact) -> dict[bytes, int]:
 def _instruction(payload: bytes) -> Instruction | None:
     if len(payload) != _INSTRUCTION_BYTES:
         return None
-    action, loan_id, _counter, receipt_id, goods_key = (payload[at : at + 32] for at in range(0, 160, 32))
-    asked = {1: Action.SECURE, 2: Action.RELEASE}.get(int.from_bytes(action, "big"))
-    return None if asked is None else Instruction(asked, loan_id, receipt_id, goods_key)
+    action, loan_id, _counter, receipt_id, goods_key, recipient = (
+        payload[at : at + 32] for at in range(0, _INSTRUCTION_BYTES, 32)
+    )
+    asked = {1: Action.SECURE, 2: Action.RELEASE, 3: Action.ENFORCE}.get(int.from_bytes(action, "big"))
+    return None if asked is None else Instruction(asked, loan_id, receipt_id, goods_key, recipient[12:])

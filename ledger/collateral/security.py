@@ -11,12 +11,14 @@ from ledger.collateral.record import Record, number, raw, record_of
 
 
 class ReceiptState(StrEnum):
-    """Where a warehouse receipt stands; `free` is one that was frozen before."""
+    """Where a warehouse receipt stands; `free` is one that was frozen before, `divided` one that other receipts stand
+    for since it was split or merged."""
 
     ISSUED = "issued"
     FROZEN = "frozen"
     FREE = "free"
     REDEEMED = "redeemed"
+    DIVIDED = "divided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,39 @@ def receipt_after(receipt: Receipt, fact: ChainFact) -> Receipt:
             return replace(changed, consented_to=loan if any(loan) else None)
         case "ReceiptFrozen":
             return replace(changed, state=ReceiptState.FROZEN, frozen_by=raw(fact, "loan_id"), consented_to=None)
+        case "ReceiptEnforced":
+            return replace(changed, state=ReceiptState.FREE, frozen_by=None, holder=raw(fact, "holder"))
         case "ReceiptReleased":
             return replace(changed, state=ReceiptState.FREE, frozen_by=None)
         case "ReceiptTransferred":
             return replace(changed, holder=raw(fact, "holder"), consented_to=None)
         case _:  # ReceiptRedeemed
             return replace(changed, state=ReceiptState.REDEEMED, holder=bytes(20), consented_to=None)
+
+
+def split(whole: Receipt, fact: ChainFact) -> tuple[Receipt, ...]:
+    """After `ReceiptSplit`: the spent receipt and its two parts."""
+    record, first = record_of(fact), number(fact, "first_quantity")
+    parts = (("first", first), ("second", whole.quantity - first))
+    return (
+        _spent(whole, record),
+        *(_created(raw(fact, name), whole, quantity, record) for name, quantity in parts),
+    )
+
+
+def merged(first: Receipt, second: Receipt, fact: ChainFact) -> tuple[Receipt, ...]:
+    """After `ReceiptsMerged`: the two spent receipts and the one over both."""
+    record = record_of(fact)
+    over_both = _created(raw(fact, "receipt_id"), first, number(fact, "quantity"), record)
+    return _spent(first, record), _spent(second, record), over_both
+
+
+def _spent(receipt: Receipt, record: Record) -> Receipt:
+    return replace(receipt, state=ReceiptState.DIVIDED, holder=bytes(20), changed=record)
+
+
+def _created(receipt_id: bytes, whole: Receipt, quantity: int, record: Record) -> Receipt:
+    return Receipt(receipt_id, whole.goods_key, whole.keeper, whole.holder, quantity, record, record)
 
 
 def reservation_after(held: Reservation | None, fact: ChainFact) -> Reservation:

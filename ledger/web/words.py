@@ -97,6 +97,7 @@ LOAN_STATES = MappingProxyType(
         LoanState.REFUSED: N_("Refused"),
         LoanState.REPAID: N_("Repaid"),
         LoanState.RELEASED: N_("Released"),
+        LoanState.ENFORCED: N_("Enforced"),
     }
 )
 
@@ -108,6 +109,8 @@ MESSAGE_STATES = MappingProxyType(
         MessageState.COMMITTED: N_("Committed"),
         MessageState.CLOSED: N_("Closed"),
         MessageState.DISPUTED: N_("Disputed"),
+        MessageState.EXPIRED: N_("Expired"),
+        MessageState.ABORTED: N_("Aborted"),
     }
 )
 
@@ -117,6 +120,7 @@ RECEIPT_STATES = MappingProxyType(
         ReceiptState.FROZEN: N_("Frozen"),
         ReceiptState.FREE: N_("Free again"),
         ReceiptState.REDEEMED: N_("Redeemed"),
+        ReceiptState.DIVIDED: N_("Replaced by other receipts"),
     }
 )
 
@@ -128,6 +132,8 @@ WAITING = MappingProxyType(
         MessageState.COMMITTED: N_("waiting for the notaries to check the commit again"),
         MessageState.CLOSED: N_("waiting for the acknowledgement to arrive"),
         MessageState.DISPUTED: N_("disputed: the notaries found another result"),
+        MessageState.EXPIRED: N_("expired before it acted; waiting for that to be acknowledged"),
+        MessageState.ABORTED: N_("voided by the notaries; waiting for that to be acknowledged"),
     }
 )
 
@@ -154,6 +160,9 @@ REFUSALS = MappingProxyType(
         "receipt is for other goods": N_("The warehouse receipt stands for other goods than the loan named."),
         "holder has not consented": N_("The receipt's holder has not consented to this loan."),
         "receipt already frozen": N_("The warehouse receipt was already frozen when this loan asked for it."),
+        "expired": N_("A security was not given in time; whatever was given is released."),
+        "void": N_("The notaries voided a request for security; whatever was given is released."),
+        "cancelled by its lender": N_("The lender gave the loan up before it was secured."),
     }
 )
 
@@ -168,6 +177,11 @@ OUTCOMES = MappingProxyType(
         "receipt is for other goods": N_("receipt is for other goods"),
         "holder has not consented": N_("holder has not consented"),
         "receipt already frozen": N_("receipt already frozen"),
+        "enforced": N_("enforced"),
+        "expired": N_("expired"),
+        "void": N_("void"),
+        "not for an application to say": N_("not for an application to say"),
+        "cancelled by its lender": N_("cancelled by its lender"),
         "mirrored": N_("mirrored"),
         "older than the mirror": N_("older than the mirror"),
     }

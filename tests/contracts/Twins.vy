@@ -7,6 +7,7 @@
 import attestation
 import interoperable_address
 import merkle
+import merkle_root
 import message
 
 
@@ -50,3 +51,15 @@ def decode(encoded: Bytes[58]) -> (uint256, address):
 @view
 def root(entry: bytes32, index: uint256, size: uint256, proof: DynArray[bytes32, 32]) -> bytes32:
     return merkle._root(merkle._leaf_hash(entry), index, size, proof)
+
+
+@external
+@view
+def root_of(entries: DynArray[bytes32, 64]) -> bytes32:
+    return merkle_root._root_of(entries)
+
+
+@external
+@pure
+def signed(digest: bytes32, signatures: Bytes[6600]) -> bytes32:
+    return attestation._signed(digest, signatures)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ledger import interoperable, merkle
-from ledger.attestation import Verdict, attestation_digest, verdict_digest
+from ledger.attestation import Verdict, attestation_digest, signed, verdict_digest
 from ledger.errors import BadInput, Refused
 from ledger.ethereum.keccak import keccak256
 from ledger.proposal import Chain, Kind, Message
@@ -58,8 +58,11 @@ def message_of(shown: dict[str, Any]) -> Message:
     return Message(kind=Kind(int(shown["kind"])), **ends, **numbers, **hexes)  # type: ignore[arg-type]
 
 
+NUMBERS = ("epoch", "checked_from", "verdict", "policy", "origin_log", "commit_log")
+
+
 def verdict_of(shown: dict[str, Any]) -> Verdict:
-    numbers = {name: int(shown[name]) for name in ("epoch", "checked_from", "verdict")}
+    numbers = {name: int(shown[name]) for name in NUMBERS}
     hexes = {n: raw(shown[n]) for n in ("id", "origin_block", "commit_block", "commit_transaction", "outcome")}
     return Verdict(executed=shown["executed"], **numbers, **hexes)  # type: ignore[arg-type]
 
@@ -140,13 +143,26 @@ def test_digests_agree(twins: Twins, chance: random.Random) -> None:
             [chance.randbytes(32) for _ in range(5)],
         )
         counted = uint(chance, 64), uint(chance, 8), chance.random() < 0.5
-        verdict = Verdict(about, epoch, origin, commit, transaction, *counted, outcome)
+        places = uint(chance, 8), uint(chance, 64), uint(chance, 64)
+        verdict = Verdict(about, epoch, origin, commit, transaction, *counted, outcome, *places)
         calls += [("attested", (chain_id, contract, root, epoch)), ("judged", (chain_id, contract, astuple(verdict)))]
         expected += [
             attestation_digest(chain_id=chain_id, gateway=contract, root=root, epoch=epoch),
             verdict_digest(chain_id=chain_id, registry=contract, verdict=verdict),
         ]
     assert twins.ask(*calls) == expected
+
+
+def test_signed_digests_and_roots_agree(twins: Twins, chance: random.Random) -> None:
+    calls: list[tuple[str, tuple[Any, ...]]] = []
+    expected = []
+    for size in range(1, 65):
+        digest, signatures = chance.randbytes(32), chance.randbytes(66 * chance.randint(0, 100))
+        entries = [chance.randbytes(32) for _ in range(size)]
+        calls += [("signed", (digest, signatures)), ("root_of", (entries,))]
+        expected += [signed(digest, signatures), merkle.root_of([merkle.leaf_hash(entry) for entry in entries])]
+    assert twins.ask(*calls) == expected
+    assert twins.accepts("root_of", []) is None
 
 
 def test_addresses_agree(twins: Twins, chance: random.Random) -> None:

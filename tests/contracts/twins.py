@@ -24,7 +24,7 @@ from ledger.secp256k1 import SigningKey
 
 CHAIN = "(uint256,bytes32,address)"
 MESSAGE = f"(uint8,uint8,{CHAIN},{CHAIN},uint32,uint64,address,address,uint64,uint64,bytes32)"
-VERDICT = "(bytes32,uint64,bytes32,bytes32,bytes32,uint64,uint8,bool,bytes32)"
+VERDICT = "(bytes32,uint64,bytes32,bytes32,bytes32,uint64,uint8,bool,bytes32,uint8,uint64,uint64)"
 FUNCTIONS = {
     "id": ([MESSAGE], ["bytes32"]),
     "lane": ([MESSAGE], ["bytes32"]),
@@ -32,6 +32,8 @@ FUNCTIONS = {
     "judged": (["uint256", "address", VERDICT], ["bytes32"]),
     "encode": (["uint256", "address"], ["bytes"]),
     "decode": (["bytes"], ["uint256", "address"]),
+    "root_of": (["bytes32[]"], ["bytes32"]),
+    "signed": (["bytes32", "bytes"], ["bytes32"]),
     "root": (["bytes32", "uint256", "uint256", "bytes32[]"], ["bytes32"]),
 }
 DEPLOYER = SigningKey.from_secret(b"\x31" * 32)

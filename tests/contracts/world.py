@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,15 +114,15 @@ class World:
     def record(self, proposal: Proposal) -> None:
         """Propose and attest a message on the transaction chain."""
         message = proposal.message
-        self.send(Role.TRANSACTION, "TransactionRegistry", "propose", message.as_abi())
-        certificate = as_abi(self.certify(message))
-        self.send(Role.TRANSACTION, "TransactionRegistry", "attest", message.id, *certificate)
+        self.send(Role.TRANSACTION, "TransactionRegistry", "propose", [message.as_abi()])
+        certificate = self.certify(message)
+        covered = (message.destination.chain_id, [message.id], 1, certificate.signatures)
+        self.send(Role.TRANSACTION, "TransactionRegistry", "attest", *covered)
 
     def verdict(self, message: Message, commit: Mined, *, outcome: bytes, **changed: Any) -> Verdict:
         """An honest verdict, or one with some fields changed."""
-        honest = Verdict(
-            message.id, 1, b"\x0b" * 32, commit.block_hash, commit.transaction, commit.block, SAME, True, word(outcome)
-        )
+        where = (b"\x0b" * 32, commit.block_hash, commit.transaction, commit.block)
+        honest = Verdict(message.id, 1, *where, SAME, True, word(outcome), policy=1, origin_log=0, commit_log=0)
         return replace(honest, **changed)
 
     def judge(self, verdict: Verdict, *, signers: Sequence[int] = (0, 1, 2)) -> Mined:
@@ -140,8 +140,7 @@ def as_abi(proof: Certificate) -> tuple[Any, ...]:
 
 def verdict_abi(v: Verdict) -> tuple[Any, ...]:
     """A verdict as the registry's struct."""
-    blocks = (v.origin_block, v.commit_block, v.commit_transaction)
-    return (v.id, v.epoch, *blocks, v.checked_from, v.verdict, v.executed, v.outcome)
+    return astuple(v)
 
 
 def word(text: bytes) -> bytes:

@@ -101,6 +101,7 @@ class Tale:
                     "goods_key": hexed(goods_key),
                     "receipt_id": hexed(named(receipt)),
                     "terms_digest": hexed(named(loan + " terms")),
+                    "due": STARTED + 7_776_000,
                     "goods_message": hexed(message_id(loan, "goods", 1)),
                     "receipt_message": hexed(message_id(loan, "receipt", 1)),
                 },
@@ -136,7 +137,13 @@ class Tale:
             "commit_block": zero,
             "commit_transaction": zero,
             "checked_from": 1,
+            "verdict": 1,
+            "executed": True,
             "outcome": outcome(answer),
+            "policy": 1,
+            "origin_log": 0,
+            "commit_log": 0,
+            "signatures": "0x",
             "credential": hexed(named(f"credential {message.hex()}")),
             "acknowledgement": hexed(named(f"ack {message.hex()}")) if call and state == 4 else zero,
         }
@@ -229,7 +236,7 @@ def _both(receipt: str, loan: str) -> dict[str, FactValue]:
 def _sent(loan: str, leg: str, action: int, receipt: str, goods_key: bytes) -> tuple[str, str, dict[str, FactValue]]:
     recipient = encode(NOTARIES, GOODS) if leg == "goods" else encode(ESTATE, RECEIPTS)
     word = action.to_bytes(32, "big")
-    payload = word + named(loan) + word + named(receipt) + goods_key
+    payload = word + named(loan) + word + named(receipt) + goods_key + bytes(32)
     attributes = [
         keccak256(name)[:4] + value.to_bytes(32, "big")
         for name, value in ((b"kind(uint8)", 2), (b"expiry(uint64)", STARTED + 604_800))

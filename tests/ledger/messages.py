@@ -12,7 +12,7 @@ DESTINATION = Chain(7102, b"\x02" * 32, b"\x22" * 20)
 MESSAGE = Message(
     Kind.CALL, ORIGIN, DESTINATION, 1, 5, b"\x33" * 20, b"\x44" * 20, 1_800_000_000, 400_000, b"\x55" * 32
 )
-VERDICT = Verdict(MESSAGE.id, 1, b"\x66" * 32, b"\x77" * 32, b"\x88" * 32, 12, 1, True, b"\x99" * 32)
+VERDICT = Verdict(MESSAGE.id, 1, b"\x66" * 32, b"\x77" * 32, b"\x88" * 32, 12, 1, True, b"\x99" * 32, 1, 2 << 32, 3)
 
 _words, _accounts = st.binary(min_size=32, max_size=32), st.binary(min_size=20, max_size=20)
 # Few different bytes in few places, so that two drawn values often differ in one field only.
@@ -40,4 +40,8 @@ messages = st.builds(
     _hash,
     _uint(8),
 )
-verdicts = st.builds(Verdict, _hash, _uint(64), _hash, _hash, _hash, _uint(64), _uint(8), st.booleans(), _hash)
+verdicts = st.builds(
+    Verdict,
+    *(_hash, _uint(64), _hash, _hash, _hash, _uint(64), _uint(8), st.booleans(), _hash),
+    *(_uint(8), _uint(64), _uint(64)),
+)

@@ -32,6 +32,9 @@ VERDICT_FIELDS = {
     "verdict": "uint8",
     "executed": "bool",
     "outcome": "bytes32",
+    "policy": "uint8",
+    "originLog": "uint64",
+    "commitLog": "uint64",
 }
 
 
@@ -127,6 +130,9 @@ RANGES: dict[str, Any] = {
     "epoch": [-1, 2**64, 1.0, "1", True, None],
     "checked_from": [-1, 2**64, 1.0, "1", True, None],
     "verdict": [-1, 256, 1.0, "1", True, None],
+    "policy": [-1, 256, 1.0, "1", True, None],
+    "origin_log": [-1, 2**64, 1.0, "1", True, None],
+    "commit_log": [-1, 2**64, 1.0, "1", True, None],
     "executed": [0, 1, "true", None],
     "id": [b"", bytes(31), bytes(33)],
     "outcome": [b"", bytes(31), bytes(33)],

@@ -35,7 +35,7 @@ MESSAGE = Message(
 )
 RIVAL = replace(MESSAGE, payload_digest=b"\x11" * 32)
 ROOT, DIGEST = b"\x12" * 32, b"\x13" * 32
-VERDICT = Verdict(MESSAGE.id, 1, ROOT, ROOT, DIGEST, 7, SAME, True, bytes(32))
+VERDICT = Verdict(MESSAGE.id, 1, ROOT, ROOT, DIGEST, 7, SAME, True, bytes(32), 1, 2, 3)
 
 
 @pytest.fixture

@@ -81,8 +81,8 @@ def test_the_transaction_registry_takes_a_quorum_of_such_verdicts(subject: Subje
     attested = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=answer.root, epoch=1)
     certificate = pack({index: key.sign(attested) for index, key in enumerate(NOTARY_KEYS[:3])})
     for function, arguments in (
-        ("propose", (sent.message.as_abi(),)),
-        ("attest", (sent.message.id, 0, 1, [], 1, certificate)),
+        ("propose", ([sent.message.as_abi()],)),
+        ("attest", (end.chain_id, [sent.message.id], 1, certificate)),
         ("judge", (_as_abi(verdict), signed)),
     ):
         transactor.send(registry.address, registry.encode_call(function, *arguments))

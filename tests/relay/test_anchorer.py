@@ -67,7 +67,7 @@ def test_a_checkpoint_is_cosigned_anchored_and_carried(desk: Desk) -> None:
     assert [given.cosigner.name for given in cosigned.cosignatures] == [f"notary-{index}.test" for index in range(4)]
     desk.anchorer.anchor(cosigned)
     assert desk.anchored() == checkpoint.size
-    mined, message_id = desk.anchorer.carry()
+    mined, message_id = desk.anchorer.carry(checkpoint)
     assert [sent.message.id for sent in desk.network.world.sent(Role.ORIGIN, mined)] == [message_id]
 
 

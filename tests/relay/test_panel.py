@@ -25,7 +25,7 @@ Answer = dict[str, Any]
 PLACE = Place(7101, 5, b"\x01" * 32, b"\x02" * 32, 0, 0, 0, 21_000)
 COMMIT = replace(PLACE, chain_id=7102, block=9)
 REGISTRY = b"\x55" * 20
-VERDICT = Verdict(MESSAGE.id, 1, b"\x01" * 32, b"\x03" * 32, b"\x04" * 32, 1, SAME, True, b"\x05" * 32)
+VERDICT = Verdict(MESSAGE.id, 1, b"\x01" * 32, b"\x03" * 32, b"\x04" * 32, 1, SAME, True, b"\x05" * 32, 1, 2, 3)
 
 
 def attestation(index: int) -> Answer:

@@ -240,7 +240,7 @@ def test_G01_losing_a_race_inside_one_block_is_no_failure(network: Network) -> N
     def overtaken(_params: object, honest: object) -> object:
         # Simulated and found good; before it is sent, somebody else's is in a block.
         node.lies.clear()
-        network.world.send(Role.TRANSACTION, "TransactionRegistry", "propose", message.as_abi())
+        network.world.send(Role.TRANSACTION, "TransactionRegistry", "propose", [message.as_abi()])
         return honest
 
     node.lies["eth_estimateGas"] = overtaken

@@ -96,8 +96,16 @@ def committed(found: Message, *, executed: bool = True, role: Role = Role.DESTIN
 def judged(found: Message, state: int) -> Log:
     names = ("origin_block", "commit_block", "commit_transaction", "outcome", "acknowledgement")
     words = dict.fromkeys(names, bytes(32))
-    numbers = {"state": state, "epoch": 1, "checked_from": 1}
+    numbers = {
+        "state": state,
+        "epoch": 1,
+        "checked_from": 1,
+        "verdict": 1,
+        "policy": 1,
+        "origin_log": 0,
+        "commit_log": 0,
+    }
+    also: dict[str, Any] = {"executed": True, "signatures": b""}
     credential = bytes([state]) * 32
-    return emitted(
-        Role.TRANSACTION, "TransactionRegistry", "CommitJudged", id=found.id, credential=credential, **words, **numbers
-    )
+    about = {"id": found.id, "credential": credential, **words, **numbers, **also}
+    return emitted(Role.TRANSACTION, "TransactionRegistry", "CommitJudged", **about)

@@ -85,16 +85,18 @@ class Network:
 
     def carry_anchor(self, root: bytes | None = None) -> Proposal:
         """An anchor leaves the origin for the destination's mirror."""
-        size = self.world.read(Role.ORIGIN, "AnchorRegistry", "latest")[0] + 1
-        self.world.send(Role.ORIGIN, "AnchorRegistry", "anchor", size, root or keccak256(size.to_bytes(8, "big")))
+        size = self.world.read(Role.ORIGIN, "AnchorRegistry", "latest_size") + 1
+        root = root or keccak256(size.to_bytes(8, "big"))
+        self.world.send(Role.ORIGIN, "AnchorRegistry", "anchor", size, root)
         mirror = self.world.address(Role.DESTINATION, "AnchorMirror")
-        return self.world.sent(Role.ORIGIN, self.world.send(Role.ORIGIN, "AnchorRegistry", "carry", mirror))[0]
+        carried = self.world.send(Role.ORIGIN, "AnchorRegistry", "carry", mirror, size, root)
+        return self.world.sent(Role.ORIGIN, carried)[0]
 
     def open_loan(self, name: bytes, goods: bytes) -> bytes:
         """A receipt is issued, its holder consents, a lender opens the loan; the loan's id."""
         receipt, number, goods_key = keccak256(b"receipt" + name), keccak256(b"loan" + name), keccak256(goods)
         world, terms = self.world, keccak256(b"terms")
-        opening = (number, receipt, goods_key, terms)
+        opening = (number, receipt, goods_key, terms, 2_000_000_000)
         loan = bytes(world.read(Role.DESTINATION, "PledgeRegistry", "loan_id", LENDER.address, *opening))
         issued = (receipt, goods_key, HOLDER.address, 100)
         world.send(Role.ORIGIN, "WarehouseReceipt", "enrol_keeper", OWNER.address)

@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.manifest import Manifest, Role
 from contracts.node import Node, data, quantity
-from ledger.attestation import SAME, Verdict, attestation_digest, verdict_digest
+from ledger.attestation import SAME, Verdict, attestation_digest, log_place, verdict_digest
 from ledger.checkpoint import Checkpoint, LogKey, cosign, open_checkpoint
 from ledger.checkpoint import Cosigner as CosigningKey
 from ledger.errors import Problem, Refused, Unavailable
@@ -119,6 +119,9 @@ class HonestNotary:
             verdict=SAME,
             executed=committed.fields["executed"],
             outcome=committed.fields["outcome"],
+            policy=1,
+            origin_log=log_place(body["origin"]["transaction_index"], body["origin"]["log_index"]),
+            commit_log=log_place(place["transaction_index"], place["log_index"]),
         )
         return self.sign_verdict(verdict)
 

@@ -59,9 +59,10 @@ def verdict(index: int, about: Message) -> Verdict:
         drawn(f"{name} {index}", 32) for name in ("origin block", "commit block", "transaction", "outcome")
     )
     checked_from = number(f"checked from {index}", 64)
-    return Verdict(
-        about.id, EPOCHS[index % 3], origin, commit, transaction, checked_from, 1 + index % 2, index % 2 == 0, outcome
-    )
+    found = (1 + index % 4, index % 4 == 0, outcome)
+    places = (number(f"origin log {index}", 64), number(f"commit log {index}", 64))
+    blocks = (origin, commit, transaction)
+    return Verdict(about.id, EPOCHS[index % 3], *blocks, checked_from, *found, 1 + index % 4, *places)
 
 
 def made() -> dict[str, Any]:

@@ -14,7 +14,16 @@ from typing import Any
 from eth_abi.abi import encode as abi_encode
 
 from ledger import ed25519, interoperable
-from ledger.attestation import SAME, Verdict, attestation_digest, verdict_digest, word
+from ledger.attestation import (
+    SAME,
+    Verdict,
+    attestation_digest,
+    credential_of,
+    log_place,
+    signed,
+    verdict_digest,
+    word,
+)
 from ledger.bundle import (
     DEVICE_DOMAIN,
     TRUST_ROOT_DOMAIN,
@@ -29,7 +38,7 @@ from ledger.bundle import (
     write_enrolment,
 )
 from ledger.bundle.assemble import sided_path
-from ledger.bundle.crossing import MESSAGE_COMMITTED, MIRRORED, anchor_payload, credential_of
+from ledger.bundle.crossing import MESSAGE_COMMITTED, MIRRORED, anchor_payload
 from ledger.canonical import entry_digest
 from ledger.checkpoint import (
     Checkpoint,
@@ -222,7 +231,9 @@ class Estate:
         parts = self.parts()
         certificate: Certificate = parts["certificate"]
         digest = verdict_digest(chain_id=7103, registry=address(0xB3), verdict=parts["verdict"])
-        credential = credential_of(digest, parts["signatures"])
+        end = TRUST_ROOT.destination
+        attested = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=certificate.root, epoch=1)
+        credential = credential_of(signed(attested, certificate.signatures), signed(digest, parts["signatures"]))
         bundle = Bundle(
             subject=self.subject.normal,
             objects=tuple(parts["objects"]),
@@ -321,6 +332,9 @@ class Estate:
             verdict=SAME,
             executed=True,
             outcome=MIRRORED,
+            policy=1,
+            origin_log=log_place(sent.transaction, sent.log_index),
+            commit_log=log_place(committed.transaction, committed.log_index),
         )
         return replace(verdict, **self.verdict)
 
