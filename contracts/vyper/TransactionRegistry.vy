@@ -94,9 +94,9 @@ COMMITTEE: public(immutable(address))
 
 # id -> state 8 bits | kind 8 | number of the origin chain 8 | of the destination chain 8 | sender 160, from the lowest
 records: HashMap[bytes32, uint256]
-# destination chain -> id -> the certificate, bound to its signatures
-certificates: HashMap[uint256, HashMap[bytes32, bytes32]]
-credentials: HashMap[bytes32, bytes32]
+# destination chain -> id -> the certificate, bound to its signatures, until a verdict is final; then the credential,
+# which binds it. One slot: both are in the logs.
+digests: HashMap[uint256, HashMap[bytes32, bytes32]]
 
 chains: public(HashMap[uint256, message.Chain])
 # Chains are numbered from 1 in the order in which they were registered, so that a record needs one word.
@@ -184,9 +184,9 @@ def attest(
     certificate: bytes32 = attestation._signed(digest, signatures)
     is_new: bool = False
     for id: bytes32 in ids:
-        # A credential that stands rests on the certificate that stood then, or on none.
-        if self.certificates[destination_chain][id] == empty(bytes32) and self.credentials[id] == empty(bytes32):
-            self.certificates[destination_chain][id] = certificate
+        # What stands is the first certificate, or the credential that rests on it or on none.
+        if self.digests[destination_chain][id] == empty(bytes32):
+            self.digests[destination_chain][id] = certificate
             is_new = True
             log Attested(id=id, root=root, epoch=epoch)
     assert is_new, "TransactionRegistry: attested before"
@@ -211,7 +211,8 @@ def judge(v: attestation.Verdict, signatures: Bytes[6600]):
     before: uint8 = convert(record & 255, uint8)
     assert before in [PROPOSED, COMMITTED], "TransactionRegistry: nothing to judge"
     digest: bytes32 = attestation._verdict(chain.id, self, v)
-    certificate: bytes32 = self.certificates[self.chain_ids[(record >> 24) & 255]][v.id]
+    destination: uint256 = self.chain_ids[(record >> 24) & 255]
+    certificate: bytes32 = self.digests[destination][v.id]
     state: uint8 = DISPUTED
     if v.verdict == attestation.DIFFERS:
         # As many as make a quorum of anything else impossible.
@@ -220,7 +221,11 @@ def judge(v: attestation.Verdict, signatures: Bytes[6600]):
         state = self._state_after(v, before, certificate)
         assert staticcall ICommittee(COMMITTEE).check(v.epoch, digest, signatures)
     signed: bytes32 = attestation._signed(digest, signatures)
-    self._conclude(v, record, state, keccak256(concat(certificate, signed)), signatures)
+    credential: bytes32 = keccak256(concat(certificate, signed))
+    # A commit whose call failed may still be retried: its certificate stays for the verdict that is final.
+    if state != COMMITTED:
+        self.digests[destination][v.id] = credential
+    self._conclude(v, record, state, credential, signatures)
 
 
 @external
@@ -234,11 +239,14 @@ def resolve(v: attestation.Verdict, salt: bytes32):
     order._take(keccak256(abi_encode(RESOLVE, digest)), salt)
     record: uint256 = self.records[v.id]
     assert convert(record & 255, uint8) == DISPUTED, "TransactionRegistry: not disputed"
-    certificate: bytes32 = self.certificates[self.chain_ids[(record >> 24) & 255]][v.id]
-    state: uint8 = self._state_after(v, DISPUTED, certificate)
+    destination: uint256 = self.chain_ids[(record >> 24) & 255]
+    disputed: bytes32 = self.digests[destination][v.id]
+    state: uint8 = self._state_after(v, DISPUTED, disputed)
     assert state != COMMITTED, "TransactionRegistry: decides nothing"
     # Bound to the disputed credential, which stays part of the history.
-    self._conclude(v, record, state, keccak256(concat(self.credentials[v.id], digest)), b"")
+    credential: bytes32 = keccak256(concat(disputed, digest))
+    self.digests[destination][v.id] = credential
+    self._conclude(v, record, state, credential, b"")
 
 
 @external
@@ -250,14 +258,19 @@ def transactions(id: bytes32) -> Transaction:
             credential = keccak256(certificate || keccak256(verdict digest || keccak256(signatures))) with `CommitJudged`
     @param id The message's id
     @return Its state (0 unknown, 1 proposed, 2 attested, 3 committed, 4 closed, 5 disputed, 6 expired, 7 aborted),
-            kind, chains, sender, certificate (zero when none is recorded) and credential (zero until judged)
+            kind, chains, sender, certificate (zero when none is recorded, or once the credential binds it) and
+            credential (zero until a verdict is final)
     """
     record: uint256 = self.records[id]
     destination: uint256 = self.chain_ids[(record >> 24) & 255]
-    certificate: bytes32 = self.certificates[destination][id]
+    certificate: bytes32 = self.digests[destination][id]
+    credential: bytes32 = empty(bytes32)
     state: uint8 = convert(record & 255, uint8)
     if state == PROPOSED and certificate != empty(bytes32):
         state = ATTESTED
+    elif state > COMMITTED:
+        credential = certificate
+        certificate = empty(bytes32)
     return Transaction(
         state=state,
         kind=convert((record >> 8) & 255, uint8),
@@ -265,20 +278,21 @@ def transactions(id: bytes32) -> Transaction:
         destination_chain=destination,
         sender=convert(record >> 32, address),
         certificate=certificate,
-        credential=self.credentials[id],
+        credential=credential,
     )
 
 
 @external
 @view
-def certificate_of(destination_chain: uint256, id: bytes32) -> bytes32:
+def digest_of(destination_chain: uint256, id: bytes32) -> bytes32:
     """
-    @notice The certificate recorded for a message, also where the message is not proposed yet
+    @notice The certificate recorded for a message, also where it is not proposed yet; once a verdict is final, the
+            credential
     @param destination_chain The chain it is for
     @param id The message's id
-    @return keccak256(attestation digest || keccak256(signatures)), zero when none is recorded
+    @return The digest, zero when nothing is recorded
     """
-    return self.certificates[destination_chain][id]
+    return self.digests[destination_chain][id]
 
 
 @internal
@@ -331,10 +345,9 @@ def _state_after(v: attestation.Verdict, before: uint8, certificate: bytes32) ->
 @internal
 def _conclude(v: attestation.Verdict, record: uint256, state: uint8, credential: bytes32, signatures: Bytes[6600]):
     """
-    @dev Writes state and credential, and acknowledges what is over and asked for it
+    @dev Writes the state, and acknowledges what is over and asked for it
     """
     self.records[v.id] = record & ~convert(255, uint256) | convert(state, uint256)
-    self.credentials[v.id] = credential
     acknowledgement: bytes32 = empty(bytes32)
     if state in [CLOSED, EXPIRED, ABORTED] and self._is_acknowledged(convert((record >> 8) & 255, uint8)):
         answered: bytes32 = v.outcome

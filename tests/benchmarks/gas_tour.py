@@ -42,7 +42,9 @@ def toured() -> dict[str, Spent]:
     world = in_process_world(exact=True)
     for size in (10, 20):
         world.send(Role.ORIGIN, "AnchorRegistry", "anchor", size, keccak256(bytes([size])))
-        carried = world.send(Role.ORIGIN, "AnchorRegistry", "carry", world.address(Role.DESTINATION, "AnchorMirror"))
+        mirror = world.address(Role.DESTINATION, "AnchorMirror")
+        latest = (mirror, size, keccak256(bytes([size])))
+        carried = world.send(Role.ORIGIN, "AnchorRegistry", "carry", *latest)
         (anchor,) = world.sent(Role.ORIGIN, carried)
         world.close(anchor, world.commit(anchor), outcome=b"mirrored")
     for _ in range(2):
