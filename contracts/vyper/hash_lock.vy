@@ -72,7 +72,7 @@ struct Bounds:
     finality_initiator: uint64  # a block of the initiator's chain this old is never reorganised
     finality_responder: uint64  # and one of the responder's chain
     claim_window: uint64  # a transaction that was sent is in a block this soon, whatever the chain suffers
-    clock_drift: uint64  # how far the two chains' block times are apart at most
+    clock_drift: uint64  # how far the times of two blocks made at one moment are apart at most, on whichever chains
     open_swaps: uint64  # how many swaps an account has money in at once, per contract
     bond_ppm: uint64  # the initiator's bond, in millionths of the responder's quantity
 
@@ -431,8 +431,8 @@ def _margin(bounds: Bounds) -> uint64:
 def _least_open(bounds: Bounds) -> uint64:
     """
     @notice How long the responder's leg must be open at least: until the initiator sees it final, and its claim is in
-            a block that stays
+            a block that stays; the clock may jump ahead both times
     @param bounds The lane's bounds
     @return Seconds; the refund time must be later than that from now
     """
-    return 2 * bounds.finality_responder + bounds.claim_window
+    return 2 * (bounds.finality_responder + bounds.clock_drift) + bounds.claim_window

@@ -18,8 +18,9 @@ class Bounds:
     `initiator_least` (L) and `initiator_most`: how long the initiator's leg is locked from its funding;
     `responder_most` (S): how long the responder's leg is, at most; `finality_*`: a block of that age is never
     reorganised; `claim_window`: a transaction that was sent is in a block this soon, whatever the chain suffers;
-    `clock_drift`: how far the block times of the two chains are apart at most; `open_swaps`: in how many swaps an
-    account has money at once, per contract; `bond_ppm`: the initiator's bond in millionths of the responder's quantity.
+    `clock_drift`: how far the times of two blocks made at one moment are apart at most, on whichever chains;
+    `open_swaps`: in how many swaps an account has money at once, per contract; `bond_ppm`: the initiator's bond in
+    millionths of the responder's quantity.
     Errors: `BadInput` OFFER_FORM (not a uint64), `Refused` LOCK_BOUNDS (no honest party could rely on them).
     """
 
@@ -50,8 +51,11 @@ class Bounds:
 
     @property
     def least_open(self) -> int:
-        """How long the second leg is open at least: until it is final, and a claim sent then is in and stays."""
-        return 2 * self.finality_responder + self.claim_window
+        """How long the second leg is open at least: until it is final, and a claim sent then is in and stays.
+
+        Both times the chain's clock may jump ahead by the drift.
+        """
+        return 2 * (self.finality_responder + self.clock_drift) + self.claim_window
 
     def least_bond(self, quantity: int) -> int:
         """The smallest bond for a second leg of so many units, rounded up."""

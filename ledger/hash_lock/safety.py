@@ -23,7 +23,8 @@ class Deadlines:
 
     `reveal_until`: the last moment at which the initiator may send its claim of the second leg; `second_refund_from`;
     `claim_first_until`: the last moment at which the responder may send its claim of the first leg;
-    `first_refund_from`. An alarm belongs well before the two that end in `until`.
+    `first_refund_from`. An alarm belongs well before the two that end in `until`. The responder sends its claim as soon
+    as the reveal is final, even where somebody else's claim of its leg stands in a block that is not: that one may go.
     """
 
     reveal_until: int
@@ -33,12 +34,15 @@ class Deadlines:
 
 
 def deadlines(terms: Terms, bounds: Bounds) -> Deadlines:
-    """When each party must have acted: a claim is in a block after the claim window, and stays after finality."""
+    """When each party must have acted: a claim is in a block after the claim window, and stays after finality; the
+    chain's clock may jump ahead meanwhile by the drift.
+    """
     second, first = terms.responder.refund_time, terms.initiator.refund_time
+    landing = bounds.claim_window + bounds.clock_drift + 1
     return Deadlines(
-        reveal_until=second - bounds.claim_window - bounds.finality_responder - 1,
+        reveal_until=second - landing - bounds.finality_responder,
         second_refund_from=second,
-        claim_first_until=first - bounds.claim_window - bounds.finality_initiator - 1,
+        claim_first_until=first - landing - bounds.finality_initiator,
         first_refund_from=first,
     )
 

@@ -26,7 +26,7 @@ def drawn_terms(chance: random.Random, swaps: Swaps, hashlock: bytes) -> Terms:
         "first_quantity": chance.choice([1, 1_000, 2**100]),
         "second_quantity": chance.choice([1, 100, 5_000]),
         "first_refund_time": START + chance.choice([9_999, 10_000, 11_000, 17_000, 21_000]),
-        "second_refund_time": START + chance.choice([3_000, 3_001, 7_000, 7_001, 14_270, 14_271]),
+        "second_refund_time": START + chance.choice([3_060, 3_061, 7_000, 7_001, 14_270, 14_271]),
         "first_funder": chance.choice([ALICE[0], CAROL]),
         "second_funder": chance.choice([BOB[1], BOB[1], CAROL]),
     }
