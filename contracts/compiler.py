@@ -33,6 +33,7 @@ CONTRACTS = (
     "Coordinator",
     "LightClient",
     "CertifiedHeaders",
+    "ConditionalLien",
 )
 
 
