@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tests.benchmarks import gas_messages, gas_peers, gas_tour
+from tests.benchmarks import gas_hash_lock, gas_messages, gas_peers, gas_profile, gas_tour
 from tests.benchmarks.gas_figures import Work, figure, table
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -34,13 +34,13 @@ Stored = dict[str, dict[str, int]]
 def works() -> Iterator[Work]:
     """Every line of the first table, in order; nothing is measured yet."""
     yield from gas_messages.works()
-    yield gas_tour.anchor()
 
 
 def all_works() -> Iterator[Work]:
     """These and the ordinary transactions."""
     yield from works()
     yield from gas_tour.works()
+    yield from gas_hash_lock.works()
 
 
 def stored() -> Stored:
@@ -78,7 +78,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--explain", metavar="REASON", help="store the figures, with the reason why they changed")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="output folder of a run of the peers' figures")
+    parser.add_argument("--profile", metavar="WORK", nargs="?", const="", help="where the gas goes, of lines so named")
     options = parser.parse_args()
+    if options.profile is not None:
+        chosen = [work for work in works() if options.profile in work.key]
+        sys.stdout.write("\n\n".join(gas_profile.report(work.key, work.measure) for work in chosen) + "\n")
+        return 0
     peers = gas_peers.fresh(options.peers) if options.peers else gas_peers.stored()
     lines = [(work, figure(work, work.measure(), peers)) for work in all_works()]
     measured = {work.key: {"gas": line.gas, "frame_gas": line.frame_gas} for work, line in lines}

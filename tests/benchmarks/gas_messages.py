@@ -9,6 +9,7 @@ from typing import Final
 
 from contracts.manifest import Role
 from ledger.attestation import attestation_digest
+from ledger.ethereum.keccak import keccak256
 from ledger.quorum import pack, quorum
 from tests.benchmarks.gas_figures import Spent, Work, last
 from tests.benchmarks.gas_scene import PAYLOAD, scene, signers
@@ -27,6 +28,7 @@ def works() -> Iterator[Work]:
     for members in SIZES:
         named = partial(Work, signers=quorum(members), members=members, is_quick=members <= HEADLINE)
         yield named("commit one message", partial(commit, members), kind="deliver")
+    yield Work("anchor one checkpoint, a later one", anchor, kind="anchor", is_quick=True)
 
 
 def verify(members: int) -> Spent:
@@ -48,3 +50,11 @@ def commit(members: int, *, leaves: int = 1) -> Spent:
     mined = world.commit(second, world.certify(second.message, *others, signers=signers(members)))
     assert world.logs(Role.DESTINATION, mined)["MessageCommitted"].fields["executed"]
     return last(world, Role.DESTINATION)
+
+
+def anchor() -> Spent:
+    """A checkpoint recorded where one stands already, whatever it covers."""
+    world = scene(4).world
+    for size in (1_000_000, 1_001_000):
+        world.send(Role.ORIGIN, "AnchorRegistry", "anchor", size, keccak256(size.to_bytes(8, "big")))
+    return last(world, Role.ORIGIN)

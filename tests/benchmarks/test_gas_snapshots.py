@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import gas, gas_peers, gas_tour
+from tests.benchmarks import gas, gas_hash_lock, gas_messages, gas_peers, gas_profile, gas_tour
 from tests.benchmarks.gas_figures import Spent, Work, figure
 
 QUICK = [work for work in gas.works() if work.is_quick]
@@ -21,9 +21,8 @@ def test_gas_is_what_the_snapshot_says(work: Work) -> None:
 
 
 def test_gas_of_every_ordinary_transaction_is_what_the_snapshot_says() -> None:
-    measured = {
-        function: {"gas": cost.gas, "frame_gas": cost.frame_gas} for function, cost in gas_tour.toured().items()
-    }
+    toured = gas_tour.toured() | gas_hash_lock.toured()
+    measured = {step: {"gas": spent.gas, "frame_gas": spent.frame_gas} for step, spent in toured.items()}
     assert gas.differences(measured, {name: now for name, now in gas.stored().items() if name in measured}) == []
 
 
@@ -89,3 +88,13 @@ def test_peers_are_published_systems() -> None:
     assert {peer.kind for peer in peers} >= {"verify", "deliver", "anchor", "header", "storage"}
     assert not [peer for peer in peers if re.match(gas_peers.OWN_REFERENCES, peer.name)]
     assert gas_peers.as_json(peers) == gas_peers.STORED.read_text()
+
+
+def test_a_profile_counts_every_unit_of_gas_once() -> None:
+    gas_messages.commit(4)
+    with gas_profile.recording() as profile:
+        spent = gas_messages.commit(4)
+    assert profile.frame_gas == spent.frame_gas == sum(profile.places.values())
+    assert profile.parts["precompile ecrecover"] == 3 * 3_000
+    assert profile.parts["logs"] > 0
+    assert min(profile.parts.values()) > 0
