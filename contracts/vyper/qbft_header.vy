@@ -40,6 +40,7 @@ EMPTY_LIST: constant(uint256) = 192  # 0xc0
 LONG_LIST: constant(uint256) = 248  # 0xf8: one byte of length follows
 HEADER_LIST: constant(uint256) = 249  # 0xf9: two bytes of length follow
 BLOOM: constant(uint256) = 12124416  # 0xb90100: 256 bytes follow
+CONTRACT_MODE: constant(uint256) = 10937760  # 0xa6e5a0: extra data so short that it lists nobody and votes on nobody
 DROP: constant(uint256) = 54932  # 0xd694: a list of an address ...
 DROPPED: constant(uint256) = 128  # 0x80: ... and nothing
 ADD: constant(uint256) = 55188  # 0xd794: a list of an address ...
@@ -99,8 +100,10 @@ def _read(raw: Bytes[MAX_HEADER_BYTES]) -> Header:
         at += width
 
     # Extra data: a string that holds one list and nothing else.
+    word: uint256 = extract32(padded, at, output_type=uint256)
+    assert word >> 232 != CONTRACT_MODE, "qbft_header: a contract chooses the validators"
     extra: uint256 = 0
-    extra, width = self._long(extract32(padded, at, output_type=uint256), LONG_STRING)
+    extra, width = self._long(word, LONG_STRING)
     at += width
     end: uint256 = at + extra
     assert end + SEAL_FIELDS_BYTES <= size, "qbft_header: length"
@@ -111,7 +114,8 @@ def _read(raw: Bytes[MAX_HEADER_BYTES]) -> Header:
     assert extract32(padded, at, output_type=uint256) >> 248 == HASH, "qbft_header: vanity"
     at += 33
 
-    word: uint256 = extract32(padded, at, output_type=uint256)
+    word = extract32(padded, at, output_type=uint256)
+    assert word >> 248 >= EMPTY_LIST, "qbft_header: validators"
     assert word >> 248 != EMPTY_LIST, "qbft_header: a contract chooses the validators"
     assert word >> 248 >= LONG_LIST, "qbft_header: fewer than four validators tolerate no fault"
     set_bytes: uint256 = 0
