@@ -61,6 +61,11 @@ class Bounds:
         """The smallest bond for a second leg of so many units, rounded up."""
         return -(-quantity * self.bond_ppm // PPM)
 
+    @property
+    def cost_ppm_hour(self) -> int:
+        """What an initiator who lets a funded leg run out pays at least, in millionths per unit and hour locked."""
+        return self.bond_ppm * 3600 // self.responder_most
+
     def words(self) -> bytes:
         """The bounds as ABI words, in order."""
         return b"".join(word(value) for value in astuple(self))

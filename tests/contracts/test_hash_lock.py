@@ -15,7 +15,7 @@ import pytest
 from ledger.errors import Refused
 from ledger.ethereum.keccak import keccak256
 from ledger.hash_lock import Bounds, Lock, Role, State, Terms, hash_of, read_funding, read_reveal
-from ledger.hash_lock.lock import KNOWN_SECRETS
+from ledger.hash_lock.lock import KNOWN_SECRETS, used_key
 from tests.contracts.engines import PyEvm
 from tests.contracts.evm import Evm, Outcome, Reverted
 from tests.contracts.swaps import (
@@ -409,6 +409,9 @@ def test_I11_a_zero_hash_lock(swaps: Swaps, name: str) -> None:
 @pytest.mark.parametrize("name", SIDES)
 def test_I11_a_funder_never_uses_a_hash_lock_twice(swaps: Swaps, name: str) -> None:
     side, terms = opened(swaps, name)
+    key = used_key(funder(terms, name), terms.hashlock)
+    assert side.lock.call("used", key)
+    assert not side.lock.call("used", used_key(CAROL, terms.hashlock))
     # Another swap with the same hash: other terms, so another id.
     again = swaps.terms(first_quantity=7, second_quantity=700, bond=7)
     if name == "second":

@@ -41,6 +41,12 @@ def test_a_proposed_swap_is_taken_by_both_contracts(drift: int, landing: int, qu
     assert load_offer(dump_offer(offer, LANE), LANE) == offer
 
 
+def test_the_bond_stands_with_the_second_leg() -> None:
+    """The first leg's contract has no such function; its twin says why."""
+    with refused("OFFER_BOND"):
+        Lock(Role.INITIATOR, LANE).bond(terms(), by=ALICE[1], now=START)
+
+
 def test_I01_no_offer_is_made_where_the_clocks_leave_no_time() -> None:
     with refused("OFFER_TIME"):
         proposed(START, START + 10_000)

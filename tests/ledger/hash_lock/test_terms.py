@@ -135,6 +135,12 @@ def test_I08_the_least_bond_is_rounded_up() -> None:
                 check_terms(terms(second_quantity=quantity, bond=quantity + 1), BOUNDS)
 
 
+def test_I08_what_a_choice_costs_per_unit_and_hour() -> None:
+    # One per cent for at most 7,000 seconds.
+    assert BOUNDS.cost_ppm_hour == 5_142
+    assert replace(BOUNDS, bond_ppm=0).cost_ppm_hour == 0
+
+
 def test_each_leg_is_on_its_own_side() -> None:
     assert LANE.end(Role.INITIATOR) is LANE.initiator
     assert LANE.end(Role.RESPONDER) is LANE.responder
