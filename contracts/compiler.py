@@ -34,6 +34,7 @@ CONTRACTS = (
     "LightClient",
     "CertifiedHeaders",
     "ConditionalLien",
+    "ReceiptObserver",
 )
 
 

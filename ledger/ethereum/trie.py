@@ -68,9 +68,19 @@ def prove(root: bytes, key: bytes, nodes: Sequence[bytes]) -> Present | Absent:
     needed: repeated, out of order, left over), PROOF_INVALID (`Refused`; a needed node is missing or
     another), PROOF_NODE (`BadInput`).
     """
+    if len(nodes) > 2 * len(key) + 1:
+        raise Refused("PROOF_SUPERFLUOUS", f"{len(nodes)} nodes for a path of at most {2 * len(key) + 1}")
+    found, used = prove_first(root, key, nodes)
+    if used != len(nodes):
+        raise Refused("PROOF_SUPERFLUOUS", "nodes are left over", where=f"node {used}")
+    return found
+
+
+def prove_first(root: bytes, key: bytes, nodes: Sequence[bytes]) -> tuple[Present | Absent, int]:
+    """As `prove`, where other nodes may follow: what is proven, and how many nodes that took."""
     if len(root) != HASH_BYTES or 2 * len(key) > MAX_PATH_NIBBLES:
         raise BadInput("PROOF_INVALID", f"a root of {len(root)} bytes or a key of {len(key)} bytes")
-    walk = _Walk(nodes, longest=2 * len(key) + 1)
+    walk = _Walk(nodes)
     reference: Reference = b"" if root == EMPTY_TRIE_ROOT else root
     path = nibbles(key)
     found: bytes | None = None
@@ -87,37 +97,30 @@ def prove(root: bytes, key: bytes, nodes: Sequence[bytes]) -> Present | Absent:
         else:
             found = node.value or None
             break
-    walk.finish()
-    return Absent() if found is None else Present(found)
+    return (Absent() if found is None else Present(found)), walk.used
 
 
 class _Walk:
     """Hands out each listed node once, in order, against the hash that its parent (or the root) names."""
 
-    def __init__(self, nodes: Sequence[bytes], *, longest: int) -> None:
-        if len(nodes) > longest:
-            raise Refused("PROOF_SUPERFLUOUS", f"{len(nodes)} nodes for a path of at most {longest}")
+    def __init__(self, nodes: Sequence[bytes]) -> None:
         self._nodes = nodes
-        self._used = 0
+        self.used = 0
 
     def node(self, reference: Reference) -> Node:
         if isinstance(reference, tuple):
             return read_node(reference)
-        if self._used == len(self._nodes):
-            raise Refused("PROOF_INVALID", "the proof ends before the path does", where=f"node {self._used}")
-        raw = self._nodes[self._used]
+        if self.used == len(self._nodes):
+            raise Refused("PROOF_INVALID", "the proof ends before the path does", where=f"node {self.used}")
+        raw = self._nodes[self.used]
         if keccak256(raw) != reference:
             if any(keccak256(other) == reference for other in self._nodes):
-                raise Refused("PROOF_SUPERFLUOUS", "the nodes are out of order", where=f"node {self._used}")
-            raise Refused("PROOF_INVALID", "a node is not the one its parent names", where=f"node {self._used}")
-        if self._used and len(raw) < HASH_BYTES:
+                raise Refused("PROOF_SUPERFLUOUS", "the nodes are out of order", where=f"node {self.used}")
+            raise Refused("PROOF_INVALID", "a node is not the one its parent names", where=f"node {self.used}")
+        if self.used and len(raw) < HASH_BYTES:
             raise BadInput("PROOF_NODE", "a node that should stand inline is named by its hash")
-        self._used += 1
+        self.used += 1
         return decode_node(raw)
-
-    def finish(self) -> None:
-        if self._used != len(self._nodes):
-            raise Refused("PROOF_SUPERFLUOUS", "nodes are left over", where=f"node {self._used}")
 
 
 def account_key(address: bytes) -> bytes:

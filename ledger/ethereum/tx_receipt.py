@@ -111,16 +111,26 @@ def tx_receipts_from_rpc(receipts: Sequence[RpcObject]) -> list[TxReceipt]:
 
 
 def open_log(header: Header, proof: Sequence[bytes], tx_index: int, log_index_in_tx: int) -> ProvenLog:
-    """Prove one log of one transaction against a header that the caller trusts.
+    """Prove one log of one transaction against a header that the caller trusts. Errors: those of `prove_log`."""
+    log = prove_log(
+        header.receipts_root, proof, tx_index, log_index_in_tx, where=f"block {header.number}, transaction {tx_index}"
+    )
+    return ProvenLog(header.number, header.hash, tx_index, log_index_in_tx, log)
+
+
+def prove_log(
+    receipts_root: bytes, proof: Sequence[bytes], tx_index: int, log_index_in_tx: int, *, where: str = ""
+) -> Log:
+    """Prove one log of one transaction against a receipts root that the caller trusts.
 
     `proof` are the receipts trie's nodes for `tx_index`, root first. Errors: those of `prove`; `Refused`
     PROOF_ABSENT (no such transaction or log), TX_FAILED (it was reverted); `BadInput` RECEIPT_TYPE,
     RECEIPT_INVALID.
     """
-    where = f"block {header.number}, transaction {tx_index}, log {log_index_in_tx}"
+    where = f"{where}, log {log_index_in_tx}".removeprefix(", ")
     if tx_index < 0 or log_index_in_tx < 0:
         raise BadInput("PROOF_INVALID", "an index is negative", where=where)
-    found = prove(header.receipts_root, index_key(tx_index), proof)
+    found = prove(receipts_root, index_key(tx_index), proof)
     if isinstance(found, Absent):
         raise Refused("PROOF_ABSENT", "the proof shows that the block has no such transaction", where=where)
     receipt = decode_tx_receipt(found.value)
@@ -128,8 +138,7 @@ def open_log(header: Header, proof: Sequence[bytes], tx_index: int, log_index_in
         raise Refused("TX_FAILED", "the transaction was reverted; its logs never happened", where=where)
     if log_index_in_tx >= len(receipt.logs):
         raise Refused("PROOF_ABSENT", f"the transaction emitted {len(receipt.logs)} logs", where=where)
-    log = receipt.logs[log_index_in_tx]
-    return ProvenLog(header.number, header.hash, tx_index, log_index_in_tx, log)
+    return receipt.logs[log_index_in_tx]
 
 
 def bloom_of(logs: Sequence[Log]) -> bytes:
