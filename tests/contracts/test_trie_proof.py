@@ -281,7 +281,7 @@ MALFORMED: dict[str, tuple[Rlp | bytearray, str]] = {
     "a_full_branch_with_another_list_prefix": (bytearray(full_branch(2, 0x10)), "rlp: not one list"),
     "a_full_branch_with_a_value_prefix": (
         bytearray(full_branch(531, 0x81)),
-        NO_NODE,
+        "rlp: byte spelled as a string",
     ),
     "a_full_branch_with_a_list_as_value": (bytearray(full_branch(531, 0xC0)), "trie_proof: list as a branch's value"),
 }
