@@ -35,6 +35,7 @@ CONTRACTS = (
     "CertifiedHeaders",
     "ConditionalLien",
     "ReceiptObserver",
+    "RemoteReader",
 )
 
 
