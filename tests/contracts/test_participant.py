@@ -110,6 +110,14 @@ def test_G01_a_prepare_that_comes_again_reserves_once(world: TwoPhaseWorld) -> N
     unchanged(world, lambda: world.prepare(0), "prepared")
 
 
+def test_an_application_that_answers_twice_answers_nothing(world: TwoPhaseWorld) -> None:
+    application = world.legs[0].application
+    application.send("forget_care", True)
+    refused(world, lambda: world.prepare(0), "participant: answered before")
+    application.send("forget_care", False)
+    assert world.prepare(0) == "prepared"
+
+
 def test_the_key_is_the_twins(world: TwoPhaseWorld) -> None:
     chance = random.Random("keys")
     for _ in range(50):

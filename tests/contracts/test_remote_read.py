@@ -300,6 +300,11 @@ class ChainNode:
 
     chain: EmbeddedChain
 
+    @property
+    def url(self) -> str:
+        """A name for messages."""
+        return "in-process:foreign"
+
     def request(self, method: str, *params: Any) -> Any:
         """Answer as the chain's server does."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
@@ -334,8 +339,9 @@ class Embedded:
         """The latest header, certified."""
         block = self.node.request("eth_getBlockByNumber", "latest", False)
         roots = (bytes.fromhex(block[name][2:]) for name in ("hash", "stateRoot", "receiptsRoot"))
-        header = (int(block["number"], 16), *roots, int(block["timestamp"], 16))
-        self.evm.time = max(self.evm.time, header[-1])
+        time = int(block["timestamp"], 16)
+        header = (int(block["number"], 16), *roots, time)
+        self.evm.time = max(self.evm.time, time)
         self.headers.send("certify", *header, 1, b"quorum", by=STRANGER)
         return header
 

@@ -56,7 +56,7 @@ class Trade:
         parties = {"coordinator": self.coordinator.address, "initiator": OWNER.address, "salt": salt}
         given = {Role.ORIGIN: terms(RECEIPT, BUYER.address), Role.DESTINATION: terms(PRICE, SELLER.address)}
         legs = tuple(Leg(CHAIN_IDS[role], self.legs[role], given[role]) for role in PLACES)
-        return Plan(chain_id=CHAIN_IDS[Role.TRANSACTION], prepare_by=self.prepare_by, legs=legs, **parties)  # type: ignore[arg-type]
+        return Plan(chain_id=CHAIN_IDS[Role.TRANSACTION], prepare_by=self.prepare_by, legs=legs, **parties)
 
     def consent(self, plan: Plan, place: int, by: SigningKey) -> None:
         """A holder consents to one leg of this very transaction."""
