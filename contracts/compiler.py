@@ -21,6 +21,7 @@ SOURCES = Path(__file__).parent / "vyper"
 EVM_VERSION = "prague"
 CONTRACTS = (
     "Committee",
+    "Administration",
     "Gateway",
     "AnchorRegistry",
     "AnchorMirror",

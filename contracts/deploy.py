@@ -97,7 +97,9 @@ class Deployment:
     def _create_ground(self, site: _Site) -> None:
         cosigning = [cosigner.public_key for cosigner in self._cosigners]
         self._create(site, "Committee", list(self._committee.members), cosigning)
-        self._create(site, "Gateway", site.genesis, site.contracts["Committee"])
+        self._create(site, "Administration", site.contracts["Committee"], ORDER_DELAY_SECONDS)
+        self._create(site, "Gateway", site.genesis, site.contracts["Committee"], site.contracts["Administration"])
+        self._call(site, "Administration", "attach", site.contracts["Gateway"])
 
     def _create_applications(self) -> None:
         origin, destination, transaction = (self._sites[role] for role in Role)
@@ -117,7 +119,7 @@ class Deployment:
             for other in self._sites.values():
                 if other is not site:
                     peer = (other.chain_id, other.genesis, other.contracts["Gateway"])
-                    self._call(site, "Gateway", "register_peer", peer)
+                    self._call(site, "Administration", "register_peer", peer)
             end = (site.chain_id, site.genesis, site.contracts["Gateway"])
             self._call(transaction, "TransactionRegistry", "register_chain", end)
         for sender, at_sender, recipient, at_recipient in (
@@ -128,9 +130,10 @@ class Deployment:
         ):
             who = (at_sender.chain_id, at_sender.contracts[sender])
             self._call(at_recipient, recipient, "admit", *who)
-            self._call(at_recipient, "Gateway", "open_lane", *who, at_recipient.contracts[recipient], NOTARY_POLICY)
+            lane = (*who, at_recipient.contracts[recipient], NOTARY_POLICY, False)
+            self._call(at_recipient, "Administration", "open_lane", *lane)
         for site in self._sites.values():
-            self._call(site, "Gateway", "seal")
+            self._call(site, "Administration", "seal")
         self._call(transaction, "TransactionRegistry", "seal")
 
     def _create(self, site: _Site, name: str, *arguments: object) -> None:

@@ -16,6 +16,7 @@ SAME, DIFFERS, EXPIRED, VOID = 1, 2, 3, 4
 
 _DOMAIN_TYPE = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _ATTESTATION_TYPE = keccak(b"Attestation(bytes32 root,uint64 epoch)")
+_PAUSE_TYPE = keccak(b"Pause(bytes32 lane,bool isInbound,uint64 epoch)")
 _VERDICT_TYPE = keccak(
     b"Verdict(bytes32 id,uint64 epoch,bytes32 originBlock,bytes32 commitBlock,bytes32 commitTransaction,"
     b"uint64 checkedFrom,uint8 verdict,bool executed,bytes32 outcome,"
@@ -125,6 +126,11 @@ def attestation_digest(*, chain_id: int, gateway: bytes, root: bytes, epoch: int
 def verdict_digest(*, chain_id: int, registry: bytes, verdict: Verdict) -> bytes:
     """The digest a notary signs over its verdict, for the transaction registry."""
     return _digest(chain_id, registry, keccak(_VERDICT_TYPE + verdict.words()))
+
+
+def pause_digest(*, chain_id: int, administration: bytes, lane: bytes, is_inbound: bool, epoch: int) -> bytes:
+    """The digest one member signs to pause one direction of a lane for 24 hours, for a gateway's administration."""
+    return _digest(chain_id, administration, keccak(_PAUSE_TYPE + lane + word(int(is_inbound)) + word(epoch)))
 
 
 def _digest(chain_id: int, verifying_contract: bytes, struct_hash: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """The message between chains: its fields, its id, its lane, and how it is read from the gateway's log.
 
-Twin of `contracts/vyper/message.vy`. The id binds every field, each as one ABI word under a tag, so that two different
-messages never share an id; it holds no epoch and no signature, because who attests a message does not change which
-message it is.
+Twin of `contracts/vyper/message.vy`. The lane binds both ends whole with sender and recipient, the id binds the lane
+and the other fields, each as one ABI word under a tag, so that two different messages never share an id; it holds no
+epoch and no signature, because who attests a message does not change which message it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ledger.ethereum.keccak import keccak256 as keccak
 from ledger.ethereum.tx_receipt import Log
 
 VERSION = 1
-MAX_PAYLOAD_BYTES = 4096
+MAX_PAYLOAD_BYTES = 1024
 
 _ID_TAG = keccak(b"pledgetrail/message/v1")
 _LANE_TAG = keccak(b"pledgetrail/lane/v1")
@@ -36,11 +36,14 @@ _ATTRIBUTES = {
 
 
 class Kind(IntEnum):
-    """What a message asks for. Only a call is acknowledged, and only once its credential is closed."""
+    """What a message asks for. A call and a transfer are acknowledged, once their credential is closed; only a transfer
+    carries value.
+    """
 
     NOTICE = 1
     CALL = 2
     ACKNOWLEDGEMENT = 3
+    TRANSFER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,14 @@ class Chain:
     def __post_init__(self) -> None:
         if not fits(self.chain_id, 256) or len(self.genesis) != 32 or len(self.gateway) != 20:
             raise BadInput("CHAIN_END", "a chain is an id, a genesis hash of 32 bytes and a gateway of 20 bytes")
+
+    def words(self) -> bytes:
+        """The end as three ABI words."""
+        return word(self.chain_id) + self.genesis + address_word(self.gateway)
+
+    def as_abi(self) -> tuple[int, bytes, bytes]:
+        """The contract's `Chain` struct, for an ABI encoder."""
+        return self.chain_id, self.genesis, self.gateway
 
     def __str__(self) -> str:
         return interoperable.caip2(self.chain_id)
@@ -90,18 +101,13 @@ class Message:
     @property
     def id(self) -> bytes:
         """The message's identity, 32 bytes."""
-        ends = b"".join(
-            word(end.chain_id) + end.genesis + address_word(end.gateway) for end in (self.origin, self.destination)
-        )
         return keccak(
             _ID_TAG
             + word(self.version)
             + word(self.kind)
-            + ends
+            + self.lane
             + word(self.generation)
             + word(self.sequence)
-            + address_word(self.sender)
-            + address_word(self.recipient)
             + word(self.expiry)
             + word(self.gas_limit)
             + self.payload_digest
@@ -110,14 +116,15 @@ class Message:
     @property
     def lane(self) -> bytes:
         """The lane it travels on, without the generation, 32 bytes."""
-        return lane_id(self.origin.chain_id, self.destination.chain_id, self.sender, self.recipient)
+        return lane_id(self.origin, self.destination, self.sender, self.recipient)
 
     def as_abi(self) -> tuple[object, ...]:
         """The contract's `Message` struct, for an ABI encoder."""
         return (
             self.version,
             int(self.kind),
-            *((end.chain_id, end.genesis, end.gateway) for end in (self.origin, self.destination)),
+            self.origin.as_abi(),
+            self.destination.as_abi(),
             self.generation,
             self.sequence,
             self.sender,
@@ -125,6 +132,19 @@ class Message:
             self.expiry,
             self.gas_limit,
             self.payload_digest,
+        )
+
+    def as_delivery(self) -> tuple[object, ...]:
+        """The contract's `Delivery` struct: what a destination gateway does not know itself."""
+        return (
+            int(self.kind),
+            self.origin.as_abi(),
+            self.generation,
+            self.sequence,
+            self.sender,
+            self.recipient,
+            self.expiry,
+            self.gas_limit,
         )
 
 
@@ -136,11 +156,9 @@ class Proposal:
     payload: bytes
 
 
-def lane_id(origin_chain: int, destination_chain: int, sender: bytes, recipient: bytes) -> bytes:
-    """Keccak-256 of tag, both chain ids, sender and recipient."""
-    return keccak(
-        _LANE_TAG + word(origin_chain) + word(destination_chain) + address_word(sender) + address_word(recipient)
-    )
+def lane_id(origin: Chain, destination: Chain, sender: bytes, recipient: bytes) -> bytes:
+    """Keccak-256 of tag, both ends, sender and recipient, 32 bytes."""
+    return keccak(_LANE_TAG + origin.words() + destination.words() + address_word(sender) + address_word(recipient))
 
 
 def read_proposal(log: Log, *, origin: Chain, destinations: dict[int, Chain]) -> Proposal:

@@ -98,10 +98,10 @@ class Watcher:
         gateway = self.chain.contract("Gateway")
         with own_word():
             try:
-                generation, number = gateway.read(self.node, "lanes", lane, block=block)
+                held = gateway.read(self.node, "lanes", lane, block=block)
             except BadInput as error:
                 raise Unavailable("NODE_GARBAGE", error.what, where=self.node.url) from error
-        return Lane(generation, number)
+        return Lane(generation=held[0], policy=held[1])
 
 
 @contextmanager

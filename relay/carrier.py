@@ -62,7 +62,7 @@ class Carrier:
     def _deliver(self, journey: Journey, function: str, *arguments: object) -> None:
         message = journey.proposal.message
         gateway = Contract("Gateway", message.destination.gateway)
-        call = gateway.encode_call(function, message.as_abi(), journey.proposal.payload, *arguments)
+        call = gateway.encode_call(function, message.as_delivery(), journey.proposal.payload, *arguments)
         self._transactors[message.destination.chain_id].send(gateway.address, call)
 
     def _judge(self, journey: Journey) -> None:

@@ -144,7 +144,7 @@ class Deployed:
         assert chain is not None
         gateway = chain.contract("Gateway")
         call = gateway.encode_call(
-            "commit", message.as_abi(), sent.proposal.payload, 0, 1, [], certificate.epoch, certificate.signatures
+            "commit", message.as_delivery(), sent.proposal.payload, 0, 1, [], certificate.epoch, certificate.signatures
         )
         mined = self.transactors[chain.role].send(gateway.address, call)
         names = [found.name if (found := gateway.decode_log(log)) else "" for log in mined.logs]
@@ -155,14 +155,22 @@ class Deployed:
             "log_index": names.index("MessageCommitted"),
         }
 
+    def certify_root(self, role: Role, root: bytes) -> Mined:
+        """Have a root certified at a gateway, by all four notaries: a log of the gateway that is about no message."""
+        chain, epoch = self.manifest.chain(role), self.manifest.committee.epoch
+        gateway = chain.contract("Gateway")
+        digest = attestation_digest(chain_id=chain.chain_id, gateway=gateway.address, root=root, epoch=epoch)
+        signatures = pack({index: key.sign(digest) for index, key in enumerate(NOTARY_KEYS)})
+        return self.transactors[role].send(gateway.address, gateway.encode_call("certify", root, epoch, signatures))
+
     def open_lane(self, sender: bytes) -> None:
         """Open a lane from an account on the origin to the lender's anchor mirror, which then listens to it."""
         origin, destination = self.manifest.chain(Role.ORIGIN), self.manifest.chain(Role.DESTINATION)
-        mirror, gateway = destination.contract("AnchorMirror"), destination.contract("Gateway")
+        mirror, administration = destination.contract("AnchorMirror"), destination.contract("Administration")
         transactor = self.transactors[Role.DESTINATION]
         transactor.send(mirror.address, mirror.encode_call("admit", origin.chain_id, sender))
-        lane = (origin.chain_id, sender, mirror.address, NOTARY_POLICY)
-        transactor.send(gateway.address, gateway.encode_call("open_lane", *lane))
+        lane = (origin.chain_id, sender, mirror.address, NOTARY_POLICY, False)
+        transactor.send(administration.address, administration.encode_call("open_lane", *lane))
 
     def _position(self, role: Role, mined: Mined) -> int:
         receipt = self.node(role).request("eth_getTransactionReceipt", f"0x{mined.transaction.hex()}")

@@ -35,7 +35,7 @@ def __init__(gateway: address):
 
 
 @external
-def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[4096]) -> (bytes4, bytes32):
+def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[1024]) -> (bytes4, bytes32):
     """
     @notice Takes an anchor from an admitted anchor registry (ERC-7786 recipient)
     @param id The message's id

@@ -42,7 +42,7 @@ def __init__(gateway: address):
 
 
 @external
-def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[4096]) -> (bytes4, bytes32):
+def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[1024]) -> (bytes4, bytes32):
     """
     @notice Reserves or releases a goods key for a loan (ERC-7786 recipient)
     @param id The message's id

@@ -259,7 +259,7 @@ def release(loan_id: bytes32):
 
 
 @external
-def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[4096]) -> (bytes4, bytes32):
+def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[1024]) -> (bytes4, bytes32):
     """
     @notice Takes the acknowledgement of an instruction whose credential is final (ERC-7786 recipient)
     @param id The acknowledgement's own id

@@ -41,7 +41,6 @@ ABORTED: constant(uint8) = 7
 NOTARY: constant(uint8) = 1
 NOTARY_AND_RELAY: constant(uint8) = 4
 
-TRANSFER: constant(uint8) = 4  # kind of message that carries value
 MAX_PROPOSALS: constant(uint256) = 16
 MAX_CHAINS: constant(uint256) = 255
 RESOLVE: constant(bytes32) = keccak256("pledgetrail/order/TransactionRegistry.resolve")
@@ -308,14 +307,14 @@ def _propose(m: message.Message) -> bool:
     destination: uint256 = self.chain_numbers[keccak256(abi_encode(m.destination))]
     assert origin != 0 and destination != 0, "TransactionRegistry: unknown chain"
     assert origin != destination, "TransactionRegistry: one chain only"
-    assert m.kind >= message.NOTICE and m.kind <= TRANSFER, "TransactionRegistry: kind"
+    assert m.kind >= message.NOTICE and m.kind <= message.TRANSFER, "TransactionRegistry: kind"
     # No check of the expiry: it is time of the destination, where a message may have been committed before it. Refusing
     # the record here would leave such a commit without its credential for ever.
     # A call that leaves this chain could not be acknowledged to it: the acknowledgement is itself a message from here.
     assert not self._is_acknowledged(m.kind) or m.origin.chain_id != chain.id, "TransactionRegistry: a call from this chain"
     record: uint256 = convert(m.sender, uint256) << 32 | destination << 24 | origin << 16
     self.records[id] = record | convert(m.kind, uint256) << 8 | convert(PROPOSED, uint256)
-    log Proposed(id=id, lane=message._lane(m), sequence=m.sequence)
+    log Proposed(id=id, lane=message._lane_of(m), sequence=m.sequence)
     return True
 
 
@@ -387,4 +386,4 @@ def _is_acknowledged(kind: uint8) -> bool:
     """
     @dev Whether messages of a kind are answered to their sender
     """
-    return kind in [message.CALL, TRANSFER]
+    return kind in [message.CALL, message.TRANSFER]

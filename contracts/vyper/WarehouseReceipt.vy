@@ -214,7 +214,7 @@ def merge(first: bytes32, second: bytes32) -> bytes32:
 
 
 @external
-def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[4096]) -> (bytes4, bytes32):
+def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[1024]) -> (bytes4, bytes32):
     """
     @notice Freezes, releases or enforces a receipt for a loan (ERC-7786 recipient)
     @param id The message's id

@@ -66,7 +66,7 @@ def _authenticate(sender: Bytes[58]):
 
 
 @internal
-def _send(recipient: Bytes[58], kind: uint8, payload: Bytes[4096]) -> bytes32:
+def _send(recipient: Bytes[58], kind: uint8, payload: Bytes[1024]) -> bytes32:
     """
     @dev Sends a message of a kind through the gateway, with the gateway's default lifetime and gas
     """

@@ -13,6 +13,7 @@ ATTESTATION_TYPE: constant(bytes32) = keccak256("Attestation(bytes32 root,uint64
 VERDICT_TYPE: constant(bytes32) = keccak256(
     "Verdict(bytes32 id,uint64 epoch,bytes32 originBlock,bytes32 commitBlock,bytes32 commitTransaction,uint64 checkedFrom,uint8 verdict,bool executed,bytes32 outcome,uint8 policy,uint64 originLog,uint64 commitLog)"
 )
+PAUSE_TYPE: constant(bytes32) = keccak256("Pause(bytes32 lane,bool isInbound,uint64 epoch)")
 NAME_HASH: constant(bytes32) = keccak256("Pledgetrail")
 VERSION_HASH: constant(bytes32) = keccak256("1")
 
@@ -91,3 +92,18 @@ def _signed(digest: bytes32, signatures: Bytes[6600]) -> bytes32:
     @return keccak256(digest || keccak256(signatures))
     """
     return keccak256(concat(digest, keccak256(signatures)))
+
+
+@internal
+@pure
+def _pause(chain_id: uint256, gateway: address, lane: bytes32, is_inbound: bool, epoch: uint64) -> bytes32:
+    """
+    @notice Digest of a member's pause of one direction of a lane
+    @param chain_id The gateway's chain id
+    @param gateway The gateway
+    @param lane The lane
+    @param is_inbound Whether what arrives there is paused, or what leaves
+    @param epoch The signing epoch
+    @return The digest to sign
+    """
+    return self._digest(chain_id, gateway, keccak256(abi_encode(PAUSE_TYPE, lane, is_inbound, epoch)))

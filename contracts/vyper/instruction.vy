@@ -22,7 +22,7 @@ counters: public(HashMap[bytes32, uint256])
 
 
 @internal
-def _take(sender: Bytes[58], payload: Bytes[4096]) -> Instruction:
+def _take(sender: Bytes[58], payload: Bytes[1024]) -> Instruction:
     """
     @notice Decodes an instruction and takes its turn; reverts when it is malformed or out of turn
     @param sender Interoperable address of the pledge registry that sent it

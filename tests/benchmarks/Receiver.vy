@@ -22,7 +22,7 @@ def __init__(gateway: address):
 
 
 @external
-def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[4096]) -> bytes4:
+def receiveMessage(id: bytes32, sender: Bytes[58], payload: Bytes[1024]) -> bytes4:
     """
     @notice Takes a message (ERC-7786)
     @param id The message

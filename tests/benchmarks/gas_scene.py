@@ -68,6 +68,6 @@ def _built(members: int) -> Scene:
     world = in_process_world(exact=True, notaries=tuple(key(index) for index in range(members)))
     evm = node(world, Role.DESTINATION).evm
     receiver = evm.deploy(RECEIVER, world.contract(Role.DESTINATION, "Gateway").address, by=OWNER.address)
-    lane = (CHAIN_IDS[Role.ORIGIN], OWNER.address, receiver.address, NOTARY_POLICY)
-    world.send(Role.DESTINATION, "Gateway", "open_lane", *lane)
+    lane = (CHAIN_IDS[Role.ORIGIN], OWNER.address, receiver.address, NOTARY_POLICY, False)
+    world.send(Role.DESTINATION, "Administration", "open_lane", *lane)
     return Scene(world, receiver, {role: node(world, role).evm.snapshot() for role in Role})

@@ -20,7 +20,7 @@ def id(m: message.Message) -> bytes32:
 @external
 @pure
 def lane(m: message.Message) -> bytes32:
-    return message._lane(m)
+    return message._lane_of(m)
 
 
 @external
@@ -45,6 +45,23 @@ def encode(chain_id: uint256, account: address) -> Bytes[58]:
 @pure
 def decode(encoded: Bytes[58]) -> (uint256, address):
     return interoperable_address._decode(encoded)
+
+
+@external
+@pure
+def paused(chain_id: uint256, gateway: address, lane: bytes32, is_inbound: bool, epoch: uint64) -> bytes32:
+    return attestation._pause(chain_id, gateway, lane, is_inbound, epoch)
+
+
+@external
+@view
+def root_of_several(
+    entries: DynArray[bytes32, 64], indices: DynArray[uint256, 64], size: uint256, proof: DynArray[bytes32, 512]
+) -> bytes32:
+    leaves: DynArray[bytes32, 64] = []
+    for entry: bytes32 in entries:
+        leaves.append(merkle._leaf_hash(entry))
+    return merkle._root_of_several(leaves, indices, size, proof)
 
 
 @external

@@ -50,6 +50,7 @@ def test_the_manifest_reads_back(world: World) -> None:
     assert Manifest.load(world.manifest.dump()) == world.manifest
     assert set(world.manifest.chain(Role.ORIGIN).contracts) == {
         "Committee",
+        "Administration",
         "Gateway",
         "AnchorRegistry",
         "WarehouseReceipt",
@@ -63,7 +64,7 @@ def test_the_manifest_says_what_the_chains_say(world: World) -> None:
         for name, address in chain.contracts.items():
             assert len(node.request("eth_getCode", f"0x{address.hex()}", "latest")) > 2, name
         assert world.read(chain.role, "Gateway", "GENESIS") == chain.genesis
-        assert world.read(chain.role, "Gateway", "is_sealed") is True
+        assert world.read(chain.role, "Administration", "is_sealed") is True
         assert chain.checked_from == int(node.request("eth_blockNumber"), 16) + 1
 
 
@@ -126,7 +127,9 @@ def test_constructors_refuse_what_is_no_gateway(world: World) -> None:
         code = creation_code("GoodsRegistry", STRANGER.address)
         world.transactor(Role.ORIGIN, OWNER).submit(None, code)
     with pytest.raises(Refused, match="Gateway: no committee"):
-        code = creation_code("Gateway", b"\x01" * 32, STRANGER.address)
+        code = creation_code(
+            "Gateway", b"\x01" * 32, STRANGER.address, world.manifest.chain(Role.ORIGIN).contracts["Administration"]
+        )
         world.transactor(Role.ORIGIN, OWNER).submit(None, code)
 
 

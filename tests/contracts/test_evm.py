@@ -32,6 +32,7 @@ from tests.contracts.world import OWNER as PAYER
 COSIGNERS = [bytes([0x20 + index]) * 32 for index in range(4)]
 MEMBERS = [key.address for key in NOTARIES]
 LOG = b"\x0a" * 32
+PEER = 7101
 
 
 def signatures(digest: bytes, *signers: int) -> bytes:
@@ -41,7 +42,10 @@ def signatures(digest: bytes, *signers: int) -> bytes:
 def scene(evm: Evm) -> tuple[Deployed, Deployed, Deployed]:
     """A committee, a gateway and an anchor registry whose anchorer is OWNER."""
     committee = evm.deploy("Committee", MEMBERS, COSIGNERS)
-    gateway = evm.deploy("Gateway", b"\x01" * 32, committee.address)
+    administration = evm.deploy("Administration", committee.address, 1)
+    gateway = evm.deploy("Gateway", b"\x01" * 32, committee.address, administration.address)
+    administration.send("attach", gateway.address)
+    administration.send("register_peer", (PEER, b"\x02" * 32, b"\x03" * 20))
     return committee, gateway, evm.deploy("AnchorRegistry", gateway.address, LOG, OWNER)
 
 
@@ -86,7 +90,9 @@ def test_exact_gas_is_what_a_receipt_of_the_embedded_chain_states(tmp_path: Path
         node = RpcNode(running.url)
         account = Transactor(node, PAYER, chain_id=7102)
         there = {"Committee": account.send(None, creation_code("Committee", MEMBERS, COSIGNERS)).contract}
-        other_gateway = account.send(None, creation_code("Gateway", b"\x01" * 32, there["Committee"])).contract
+        office = account.send(None, creation_code("Administration", there["Committee"], 1)).contract
+        grounds = (b"\x01" * 32, there["Committee"], office)
+        other_gateway = account.send(None, creation_code("Gateway", *grounds)).contract
         there["AnchorRegistry"] = account.send(
             None, creation_code("AnchorRegistry", other_gateway, LOG, payer)
         ).contract
@@ -154,9 +160,7 @@ def test_a_revert_without_words_and_a_value_nobody_takes(evm: Evm) -> None:
 
 def test_block_time_and_chain_id_are_seen_by_contracts(evm: Evm) -> None:
     gateway = scene(evm)[1]
-    gateway.send("register_peer", (7101, b"\x02" * 32, b"\x03" * 20))
-    with pytest.raises(Reverted, match="Gateway: peer chain id"):
-        gateway.send("register_peer", (evm.chain_id, b"\x02" * 32, b"\x03" * 20))
+    assert gateway.call("peers", PEER) == (PEER, b"\x02" * 32, b"\x03" * 20)
     expiry = keccak256(b"expiry(uint64)")[:4] + (evm.time + 5).to_bytes(32, "big")
     recipient = bytes.fromhex("00010000021bbd14") + b"\x55" * 20
     sent = gateway.send("sendMessage", recipient, b"payload", [expiry])

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ledger import interoperable, merkle
-from ledger.attestation import Verdict, attestation_digest, signed, verdict_digest
+from ledger import interoperable, merkle, multiproof
+from ledger.attestation import Verdict, attestation_digest, pause_digest, signed, verdict_digest
 from ledger.errors import BadInput, Refused
 from ledger.ethereum.keccak import keccak256
 from ledger.proposal import Chain, Kind, Message
@@ -150,6 +150,10 @@ def test_digests_agree(twins: Twins, chance: random.Random) -> None:
             attestation_digest(chain_id=chain_id, gateway=contract, root=root, epoch=epoch),
             verdict_digest(chain_id=chain_id, registry=contract, verdict=verdict),
         ]
+        inbound = chance.random() < 0.5
+        calls.append(("paused", (chain_id, contract, root, inbound, epoch)))
+        paused = pause_digest(chain_id=chain_id, administration=contract, lane=root, is_inbound=inbound, epoch=epoch)
+        expected.append(paused)
     assert twins.ask(*calls) == expected
 
 
@@ -163,6 +167,61 @@ def test_signed_digests_and_roots_agree(twins: Twins, chance: random.Random) -> 
         expected += [signed(digest, signatures), merkle.root_of([merkle.leaf_hash(entry) for entry in entries])]
     assert twins.ask(*calls) == expected
     assert twins.accepts("root_of", []) is None
+
+
+def test_several_leaves_lead_to_one_root(twins: Twins, chance: random.Random) -> None:
+    calls: list[tuple[str, tuple[Any, ...]]] = []
+    expected = []
+    for size in (1, 2, 3, 5, 8, 13, 64, 100):
+        entries = [chance.randbytes(32) for _ in range(size)]
+        leaves = [merkle.leaf_hash(entry) for entry in entries]
+        for count in {1, min(2, size), min(size, 7), min(size, 64)}:
+            places = sorted(chance.sample(range(size), count))
+            proof = multiproof.multiproof(leaves, places)
+            calls.append(("root_of_several", ([entries[place] for place in places], places, size, proof)))
+            assert multiproof.root_from({p: leaves[p] for p in places}, size=size, proof=proof) == merkle.root_of(
+                leaves
+            )
+            expected.append(merkle.root_of(leaves))
+    assert twins.ask(*calls) == expected
+
+
+def test_C04_a_proof_of_several_leaves_is_used_up_exactly(twins: Twins, chance: random.Random) -> None:
+    entries = [chance.randbytes(32) for _ in range(13)]
+    leaves = [merkle.leaf_hash(entry) for entry in entries]
+    places = [0, 1, 6, 12]
+    good = multiproof.multiproof(leaves, places)
+    chosen = [entries[place] for place in places]
+    root = merkle.root_of(leaves)
+    assert twins.accepts("root_of_several", chosen, places, 13, good) == root
+    for change in range(200):
+        size, proof, at = 13, list(good), list(places)
+        match change % 5:
+            case 0:
+                proof.insert(chance.randint(0, len(proof)), chance.choice([chance.randbytes(32), *good]))
+            case 1:
+                del proof[chance.randrange(len(proof))]
+            case 2:
+                one = chance.randrange(len(proof))
+                proof[one] = bytes([proof[one][0] ^ 1]) + proof[one][1:]
+            case 3:
+                at[chance.randrange(4)] = chance.randrange(15)
+            case _:
+                size = chance.choice([1, 2, 7, 12, 14, 16, 2**32, 2**32 + 1])
+        pairs = {place: leaves[p] for place, p in zip(at, places, strict=True)}
+        mine = several(pairs, at, size, proof)
+        theirs = twins.accepts("root_of_several", chosen, at, size, proof)
+        assert mine == theirs
+        assert mine != root or (size, proof, at) == (13, good, places)
+
+
+def several(leaves: dict[int, bytes], places: list[int], size: int, proof: list[bytes]) -> bytes | None:
+    if list(leaves) != sorted(leaves) or len(leaves) != len(places):
+        return None  # the mapping cannot say what the contract refuses: positions out of order or repeated
+    try:
+        return multiproof.root_from(leaves, size=size, proof=proof)
+    except (Refused, BadInput):
+        return None
 
 
 def test_addresses_agree(twins: Twins, chance: random.Random) -> None:

@@ -34,6 +34,8 @@ FUNCTIONS = {
     "decode": (["bytes"], ["uint256", "address"]),
     "root_of": (["bytes32[]"], ["bytes32"]),
     "signed": (["bytes32", "bytes"], ["bytes32"]),
+    "paused": (["uint256", "address", "bytes32", "bool", "uint64"], ["bytes32"]),
+    "root_of_several": (["bytes32[]", "uint256[]", "uint256", "bytes32[]"], ["bytes32"]),
     "root": (["bytes32", "uint256", "uint256", "bytes32[]"], ["bytes32"]),
 }
 DEPLOYER = SigningKey.from_secret(b"\x31" * 32)

@@ -87,12 +87,15 @@ def test_f01_the_same_log_from_another_contract_is_refused(subject: Subject) -> 
     chains = subject.chains
     origin, transactor = chains.manifest.chain(Role.ORIGIN), chains.transactors[Role.ORIGIN]
     committee = origin.contracts["Committee"]
-    twin = transactor.send(None, creation_code("Gateway", origin.genesis, committee)).contract
+    office = transactor.send(None, creation_code("Administration", committee, 1)).contract
+    assert office is not None
+    twin = transactor.send(None, creation_code("Gateway", origin.genesis, committee, office)).contract
     assert twin is not None
-    lookalike = Contract("Gateway", twin)
+    lookalike, administration = Contract("Gateway", twin), Contract("Administration", office)
     peer = chains.manifest.chain(Role.DESTINATION)
     ends = (peer.chain_id, peer.genesis, peer.contracts["Gateway"])
-    transactor.send(twin, lookalike.encode_call("register_peer", ends))
+    transactor.send(office, administration.encode_call("attach", twin))
+    transactor.send(office, administration.encode_call("register_peer", ends))
     to = encode(peer.chain_id, peer.contracts["AnchorMirror"])
     mined = transactor.send(twin, lookalike.encode_call("sendMessage", to, anchor_payload(1), []))
     assert lookalike.decode_log(mined.logs[0]) is not None
@@ -101,9 +104,8 @@ def test_f01_the_same_log_from_another_contract_is_refused(subject: Subject) -> 
 
 
 def test_a_log_of_our_gateway_that_is_no_message_is_refused(subject: Subject) -> None:
-    origin = subject.chains.manifest.chain(Role.ORIGIN)
-    sealed = origin.checked_from - 1  # the last act of the deployment
-    subject.refuses(lambda notary: notary.attest([Locator(origin.chain_id, sealed, 0, 0)]), "PROPOSAL_LOG")
+    mined = subject.chains.certify_root(Role.ORIGIN, b"\x01" * 32)
+    subject.refuses(lambda notary: notary.attest([Locator(7101, mined.block, 0, 0)]), "PROPOSAL_LOG")
 
 
 def test_a_transaction_or_log_that_is_not_in_the_block_is_refused(subject: Subject) -> None:

@@ -137,9 +137,9 @@ def test_what_is_no_commit_log_is_refused(subject: Subject) -> None:
     assert place.log_index == 1, "the application logs before the gateway"
     mirrored = Locator(DESTINATION, place.block, place.transaction_index, 0)
     subject.refuses(lambda notary: notary.judge(locator(sent), mirrored), "EMITTER")
-    opened = subject.chains.manifest.chain(Role.DESTINATION).checked_from + 1  # the lane that the tests use
-    lane = Locator(DESTINATION, opened, 0, 0)
-    subject.refuses(lambda notary: notary.judge(locator(sent), lane), "COMMIT_LOG")
+    certified = subject.chains.certify_root(Role.DESTINATION, b"\x01" * 32)
+    of_a_root = Locator(DESTINATION, certified.block, 0, 0)
+    subject.refuses(lambda notary: notary.judge(locator(sent), of_a_root), "COMMIT_LOG")
 
 
 def test_a_commit_on_another_chain_than_the_messages_is_refused(subject: Subject) -> None:

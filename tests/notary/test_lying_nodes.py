@@ -160,7 +160,8 @@ def test_a_chain_without_a_final_block_has_no_lanes_and_no_blocks(subject: Subje
     chain = subject.chains.manifest.chain(Role.DESTINATION)
     watcher = Watcher(chain, subject.liars[DESTINATION])
     view = watcher.look(None)
-    lane = lane_id(ORIGIN, DESTINATION, DEPLOYER.address, chain.contracts["AnchorMirror"])
+    origin = subject.chains.manifest.chain(Role.ORIGIN).end
+    lane = lane_id(origin, chain.end, DEPLOYER.address, chain.contracts["AnchorMirror"])
     assert watcher.lanes(view, [lane])[lane].generation == 1
     assert refusal(lambda: watcher.lanes(replace(view, final=-1), [lane])).code == "NOT_FINAL"
     for number in (-1, 2**63):
@@ -294,7 +295,7 @@ def test_a_lane_that_is_open_and_not_yet_final_is_waited_for(slow_chains: Deploy
     sent = slow_chains.send()
     slow_chains.node(Role.ORIGIN).request("anvil_mine", "0x2")
     head = int(slow_chains.node(Role.DESTINATION).request("eth_blockNumber"), 16)
-    closed = "0x" + "00" * 64
+    closed = "0x" + "00" * 32 * 5
 
     def not_at(*blocks: int) -> Lie:
         def lie(method: str, params: Sequence[Any], result: Any) -> Any:
@@ -318,7 +319,7 @@ def test_a_lane_that_is_open_and_not_yet_final_is_waited_for(slow_chains: Deploy
 def test_a_lane_the_node_invents_is_checked_again_by_the_destination(subject: Subject) -> None:
     """The lane is the one fact a node may lie about; the destination's gateway refuses the commit all the same."""
     sent = subject.chains.send(recipient=b"\x09" * 20)
-    opened = "0x" + (1).to_bytes(32, "big").hex() * 2
+    opened = "0x" + (1).to_bytes(32, "big").hex() * 2 + "00" * 32 * 3
     subject.liars[DESTINATION].lie = answering("eth_call", lambda _: opened)
     assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
     assert refusal(lambda: subject.chains.commit(sent)).code == "CALL_REVERTED"

@@ -423,7 +423,7 @@ def test_an_application_that_reverts_blocks_no_other_and_is_delivered_again_when
     # A lane leads from the holder to the mirror, but the mirror does not listen to the holder yet.
     world = network.world
     mirror = world.contract(Role.DESTINATION, "AnchorMirror").address
-    world.send(Role.DESTINATION, "Gateway", "open_lane", 7101, HOLDER.address, mirror, 1)
+    world.send(Role.DESTINATION, "Administration", "open_lane", 7101, HOLDER.address, mirror, 1, False)
     payload = keccak256(b"another log") + (7).to_bytes(32, "big") + keccak256(b"root")
     address = world.address(Role.DESTINATION, "AnchorMirror")
     mined = world.send(Role.ORIGIN, "Gateway", "sendMessage", address, payload, [], by=HOLDER)

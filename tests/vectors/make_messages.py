@@ -40,7 +40,7 @@ def message(index: int) -> Message:
         return Chain(chain_id, drawn(f"{name} genesis {index}", 32), drawn(f"{name} gateway {index}", 20))
 
     return Message(
-        kind=Kind(1 + index % 3),
+        kind=Kind(1 + index % 4),
         origin=end("origin", CHAIN_IDS[index % len(CHAIN_IDS)]),
         destination=end("destination", CHAIN_IDS[-1 - index % len(CHAIN_IDS)]),
         generation=number(f"generation {index}", 32),
