@@ -21,9 +21,9 @@ SIZES = iter(range(1, 10_000))
 @pytest.fixture
 def proposal(world: World) -> Proposal:
     """A fresh anchor on its way from the origin to the destination."""
-    size = next(SIZES)
-    world.send(Role.ORIGIN, "AnchorRegistry", "anchor", size, keccak256(size.to_bytes(8, "big")))
-    mined = world.send(Role.ORIGIN, "AnchorRegistry", "carry", world.address(Role.DESTINATION, "AnchorMirror"))
+    latest = (size := next(SIZES), keccak256(size.to_bytes(8, "big")))
+    world.send(Role.ORIGIN, "AnchorRegistry", "anchor", *latest)
+    mined = world.send(Role.ORIGIN, "AnchorRegistry", "carry", world.address(Role.DESTINATION, "AnchorMirror"), *latest)
     return world.sent(Role.ORIGIN, mined)[0]
 
 
@@ -47,7 +47,7 @@ def test_a_proven_message_is_committed_and_the_application_answers(world: World,
 
 def test_the_python_id_is_the_contracts_id(world: World, proposal: Proposal) -> None:
     # read_proposal recomputed the id and compared it with the log's; the registry computes it a third time.
-    mined = world.send(Role.TRANSACTION, "TransactionRegistry", "propose", proposal.message.as_abi())
+    mined = world.send(Role.TRANSACTION, "TransactionRegistry", "propose", [proposal.message.as_abi()])
     assert world.logs(Role.TRANSACTION, mined)["Proposed"].fields["id"] == proposal.message.id
     assert world.logs(Role.TRANSACTION, mined)["Proposed"].fields["lane"] == proposal.message.lane
 
@@ -61,7 +61,8 @@ def test_one_certificate_carries_several_messages(world: World, proposal: Propos
 
 
 def test_sequences_count_up_per_lane(world: World, proposal: Proposal) -> None:
-    mined = world.send(Role.ORIGIN, "AnchorRegistry", "carry", world.address(Role.DESTINATION, "AnchorMirror"))
+    latest = int.from_bytes(proposal.payload[32:64], "big"), proposal.payload[64:96]
+    mined = world.send(Role.ORIGIN, "AnchorRegistry", "carry", world.address(Role.DESTINATION, "AnchorMirror"), *latest)
     assert world.sent(Role.ORIGIN, mined)[0].message.sequence == proposal.message.sequence + 1
 
 
