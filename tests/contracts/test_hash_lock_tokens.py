@@ -137,6 +137,25 @@ def test_a_token_that_calls_back_finds_every_door_locked(swaps: Swaps) -> None:
     side.agrees(terms, open_leg)
 
 
+def test_a_token_that_calls_back_can_neither_post_a_bond_nor_fund(swaps: Swaps) -> None:
+    side, terms, token = swaps.second, swaps.terms(), swaps.second.token.address
+    swaps.open_second(terms)
+    assert isinstance(side.do("claim", terms, SECRET.preimage), Outcome)
+    side.token.send("mint", token, WEALTH)
+    as_initiator = swaps.terms(hashlock=hash_of(b"\xee" * 32), second_receiver=token)
+    as_responder = swaps.terms(hashlock=hash_of(b"\xef" * 32), second_funder=token)
+    assert isinstance(side.do("bond", as_responder, by=ALICE[1]), Outcome)
+    for door, wanted in (("bond", as_initiator), ("fund", as_responder)):
+        with side.evm.rolled_back():
+            misbehave(side, CALLS_BACK, side.lock.address, side.lock.interface.encode_call(door, wanted.as_abi()))
+            side.lock.send("withdraw", ALICE[1])
+            assert not side.token.call("answered"), door
+            # The same call by the same token is fine when nothing else is under way: it is the door that was locked.
+            side.token.send("transfer", BOB[0], 0)
+            assert side.token.call("answered"), door
+    side.agrees(terms)
+
+
 def test_a_token_that_pays_in_again_while_it_is_counted_is_refused(swaps: Swaps) -> None:
     """The balance would show a second delivery: counted once, it must be exactly the quantity."""
     side, terms = swaps.first, swaps.terms()
