@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tests.benchmarks import gas_hash_lock, gas_headers, gas_messages, gas_peers, gas_profile, gas_tour
+from tests.benchmarks import gas_hash_lock, gas_headers, gas_messages, gas_peers, gas_profile, gas_proofs, gas_tour
 from tests.benchmarks.gas_figures import Work, figure, table
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -35,6 +35,7 @@ def works() -> Iterator[Work]:
     """Every line of the first table, in order; nothing is measured yet."""
     yield from gas_messages.works()
     yield from gas_headers.works()
+    yield from gas_proofs.works()
 
 
 def all_works() -> Iterator[Work]:
