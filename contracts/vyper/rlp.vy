@@ -79,15 +79,15 @@ def _integer(word: uint256, length: uint256, longest: uint256) -> uint256:
 @pure
 def _inline_list(word: uint256) -> uint256:
     """
-    @notice Reads a list of at most 31 bytes, with all that nests in it, without recursion
+    @notice Reads a list of 2 to 31 bytes, with all that nests in it, without recursion
     @dev The ends of the lists that are open stand one byte each in `ends`, the innermost lowest: 31 bytes nest at most
          31 lists.
     @param word The 32 bytes that begin with the list
     @return Its bytes, prefix included
     """
-    payload: uint256 = unsafe_sub(word >> 248, LIST)  # wraps, and is refused, where no list begins
-    assert payload < LONGEST_INLINE, "rlp: not a list that can stand inline"
-    total: uint256 = unsafe_add(payload, 1)
+    total: uint256 = unsafe_sub(word >> 248, LIST - 1)
+    # The subtraction wraps where no list begins. An empty list is refused too: nothing that stands inline is empty.
+    assert unsafe_sub(total, 2) < LONGEST_INLINE - 1, "rlp: not a list that can stand inline"
     ends: uint256 = total
     at: uint256 = 1
     for i: uint256 in range(2 * LONGEST_INLINE):

@@ -107,8 +107,8 @@ def _check_reference(child: Rlp) -> None:
     if isinstance(child, bytes):
         if len(child) not in (0, HASH_BYTES):
             raise _malformed(f"a reference of {len(child)} bytes")
-    elif len(rlp_strict.encode(child)) >= HASH_BYTES:
-        raise _malformed("a child of 32 bytes or more stands inline")
+    elif not child or len(rlp_strict.encode(child)) >= HASH_BYTES:
+        raise _malformed("an empty child, or one of 32 bytes or more, stands inline")
 
 
 def _read_path(compact: bytes) -> tuple[bytes, bool]:

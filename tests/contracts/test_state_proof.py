@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from contracts.node import Node, RpcNode
+from contracts.transactor import Transactor
 from ledger.errors import BadInput, Problem
 from ledger.ethereum import rlp_strict
 from ledger.ethereum.header import header_from_rpc
@@ -16,7 +17,7 @@ from ledger.ethereum.partial_trie import PartialTrie
 from ledger.ethereum.rlp_strict import Rlp
 from ledger.ethereum.state_proof import MAX_PROOF_BYTES, prove_storage
 from ledger.ethereum.trie import EMPTY_ACCOUNT, Absent, Account, account_key, slot_key, trie_of
-from tests.chains import anvil
+from tests.chains import DEPLOYER, anvil, fund
 from tests.contracts.embedded.conftest import HandChain, clock, hand  # noqa: F401 - fixtures
 from tests.contracts.embedded.probe import STRANGER, calldata, clear_calldata, initcode
 from tests.contracts.embedded.test_proofs import values_slot
@@ -248,17 +249,14 @@ def test_presence_and_absence_are_read_from_the_embedded_chain_s_tries(hand: Han
 def test_anvil_keeps_a_leaf_of_zero_where_a_slot_was_cleared(proofs: Proofs) -> None:
     with anvil(7107) as running:
         node = RpcNode(running.url)
-        sender = node.request("eth_accounts")[0]
-
-        def send(**fields: str) -> dict[str, str]:
-            digest = node.request("eth_sendTransaction", {"from": sender, "gas": "0x4c4b40", **fields})
-            mined: dict[str, str] = node.request("eth_getTransactionReceipt", digest)
-            return mined
-
-        probe = send(data="0x" + initcode().hex())["contractAddress"]
-        send(to=probe, data="0x" + calldata("put_many(uint256,uint256,uint256)", 0, 8, 7).hex())
+        fund(node, DEPLOYER.address)
+        sender = Transactor(node, DEPLOYER, chain_id=7107)
+        raw = sender.send(None, initcode()).contract
+        assert raw is not None
+        probe = f"0x{raw.hex()}"
+        sender.send(raw, calldata("put_many(uint256,uint256,uint256)", 0, 8, 7))
         assert read_of(node, proofs, probe, values_slot(2)) == 7
-        send(to=probe, data="0x" + clear_calldata(0, 4, b"").hex())
+        sender.send(raw, clear_calldata(0, 4, b""))
         with pytest.raises(Problem, match="ZERO_LEAF"):
             read_of(node, proofs, probe, values_slot(2))
         assert read_of(node, proofs, probe, values_slot(2), keeps_zero_leaves=True) == Absent()

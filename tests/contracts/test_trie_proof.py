@@ -261,6 +261,9 @@ MALFORMED: dict[str, tuple[Rlp | bytearray, str]] = {
     "a_list_as_a_branch's_value": ((*(b"",) * 16, (b"v",)), "trie_proof: list as a branch's value"),
     "a_short_reference": ((*(b"",) * 15, b"h" * 5, b"v"), "rlp: not a list that can stand inline"),
     "a_byte_as_a_reference": ((*(b"",) * 15, b"h", b"v"), "rlp: not a list that can stand inline"),
+    "an_empty_list_as_a_child": ((b"", (), *(b"",) * 14, b""), "rlp: not a list that can stand inline"),
+    "an_empty_list_as_another_child": ((*(b"",) * 14, (), b"", b""), "rlp: not a list that can stand inline"),
+    "an_extension_to_an_empty_list": ((b"\x11", ()), "rlp: not a list that can stand inline"),
     "a_list_as_a_path": (((b"\x20", b"v"), b"v"), "rlp: not a list that can stand inline"),
     "a_list_of_56_bytes_with_a_long_prefix": (
         bytearray(b"\xf8\x37\x82\x20\x61\xb3" + b"v" * 51),

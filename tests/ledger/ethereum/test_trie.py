@@ -217,6 +217,8 @@ def test_d09_a_path_that_ends_inside_an_extension_is_absent() -> None:
         ((*(b"",) * 16, (b"v",)), "list as a branch's value"),
         ((*(b"",) * 15, b"h" * 5, b"v"), "short reference in a branch"),
         (((b"\x20", b"v"), b"v"), "list as a path"),
+        ((b"", (), *(b"",) * 14, b""), "empty list as a child"),
+        ((b"\x11", ()), "extension to an empty list"),
     ],
     ids=lambda item: item if isinstance(item, str) else "",
 )
