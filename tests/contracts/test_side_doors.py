@@ -210,7 +210,7 @@ BUILT: dict[str, Callable[[], tuple[Deployed, bytes]]] = {
     "InitiatorLock": lambda: lock("InitiatorLock"),
     "ResponderLock": lambda: lock("ResponderLock"),
 } | {
-    name: lambda name=name: with_committee(name)  # type: ignore[misc]
+    name: lambda name=name: with_committee(name)
     for name in ("Committee", "Gateway", "TransactionRegistry", "LightClient", "CertifiedHeaders")
 }
 
