@@ -43,6 +43,8 @@ NOTARY_AND_RELAY: constant(uint8) = 4
 
 MAX_PROPOSALS: constant(uint256) = 16
 MAX_CHAINS: constant(uint256) = 255
+# How long an acknowledgement can be committed, the gateway's default lifetime: another is sent only when it is over.
+ACKNOWLEDGEMENT_LIFETIME: constant(uint256) = 7 * 24 * 3600  # seconds
 RESOLVE: constant(bytes32) = keccak256("pledgetrail/order/TransactionRegistry.resolve")
 
 event Proposed:
@@ -80,6 +82,10 @@ event CommitJudged:
     acknowledgement: bytes32
     signatures: Bytes[6600]
 
+event AcknowledgedAgain:
+    id: indexed(bytes32)
+    acknowledgement: bytes32
+
 struct Transaction:
     state: uint8
     kind: uint8
@@ -91,7 +97,8 @@ struct Transaction:
 
 COMMITTEE: public(immutable(address))
 
-# id -> state 8 bits | kind 8 | number of the origin chain 8 | of the destination chain 8 | sender 160, from the lowest
+# id -> state 8 bits | kind 8 | number of the origin chain 8 | of the destination chain 8 | sender 160 | seconds since
+# 1970 when it was last acknowledged 64, from the lowest
 records: HashMap[bytes32, uint256]
 # destination chain -> id -> the certificate, bound to its signatures, until a verdict is final; then the credential,
 # which binds it. One slot: both are in the logs.
@@ -249,6 +256,28 @@ def resolve(v: attestation.Verdict, salt: bytes32):
 
 
 @external
+def acknowledge(v: attestation.Verdict, before: bytes32, signatures_digest: bytes32):
+    """
+    @notice Sends the acknowledgement of a message that is over again, once the last one has expired: anyone may, and
+            a sender that took the first takes no second
+    @param v The verdict that ended it, as `CommitJudged` says
+    @param before The certificate that stood when it was judged (zero without one), or the disputed credential
+    @param signatures_digest keccak256 of the signatures over the verdict; zero where an order decided
+    """
+    record: uint256 = self.records[v.id]
+    state: uint8 = convert(record & 255, uint8)
+    assert state in [CLOSED, EXPIRED, ABORTED], "TransactionRegistry: not over"
+    assert self._is_acknowledged(convert((record >> 8) & 255, uint8)), "TransactionRegistry: not acknowledged"
+    judged: bytes32 = attestation._verdict(chain.id, self, v)
+    if signatures_digest != empty(bytes32):
+        judged = keccak256(concat(judged, signatures_digest))
+    credential: bytes32 = self.digests[self.chain_ids[(record >> 24) & 255]][v.id]
+    assert keccak256(concat(before, judged)) == credential, "TransactionRegistry: not this verdict"
+    assert block.timestamp >= (record >> 192) + ACKNOWLEDGEMENT_LIFETIME, "TransactionRegistry: acknowledged already"
+    log AcknowledgedAgain(id=v.id, acknowledgement=self._acknowledge(v, record, state))
+
+
+@external
 @view
 def transactions(id: bytes32) -> Transaction:
     """
@@ -275,7 +304,7 @@ def transactions(id: bytes32) -> Transaction:
         kind=convert((record >> 8) & 255, uint8),
         origin_chain=self.chain_ids[(record >> 16) & 255],
         destination_chain=destination,
-        sender=convert(record >> 32, address),
+        sender=self._sender(record),
         certificate=certificate,
         credential=credential,
     )
@@ -346,20 +375,11 @@ def _conclude(v: attestation.Verdict, record: uint256, state: uint8, credential:
     """
     @dev Writes the state, and acknowledges what is over and asked for it
     """
-    self.records[v.id] = record & ~convert(255, uint256) | convert(state, uint256)
     acknowledgement: bytes32 = empty(bytes32)
     if state in [CLOSED, EXPIRED, ABORTED] and self._is_acknowledged(convert((record >> 8) & 255, uint8)):
-        answered: bytes32 = v.outcome
-        # A sender gives back what was secured, or refunds, on these words: an application that was called cannot say them.
-        if state == CLOSED and answered in [outcome.EXPIRED, outcome.VOID]:
-            answered = outcome.WITHHELD
-        acknowledgement = application._send(
-            interoperable_address._encode(
-                self.chain_ids[(record >> 16) & 255], convert(record >> 32, address)
-            ),
-            message.ACKNOWLEDGEMENT,
-            abi_encode(v.id, answered),
-        )
+        acknowledgement = self._acknowledge(v, record, state)
+    else:
+        self.records[v.id] = record & ~convert(255, uint256) | convert(state, uint256)
     log CommitJudged(
         id=v.id,
         state=state,
@@ -378,6 +398,33 @@ def _conclude(v: attestation.Verdict, record: uint256, state: uint8, credential:
         acknowledgement=acknowledgement,
         signatures=signatures,
     )
+
+
+@internal
+def _acknowledge(v: attestation.Verdict, record: uint256, state: uint8) -> bytes32:
+    """
+    @dev Writes the final state and when it was acknowledged, and sends the outcome to the message's sender
+    """
+    kept: uint256 = record & (convert(max_value(uint192), uint256) - 255)
+    self.records[v.id] = block.timestamp << 192 | kept | convert(state, uint256)
+    answered: bytes32 = v.outcome
+    # A sender gives back what was secured, or refunds, on these words: an application that was called cannot say them.
+    if state == CLOSED and answered in [outcome.EXPIRED, outcome.VOID]:
+        answered = outcome.WITHHELD
+    return application._send(
+        interoperable_address._encode(self.chain_ids[(record >> 16) & 255], self._sender(record)),
+        message.ACKNOWLEDGEMENT,
+        abi_encode(v.id, answered),
+    )
+
+
+@internal
+@pure
+def _sender(record: uint256) -> address:
+    """
+    @dev The sender in a record
+    """
+    return convert((record >> 32) & convert(max_value(uint160), uint256), address)
 
 
 @internal

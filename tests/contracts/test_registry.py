@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import astuple, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from ledger.attestation import (
     verdict_digest,
 )
 from ledger.errors import Refused
+from ledger.ethereum.keccak import keccak256
 from ledger.proposal import Kind, Message
 from ledger.quorum import Committee
 from tests.contracts.collateral_world import (
@@ -31,6 +33,7 @@ from tests.contracts.collateral_world import (
     announce_resolution,
     attest,
     ending,
+    evm_of,
     let_delay_pass,
     propose,
     refused,
@@ -38,10 +41,19 @@ from tests.contracts.collateral_world import (
     state_of,
 )
 from tests.contracts.test_collateral import open_loan
-from tests.contracts.world import CHAIN_IDS, COMMITTEE, World
+from tests.contracts.world import CHAIN_IDS, COMMITTEE, STRANGER, World
 
 TRANSFER = 4
 TOGETHER = 5
+
+
+@pytest.fixture(autouse=True)
+def same_time(world: World) -> Iterator[None]:
+    """Tests that let time pass on the transaction chain leave it where they found it, for the others' messages."""
+    evm = evm_of(world, Role.TRANSACTION)
+    now = evm.time
+    yield
+    evm.time = now
 
 
 def call(world: World) -> Message:
@@ -401,6 +413,64 @@ def test_a_transfer_from_this_chain_could_not_be_answered(world: World) -> None:
         with refused(world, "TransactionRegistry: a call from this chain"):
             world.send(Role.TRANSACTION, REGISTRY, "propose", [tuple(fields)])
     propose(world, replace(backwards, kind=Kind.NOTICE))
+
+
+LIFETIME = 7 * 24 * 3600  # of an acknowledgement, seconds
+
+
+@pytest.mark.parametrize("kind", [SAME, EXPIRED, VOID])
+def test_an_acknowledgement_that_expired_is_sent_again_and_counts_once(world: World, kind: int) -> None:
+    message = begun(world, "attested")
+    certificate = world.read(Role.TRANSACTION, REGISTRY, "digest_of", 7103, message.id)
+    verdict = ending(message, kind)
+    mined = world.judge(verdict)
+    packed = world.logs(Role.TRANSACTION, mined)["CommitJudged"].fields["signatures"]
+    proof = (certificate, keccak256(packed))
+    evm = evm_of(world, Role.TRANSACTION)
+    judged_at = evm.time - 1
+    evm.time = judged_at + LIFETIME - 1
+    with refused(world, "TransactionRegistry: acknowledged already"):
+        world.send(Role.TRANSACTION, REGISTRY, "acknowledge", astuple(verdict), *proof)
+    evm.time = judged_at + LIFETIME
+    for changed in (
+        (astuple(replace(verdict, outcome=b"\x01" * 32)), *proof),
+        (astuple(verdict), bytes(32), proof[1]),
+        (astuple(verdict), certificate, bytes(32)),
+    ):
+        with refused(world, "TransactionRegistry: not this verdict"):
+            world.send(Role.TRANSACTION, REGISTRY, "acknowledge", *changed)
+    again = world.send(Role.TRANSACTION, REGISTRY, "acknowledge", astuple(verdict), *proof, by=STRANGER)
+    assert acknowledged(world, again) == acknowledged(world, mined)
+    with refused(world, "TransactionRegistry: acknowledged already"):
+        world.send(Role.TRANSACTION, REGISTRY, "acknowledge", astuple(verdict), *proof)
+    (first,), (second,) = world.sent(Role.TRANSACTION, mined), world.sent(Role.TRANSACTION, again)
+    assert first.message.id != second.message.id
+    committed = [world.logs(Role.DESTINATION, world.commit(each))["MessageCommitted"] for each in (first, second)]
+    assert [each.fields["executed"] for each in committed] == [True, False]
+
+
+def test_what_is_not_over_or_asked_for_no_answer_is_not_acknowledged_again(world: World) -> None:
+    for stage in ("proposed", "attested", "committed", "disputed"):
+        message = begun(world, stage)
+        with refused(world, "TransactionRegistry: not over"):
+            world.send(Role.TRANSACTION, REGISTRY, "acknowledge", astuple(ending(message, SAME)), bytes(32), bytes(32))
+    notice = replace(call(world), kind=Kind.NOTICE)
+    propose(world, notice)
+    world.judge(ending(notice, EXPIRED))
+    with refused(world, "TransactionRegistry: not acknowledged"):
+        world.send(Role.TRANSACTION, REGISTRY, "acknowledge", astuple(ending(notice, EXPIRED)), bytes(32), bytes(32))
+
+
+def test_what_an_order_decided_is_acknowledged_again_by_the_disputed_credential(world: World) -> None:
+    message = begun(world, "disputed")
+    disputed = world.read(Role.TRANSACTION, REGISTRY, "transactions", message.id)[6]
+    decided = ending(message, SAME)
+    announce_resolution(world, decided)
+    let_delay_pass(world)
+    resolve(world, decided)
+    evm_of(world, Role.TRANSACTION).time += LIFETIME
+    again = world.send(Role.TRANSACTION, REGISTRY, "acknowledge", astuple(decided), disputed, bytes(32))
+    assert acknowledged(world, again) == [(message.id, b"reserved")]
 
 
 # -- disputes ---------------------------------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ DOORS: dict[str, dict[str, Door]] = {
         "propose": Door(ANYONE, "TransactionRegistry: id exists"),
         "attest": Door(ANYONE, "TransactionRegistry: unknown chain"),
         "judge": Door(ANYONE, "TransactionRegistry: nothing to judge"),
+        "acknowledge": Door(ANYONE, "TransactionRegistry: not over"),
     },
     "InitiatorLock": LOCK | {"fund": Door(ANYONE, "InitiatorLock: refund time before L")},
     "ResponderLock": LOCK
@@ -113,6 +114,16 @@ DOORS: dict[str, dict[str, Door]] = {
         "expire": Door(ANYONE, "Coordinator: not preparing"),
     },
     "LightClient": orders("cure") | {"update": Door(ANYONE, "qbft_header: length")},
+    "ConditionalLien": {
+        "agree": Door(ANYONE, "ConditionalLien: not the holder"),
+        "freeze": Door(ANYONE, "ConditionalLien: not agreed"),
+        "prove_set": Door(ANYONE, "ConditionalLien: not waiting for this"),
+        "prove_unset": Door(ANYONE, "ConditionalLien: not waiting for this"),
+        "settle": Door(ANYONE, "ConditionalLien: nothing claimed"),
+        "arbitrate": Door(ANYONE, "ConditionalLien: not the arbiter"),
+        "hand_over": Door(ANYONE, "ConditionalLien: not ended"),
+    },
+    "ReceiptObserver": {},
     "CertifiedHeaders": orders("cure") | {"certify": Door(ANYONE, "Committee: wrong epoch")},
 }
 
@@ -184,8 +195,12 @@ def with_committee(name: str) -> tuple[Deployed, bytes]:
     if name == "TransactionRegistry":
         gateway = evm.deploy(HERE / "PostOffice.vy")
         return evm.deploy(name, gateway.address, committee.address, DELAY, by=ROLES["owner"]), gateway.address
-    if name == "CertifiedHeaders":
-        return evm.deploy(name, 7101, GENESIS, DRIFT, PERIOD, committee.address, DELAY), committee.address
+    if name in ("CertifiedHeaders", "ReceiptObserver"):
+        headers = evm.deploy("CertifiedHeaders", 7101, GENESIS, DRIFT, PERIOD, committee.address, DELAY)
+        found = headers if name == "CertifiedHeaders" else evm.deploy(name, headers.address)
+        return found, committee.address
+    if name == "ConditionalLien":
+        return evm.deploy(name), committee.address
     first = QbftChain(keys(4)).mine()
     evm.time = first.timestamp
     periods = (TRUST_PERIOD, DRIFT, PERIOD)
@@ -211,7 +226,15 @@ BUILT: dict[str, Callable[[], tuple[Deployed, bytes]]] = {
     "ResponderLock": lambda: lock("ResponderLock"),
 } | {
     name: lambda name=name: with_committee(name)
-    for name in ("Committee", "Gateway", "TransactionRegistry", "LightClient", "CertifiedHeaders")
+    for name in (
+        "Committee",
+        "Gateway",
+        "TransactionRegistry",
+        "LightClient",
+        "CertifiedHeaders",
+        "ReceiptObserver",
+        "ConditionalLien",
+    )
 }
 
 
