@@ -11,6 +11,7 @@ from ledger.collateral import (
     Attention,
     ChainFact,
     Collateral,
+    FactValue,
     LoanState,
     MessageState,
     ReceiptState,
@@ -18,7 +19,7 @@ from ledger.collateral import (
     fold,
     outcome_text,
 )
-from tests.ledger.chain_tale import ESTATE, LENDER, NOTARIES, Tale, message_id, named
+from tests.ledger.chain_tale import ESTATE, LENDER, NOTARIES, Tale, hexed, message_id, named
 from tests.ledger.refusals import refused
 
 GOODS = named("goods")
@@ -221,3 +222,61 @@ def test_an_outcome_is_text_only_when_it_is_plain(word: bytes, text: str) -> Non
 
 def _anchored(fields: dict[str, int | str]) -> ChainFact:
     return ChainFact(ESTATE, 1, named("b"), named("t"), 0, "AnchorRegistry", "Anchored", dict(fields))
+
+
+# -- receipts that are divided, and loans that are enforced ------------------------------------------------------------
+
+
+def divided() -> Tale:
+    tale = Tale()
+    tale.issue("whole", GOODS, 10)
+    ids = {"receipt_id": "whole", "first": "one", "second": "other"}
+    fields: dict[str, FactValue] = {name: hexed(named(text)) for name, text in ids.items()}
+    tale.tell(ESTATE, ("WarehouseReceipt", "ReceiptSplit", fields | {"first_quantity": 3}))
+    return tale
+
+
+def test_the_parts_of_a_receipt_are_as_much_as_the_whole_was() -> None:
+    receipts = fold(divided().facts).receipts
+    assert receipts[named("whole")].state is ReceiptState.DIVIDED
+    parts = [receipts[named(name)] for name in ("one", "other")]
+    assert [part.quantity for part in parts] == [3, 7]
+    assert {(part.goods_key, part.state, part.holder) for part in parts} == {
+        (GOODS, ReceiptState.ISSUED, bytes([8]) * 20)
+    }
+
+
+def test_a_merged_receipt_takes_the_place_of_both() -> None:
+    tale = divided()
+    ids = {"receipt_id": "merged", "first": "one", "second": "other"}
+    fields: dict[str, FactValue] = {name: hexed(named(text)) for name, text in ids.items()}
+    tale.tell(ESTATE, ("WarehouseReceipt", "ReceiptsMerged", fields | {"quantity": 10}))
+    receipts = fold(tale.facts).receipts
+    assert receipts[named("merged")].quantity == 10
+    assert {receipts[named(name)].state for name in ("one", "other")} == {ReceiptState.DIVIDED}
+
+
+def test_a_division_of_what_nobody_issued_is_kept_as_unexplained() -> None:
+    facts = [fact for fact in divided().facts if fact.event == "ReceiptSplit"]
+    collateral = fold(facts)
+    assert (len(collateral.receipts), collateral.unexplained) == (0, tuple(facts))
+
+
+def test_an_enforced_loan_and_its_receipts_next_holder_are_told() -> None:
+    tale = Tale()
+    tale.issue("receipt", GOODS)
+    tale.open_loan("loan", "receipt", GOODS)
+    ids: dict[str, FactValue] = {"loan_id": hexed(named("loan"))}
+    tale.tell(LENDER, ("PledgeRegistry", "LoanEnforced", ids | {"recipient": hexed(bytes([9]) * 20)}))
+    both: dict[str, FactValue] = {"receipt_id": hexed(named("receipt")), "holder": hexed(bytes([9]) * 20)}
+    tale.tell(ESTATE, ("WarehouseReceipt", "ReceiptEnforced", ids | both))
+    collateral = fold(tale.facts)
+    assert collateral.loans[named("loan")].state is LoanState.ENFORCED
+    assert collateral.receipts[named("receipt")].holder == bytes([9]) * 20
+
+
+@pytest.mark.parametrize(("state", "ended"), [(6, MessageState.EXPIRED), (7, MessageState.ABORTED)])
+def test_a_message_that_never_acted_is_told_as_ended(state: int, ended: MessageState) -> None:
+    tale = Tale()
+    tale.judge(named("message"), "expired", state=state)
+    assert fold(tale.facts).messages[named("message")].state is ended
