@@ -31,7 +31,7 @@ CHAIN = (7101, b"\x01" * 32, b"\x02" * 20)
 
 @dataclass(frozen=True)
 class Door:
-    """`kept_for`: the only role that gets past `reason`; ANYONE where the reason stops everybody who proves nothing;
+    """`kept_for`: the only role (or contract) that gets past `reason`; ANYONE where the reason stops everybody who proves nothing;
     OPEN where nothing stops anybody, which needs a word why that harms nobody.
 
     `arguments`: what is passed; without them zeros of every type.
@@ -63,13 +63,34 @@ LOCK = {
 DOORS: dict[str, dict[str, Door]] = {
     "Committee": {},
     "Gateway": {
-        "register_peer": Door("owner", "Gateway: peers are sealed", (CHAIN,)),
-        "seal": Door("owner", "Gateway: peers are sealed"),
-        "open_lane": Door(ANYONE, ""),
         "sendMessage": Door(ANYONE, "interoperable_address: too short"),
-        "commit": Door(ANYONE, "Gateway: version"),
-        "retry": Door(ANYONE, "Gateway: version"),
+        "certify": Door(ANYONE, "Committee: wrong epoch"),
+        "commit": Door(ANYONE, "Gateway: lane not open"),
+        "commit_together": Door(ANYONE, "Gateway: lane asks for another proof"),
+        "commit_observed": Door(ANYONE, "Gateway: lane not open"),
+        "retry": Door(ANYONE, "Gateway: lane not open"),
+    }
+    | {
+        function: Door("administration", "Gateway: not the administration")
+        for function in (
+            *("set_peer", "set_observer", "set_lane", "set_lane_word", "set_limits", "set_outbound", "void"),
+            "approve",
+        )
     },
+    "Administration": orders(
+        "order_peer", "order_observer", "order_lane", "order_outbound", "order_limits", "order_pause", "order_void"
+    )
+    | {
+        "attach": Door("owner", "Administration: not the deployer", (b"\x05" * 20,)),
+        "register_peer": Door("owner", "Administration: not the deployer", (CHAIN,)),
+        "register_observer": Door("owner", "Administration: not the deployer"),
+        "seal": Door("owner", "Administration: not the deployer"),
+        "open_lane": Door(ANYONE, ""),
+        "limit_lane": Door(ANYONE, ""),
+        "pause": Door(ANYONE, "Committee: signature length"),
+        "approve": Door(ANYONE, "Committee: wrong epoch"),
+    },
+    "RemoteReader": {},
     "AnchorRegistry": {
         "anchor": Door("anchorer", "AnchorRegistry: not the anchorer", (9, b"\x01" * 32)),
         "carry": Door(ANYONE, "AnchorRegistry: not the latest anchor"),
@@ -191,13 +212,18 @@ def with_committee(name: str) -> tuple[Deployed, bytes]:
     if name == "Committee":
         return committee, committee.address
     if name == "Gateway":
-        return evm.deploy(name, b"\x01" * 32, committee.address, by=ROLES["owner"]), committee.address
+        administration = evm.deploy("Administration", committee.address, DELAY, by=ROLES["owner"])
+        deployed = evm.deploy(name, b"\x01" * 32, committee.address, administration.address, by=ROLES["owner"])
+        return deployed, administration.address
+    if name == "Administration":
+        return evm.deploy(name, committee.address, DELAY, by=ROLES["owner"]), committee.address
     if name == "TransactionRegistry":
         gateway = evm.deploy(HERE / "PostOffice.vy")
         return evm.deploy(name, gateway.address, committee.address, DELAY, by=ROLES["owner"]), gateway.address
-    if name in ("CertifiedHeaders", "ReceiptObserver"):
+    if name in ("CertifiedHeaders", "ReceiptObserver", "RemoteReader"):
         headers = evm.deploy("CertifiedHeaders", 7101, GENESIS, DRIFT, PERIOD, committee.address, DELAY)
-        found = headers if name == "CertifiedHeaders" else evm.deploy(name, headers.address)
+        also = (False,) if name == "RemoteReader" else ()
+        found = headers if name == "CertifiedHeaders" else evm.deploy(name, headers.address, *also)
         return found, committee.address
     if name == "ConditionalLien":
         return evm.deploy(name), committee.address
@@ -229,10 +255,12 @@ BUILT: dict[str, Callable[[], tuple[Deployed, bytes]]] = {
     for name in (
         "Committee",
         "Gateway",
+        "Administration",
         "TransactionRegistry",
         "LightClient",
         "CertifiedHeaders",
         "ReceiptObserver",
+        "RemoteReader",
         "ConditionalLien",
     )
 }
@@ -270,7 +298,7 @@ def test_H05_a_door_is_closed_to_everybody_it_is_not_for(name: str, function: st
     if door.kept_for == "gateway":
         with pytest.raises(Reverted, match="application: sender not admitted"):
             deployed.evm.at(HERE / "PostOffice.vy", gateway).send("deliver", deployed.address, ELSEWHERE, b"")
-    elif door.kept_for != ANYONE:
+    elif door.kept_for in ROLES:
         try:
             deployed.send(function, *arguments, by=ROLES[door.kept_for])
         except Reverted as later:
