@@ -340,7 +340,8 @@ def _propose(m: message.Message) -> bool:
     # No check of the expiry: it is time of the destination, where a message may have been committed before it. Refusing
     # the record here would leave such a commit without its credential for ever.
     # A call that leaves this chain could not be acknowledged to it: the acknowledgement is itself a message from here.
-    assert not self._is_acknowledged(m.kind) or m.origin.chain_id != chain.id, "TransactionRegistry: a call from this chain"
+    is_from_here: bool = m.origin.chain_id == chain.id
+    assert not (is_from_here and self._is_acknowledged(m.kind)), "TransactionRegistry: a call from this chain"
     record: uint256 = convert(m.sender, uint256) << 32 | destination << 24 | origin << 16
     self.records[id] = record | convert(m.kind, uint256) << 8 | convert(PROPOSED, uint256)
     log Proposed(id=id, lane=message._lane_of(m), sequence=m.sequence)
