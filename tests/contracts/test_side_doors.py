@@ -31,7 +31,7 @@ CHAIN = (7101, b"\x01" * 32, b"\x02" * 20)
 
 @dataclass(frozen=True)
 class Door:
-    """`kept_for`: the only role (or contract) that gets past `reason`; ANYONE where the reason stops everybody who proves
+    """`kept_for`: the only role (or contract) that gets past `reason`; ANYONE where it stops everybody who proves
     nothing; OPEN where nothing stops anybody, which needs a word why that harms nobody.
 
     `arguments`: what is passed; without them zeros of every type.
