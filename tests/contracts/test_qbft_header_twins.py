@@ -174,6 +174,7 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "a_vanity_of_31_bytes": lambda: respelled(b"\xa0" + bytes(32), b"\x9f" + bytes(31)),
     "validators_one_byte_short": lambda: respelled(b"\xf8\x54" + ITEMS, b"\xf8\x53" + ITEMS[:-1]),
     "validators_in_a_longer_length": lambda: respelled(b"\xf8\x54" + ITEMS, b"\xf9\x00\x54" + ITEMS),
+    "one_validator_in_a_longer_length": lambda: respelled(b"\xf8\x54" + ITEMS, b"\xf8\x15" + ITEMS[:ITEM_BYTES]),
     "validators_in_a_string": lambda: respelled(b"\xf8\x54" + ITEMS, b"\xb8\x54" + ITEMS),
     "a_validator_of_another_length": lambda: respelled(ITEMS[-ITEM_BYTES:], b"\x93" + ITEMS[-ITEM_BYTES:-1]),
     "a_validator_in_another_spelling": lambda: respelled(ITEMS[-ITEM_BYTES:], b"\x95" + ITEMS[-ITEM_BYTES + 1 :]),
@@ -188,6 +189,7 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "round_128": lambda: respelled(b"\xc0\x03\xc0", b"\xc0\x81\x80\xc0"),
     "no_list_of_seals": lambda: respelled(b"\xc0\x03\xc0", b"\xc0\x03"),
     "a_string_for_the_seals": lambda: respelled(b"\xc0\x03\xc0", b"\xc0\x03\x80"),
+    "an_item_after_the_seals": lambda: respelled(b"\xc0\x03\xc0", b"\xc0\x03\xc0\x80"),
     "an_empty_seal": lambda: respelled(b"\xc0\x03\xc0", b"\xc0\x03\xc1\x80"),
 }
 # Fields that forks appended: what is left is a shorter header that some fork has.
@@ -202,6 +204,37 @@ def test_D12_both_refuse(probe: Deployed, name: str) -> None:
     assert by_vyper(probe, raw) == expected
     assert isinstance(expected, tuple) == (name in SHORTER_FORKS)
     assert by_vyper(probe, HONEST.unsealed) == by_python(HONEST.unsealed)
+
+
+def cut(count: int, size: int = 0) -> bytes:
+    """The first fields of the header, then so many bytes of the next one, under a length that fits."""
+    items = [rlp_strict.encode(item) for item in fields_of()]
+    body = b"".join(items[:count]) + items[count][:size]
+    return b"\xf9" + len(body).to_bytes(2, "big") + body
+
+
+# Lengths that reach beyond the header: refused in words, before anything is read there.
+OVERRUNS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "extra data": (lambda: spelled(12, b"\xb9\xff\xff" + bytes(200)), "qbft_header: length"),
+    "the list of validators": (
+        lambda: respelled(b"\xf8\x54" + ITEMS, b"\xf9\x08\x34" + ITEMS),
+        "qbft_header: extra data",
+    ),
+    "a withdrawals root cut short": (lambda: cut(16, 20), "qbft_header: fields of no fork"),
+    "blob gas used and nothing after it": (lambda: cut(18), "qbft_header: fields of no fork"),
+    "excess blob gas and nothing after it": (lambda: cut(19), "qbft_header: fields of no fork"),
+    "a requests hash cut short": (lambda: cut(20, 32), "qbft_header: fields of no fork"),
+}
+
+
+@pytest.mark.parametrize("name", OVERRUNS)
+def test_D12_a_header_is_refused_in_words_that_ends_within(probe: Deployed, name: str) -> None:
+    build, reason = OVERRUNS[name]
+    with pytest.raises(Reverted) as reverted:
+        probe.call("read", build())
+    assert reverted.value.reason == reason
+    assert by_python(build()) == "HEADER_HASH"
+    assert by_vyper(probe, cut(20)) == by_python(cut(20)) != "HEADER_HASH"
 
 
 MODES: dict[str, tuple[Callable[[], QbftHeader], str]] = {
