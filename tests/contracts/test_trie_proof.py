@@ -184,6 +184,18 @@ def test_D07_a_proof_of_absence_does_not_prove_another_key_absent(proofs: Proofs
         both_say(proofs, trie.root, present, trie.proof(present), Present(values[present]))
 
 
+@pytest.mark.parametrize("count", [1, 3, 24, 200], ids=["a_leaf", "a_branch", "a_wide_branch", "a_full_branch"])
+def test_D07_a_whole_proof_of_another_trie_proves_nothing(proofs: Proofs, count: int) -> None:
+    keys = list(big())[:count]
+    honest, forged = trie_of(dict.fromkeys(keys, b"honest" * 8)), trie_of(dict.fromkeys(keys, b"forged" * 8))
+    assert (len(forged.proof(keys[0])[0]) == 532) == (count == 200)
+    both_refuse(proofs, honest.root, keys[0], forged.proof(keys[0]), "PROOF_INVALID", NOT_NAMED)
+    for place in range(1, len(forged.proof(keys[0]))):
+        nodes = honest.proof(keys[0])[:place] + forged.proof(keys[0])[place:]
+        both_refuse(proofs, honest.root, keys[0], nodes, "PROOF_INVALID", NOT_NAMED)
+    both_say(proofs, honest.root, keys[0], honest.proof(keys[0]), Present(b"honest" * 8))
+
+
 def test_D08_repeated_reordered_and_added_nodes_are_refused_by_both(proofs: Proofs) -> None:
     values = big()
     trie = trie_of(values)
@@ -315,6 +327,16 @@ def test_a_malformed_node_is_refused_also_where_the_path_ends_or_another_child_i
     raw = rlp_strict.encode(honest)
     both_say(proofs, keccak256(raw), b"\x01", [raw], Present(b"v"))
     both_say(proofs, keccak256(raw), b"\xf0", [raw], Absent())
+
+
+@pytest.mark.parametrize("size", [20, 56, 58, 100, 257, 259, 532])
+def test_D03_a_list_that_says_one_byte_more_or_less_than_the_node_has_is_refused(proofs: Proofs, size: int) -> None:
+    raw = next(found for n in range(size) if len(found := rlp_strict.encode((b"\x20\x1f", b"v" * n))) == size and n > 1)
+    both_say(proofs, keccak256(raw), b"\x1f", [raw], prove(keccak256(raw), b"\x1f", [raw]))
+    place = 0 if size < 57 else 1 if size < 258 else 2
+    for step in (-1, 1):
+        spoilt = raw[:place] + bytes((raw[place] + step & 255,)) + raw[place + 1 :]
+        both_refuse(proofs, keccak256(spoilt), b"\x1f", [spoilt], "PROOF_NODE", "rlp: not one list")
 
 
 def test_a_short_node_named_by_its_hash_is_refused_by_both(proofs: Proofs) -> None:
