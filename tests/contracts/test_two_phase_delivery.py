@@ -116,8 +116,8 @@ def deployed(world: World) -> Trade:
         trade.call("admit", CHAIN_IDS[role], legs[role])
         trade.send(role, "admit", CHAIN_IDS[Role.TRANSACTION], at)
         to_leg, to_coordinator = (CHAIN_IDS[Role.TRANSACTION], at, legs[role]), (CHAIN_IDS[role], legs[role], at)
-        world.send(role, "Gateway", "open_lane", *to_leg, NOTARY_POLICY)
-        world.send(Role.TRANSACTION, "Gateway", "open_lane", *to_coordinator, NOTARY_POLICY)
+        world.send(role, "Administration", "open_lane", *to_leg, NOTARY_POLICY, False)
+        world.send(Role.TRANSACTION, "Administration", "open_lane", *to_coordinator, NOTARY_POLICY, False)
     trade.send(Role.ORIGIN, "issue", RECEIPT, SELLER.address)
     trade.send(Role.DESTINATION, "issue", PRICE, BUYER.address)
     return trade
