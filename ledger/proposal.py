@@ -134,6 +134,10 @@ class Message:
             self.payload_digest,
         )
 
+    def as_run(self) -> tuple[object, ...]:
+        """The contract's `Run` struct: what messages of one lane, kind and generation have in common."""
+        return int(self.kind), self.origin.as_abi(), self.generation, self.sender, self.recipient
+
     def as_delivery(self) -> tuple[object, ...]:
         """The contract's `Delivery` struct: what a destination gateway does not know itself."""
         return (
@@ -154,6 +158,13 @@ class Proposal:
 
     message: Message
     payload: bytes
+
+    def as_item(self, position: int) -> bytes:
+        """What `Gateway.commit_together` takes of it: position among the leaves (4 bytes) | sequence (8) | expiry (8) |
+        gas limit (8) | payload.
+        """
+        own = (self.message.sequence, self.message.expiry, self.message.gas_limit)
+        return position.to_bytes(4, "big") + b"".join(value.to_bytes(8, "big") for value in own) + self.payload
 
 
 def lane_id(origin: Chain, destination: Chain, sender: bytes, recipient: bytes) -> bytes:

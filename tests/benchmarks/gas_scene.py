@@ -11,13 +11,14 @@ from typing import Any, Final
 from contracts.manifest import NOTARY_POLICY, Role
 from ledger.ethereum.keccak import keccak256
 from ledger.interoperable import encode
-from ledger.proposal import Proposal
+from ledger.proposal import Kind, Proposal
 from ledger.quorum import quorum
 from ledger.secp256k1 import SigningKey
 from tests.contracts.evm import Deployed
 from tests.contracts.inprocess import EvmNode
 from tests.contracts.world import CHAIN_IDS, OWNER, World, in_process_world
 
+KIND: Final = keccak256(b"kind(uint8)")[:4]
 PAYLOAD: Final = keccak256(b"one hash, as the peers carry it")
 RECEIVER: Final = Path(__file__).parent / "Receiver.vy"
 
@@ -32,8 +33,16 @@ class Scene:
 
     def send(self) -> Proposal:
         """One message from the origin, on its way."""
+        return self._send(PAYLOAD)
+
+    def transfer(self, total: int) -> Proposal:
+        """One transfer of 10^18 units, on its way; `total`: all sent with it, in the same units."""
+        head = b"".join(value.to_bytes(32, "big") for value in (10**18, total * 10**18))
+        return self._send(keccak256(b"asset") + head, [KIND + Kind.TRANSFER.to_bytes(32, "big")])
+
+    def _send(self, payload: bytes, attributes: Sequence[bytes] = ()) -> Proposal:
         recipient = encode(CHAIN_IDS[Role.DESTINATION], self.receiver.address)
-        mined = self.world.send(Role.ORIGIN, "Gateway", "sendMessage", recipient, PAYLOAD, [])
+        mined = self.world.send(Role.ORIGIN, "Gateway", "sendMessage", recipient, payload, list(attributes))
         return self.world.sent(Role.ORIGIN, mined)[0]
 
 
@@ -68,6 +77,7 @@ def _built(members: int) -> Scene:
     world = in_process_world(exact=True, notaries=tuple(key(index) for index in range(members)))
     evm = node(world, Role.DESTINATION).evm
     receiver = evm.deploy(RECEIVER, world.contract(Role.DESTINATION, "Gateway").address, by=OWNER.address)
-    lane = (CHAIN_IDS[Role.ORIGIN], OWNER.address, receiver.address, NOTARY_POLICY, False)
+    lane = (CHAIN_IDS[Role.ORIGIN], OWNER.address, receiver.address, NOTARY_POLICY, True)
     world.send(Role.DESTINATION, "Administration", "open_lane", *lane)
+    world.send(Role.DESTINATION, "Administration", "limit_lane", *lane[:3], (2**96, 2**100, 24 * 3600))
     return Scene(world, receiver, {role: node(world, role).evm.snapshot() for role in Role})
