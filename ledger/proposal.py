@@ -160,11 +160,11 @@ class Proposal:
     payload: bytes
 
     def as_item(self, position: int) -> bytes:
-        """What `Gateway.commit_together` takes of it: position among the leaves (4 bytes) | sequence (8) | expiry (8) |
+        """What `Gateway.commit_together` takes of it: position among the leaves (8 bytes) | sequence (8) | expiry (8) |
         gas limit (8) | payload.
         """
         own = (self.message.sequence, self.message.expiry, self.message.gas_limit)
-        return position.to_bytes(4, "big") + b"".join(value.to_bytes(8, "big") for value in own) + self.payload
+        return position.to_bytes(8, "big") + b"".join(value.to_bytes(8, "big") for value in own) + self.payload
 
 
 def lane_id(origin: Chain, destination: Chain, sender: bytes, recipient: bytes) -> bytes:

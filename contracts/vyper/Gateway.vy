@@ -33,8 +33,8 @@ DEFAULT_GAS_LIMIT: constant(uint64) = 400_000
 MAX_GAS_LIMIT: constant(uint64) = 5_000_000
 GAS_RESERVE: constant(uint256) = 60_000  # what this contract needs after the application's call
 MAX_OUTCOME_BYTES: constant(uint256) = 64
-ITEM_HEAD: constant(uint256) = 28  # bytes before an item's payload
-MAX_ITEM: constant(uint256) = 284  # bytes: payloads of up to 256 can be committed together
+ITEM_HEAD: constant(uint256) = 32  # bytes before an item's payload
+MAX_ITEM: constant(uint256) = 288  # bytes: payloads of up to 256 can be committed together
 MAX_MULTIPROOF: constant(uint256) = 512  # hashes
 
 KIND: constant(bytes4) = method_id("kind(uint8)", output_type=bytes4)
@@ -292,33 +292,53 @@ def commit_together(
     @notice Commits several messages of one lane under one root, all or none
     @param run What they have in common
     @param items What each has of its own, in strictly ascending order of their positions:
-           position among the leaves (4 bytes) | sequence (8) | expiry (8) | gas limit (8) | payload
+           position among the leaves (8 bytes) | sequence (8) | expiry (8) | gas limit (8) | payload
     @param size Number of leaves
     @param multiproof The hashes that lead from all of them to the root
     @param epoch The certificate's signing epoch
     @param signatures The certificate's packed signatures; none when `certify` has taken them before
     """
+    d: message.Delivery = message.Delivery(
+        kind=run.kind,
+        origin=run.origin,
+        generation=run.generation,
+        sequence=0,
+        sender=run.sender,
+        recipient=run.recipient,
+        expiry=0,
+        gas_limit=0,
+    )
+    lane: bytes32 = empty(bytes32)
+    word: uint256 = 0
+    lane, word = self._enter(d)
+    assert (word >> 32) & 255 == convert(lane_word.NOTARY, uint256), "Gateway: lane asks for another proof"
     ids: DynArray[bytes32, merkle.MAX_SEVERAL] = []
     places: DynArray[uint256, merkle.MAX_SEVERAL] = []
     leaves: DynArray[bytes32, merkle.MAX_SEVERAL] = []
-    lane: bytes32 = empty(bytes32)
-    word: uint256 = 0
     for item: Bytes[MAX_ITEM] in items:
         assert len(item) >= ITEM_HEAD, "Gateway: item too short"
-        id: bytes32 = empty(bytes32)
-        lane, id, word = self._admit(self._delivery(run, item), keccak256(self._payload(item)))
+        head: uint256 = convert(extract32(item, 0), uint256)
+        d.sequence = convert((head >> 128) & lane_word.MASK_64, uint64)
+        d.expiry = convert((head >> 64) & lane_word.MASK_64, uint64)
+        d.gas_limit = convert(head & lane_word.MASK_64, uint64)
+        id: bytes32 = self._identify(lane, d, keccak256(slice(item, ITEM_HEAD, len(item) - ITEM_HEAD)))
         ids.append(id)
-        places.append(convert(slice(item, 0, 4), uint256))
+        places.append(head >> 192)
         leaves.append(merkle._leaf_hash(id))
-    assert (word >> 32) & 255 == convert(lane_word.NOTARY, uint256), "Gateway: lane asks for another proof"
     root: bytes32 = merkle._root_of_several(leaves, places, size, multiproof)
     if len(signatures) == 0:
         assert self.certified[root], "Gateway: root not certified"
     else:
         digest: bytes32 = attestation._attestation(chain.id, self, root, epoch)
         assert staticcall ICommittee(COMMITTEE).check(epoch, digest, signatures)
-    for i: uint256 in range(len(ids), bound=merkle.MAX_SEVERAL):
-        self._carry_out(lane, ids[i], self._delivery(run, items[i]), self._payload(items[i]))
+    at: uint256 = 0
+    for item: Bytes[MAX_ITEM] in items:
+        head: uint256 = convert(extract32(item, 0), uint256)
+        d.sequence = convert((head >> 128) & lane_word.MASK_64, uint64)
+        d.expiry = convert((head >> 64) & lane_word.MASK_64, uint64)
+        d.gas_limit = convert(head & lane_word.MASK_64, uint64)
+        self._carry_out(lane, ids[at], d, slice(item, ITEM_HEAD, len(item) - ITEM_HEAD))
+        at += 1
 
 
 @external
@@ -528,21 +548,41 @@ def is_committed(lane: bytes32, generation: uint32, sequence: uint64) -> bool:
 @view
 def _admit(d: message.Delivery, payload_digest: bytes32) -> (bytes32, bytes32, uint256):
     """
-    @dev The checks that every way to the application shares: on a lane that is open, for the recipient's present code,
-         from a registered peer (the lane binds it), in this generation, not paused, in time. Answers the lane, the
-         message's id and the lane's word.
+    @dev The checks that every way to the application shares. Answers the lane, the message's id and the lane's word.
+    """
+    lane: bytes32 = empty(bytes32)
+    word: uint256 = 0
+    lane, word = self._enter(d)
+    return lane, self._identify(lane, d, payload_digest), word
+
+
+@internal
+@view
+def _enter(d: message.Delivery) -> (bytes32, uint256):
+    """
+    @dev What a lane's messages share: it is open, for the recipient's present code, from a registered peer (the lane
+         binds it), in this generation, for this kind, and not paused. Answers the lane and its word.
     """
     assert not self.delivering, "Gateway: no commit inside a delivery"
     lane: bytes32 = message._lane(d.origin, self._here(), d.sender, d.recipient)
     word: uint256 = self.inbound[keccak256(concat(lane, d.recipient.codehash))]
     assert word != 0 and word & lane_word.MASK_32 == convert(d.generation, uint256), "Gateway: lane not open"
-    assert convert(d.expiry, uint256) > block.timestamp, "Gateway: expired"
     # An acknowledgement goes on through a pause: refunds hang on it.
     assert (
         d.kind == message.ACKNOWLEDGEMENT or (word >> 48) & lane_word.MAX_TIME <= block.timestamp
     ), "Gateway: lane paused"
     assert d.kind != message.TRANSFER or (word >> 40) & 255 != 0, "Gateway: lane carries no value"
-    return lane, self._id(lane, d, payload_digest), word
+    return lane, word
+
+
+@internal
+@view
+def _identify(lane: bytes32, d: message.Delivery, payload_digest: bytes32) -> bytes32:
+    """
+    @dev The id of a message that is in time
+    """
+    assert convert(d.expiry, uint256) > block.timestamp, "Gateway: expired"
+    return self._id(lane, d, payload_digest)
 
 
 @internal
@@ -554,33 +594,6 @@ def _id(lane: bytes32, d: message.Delivery, payload_digest: bytes32) -> bytes32:
     return message._id_on(
         lane, message.VERSION, d.kind, d.generation, d.sequence, d.expiry, d.gas_limit, payload_digest
     )
-
-
-@internal
-@pure
-def _delivery(run: Run, item: Bytes[MAX_ITEM]) -> message.Delivery:
-    """
-    @dev One of several messages of a lane
-    """
-    return message.Delivery(
-        kind=run.kind,
-        origin=run.origin,
-        generation=run.generation,
-        sequence=convert(slice(item, 4, 8), uint64),
-        sender=run.sender,
-        recipient=run.recipient,
-        expiry=convert(slice(item, 12, 8), uint64),
-        gas_limit=convert(slice(item, 20, 8), uint64),
-    )
-
-
-@internal
-@pure
-def _payload(item: Bytes[MAX_ITEM]) -> Bytes[MAX_ITEM]:
-    """
-    @dev Its payload; an item too short for its head reverts
-    """
-    return slice(item, ITEM_HEAD, len(item) - ITEM_HEAD)
 
 
 @internal
@@ -663,7 +676,7 @@ def _deliver(id: bytes32, lane: bytes32, d: message.Delivery, payload: Bytes[mes
     outcome: bytes32 = empty(bytes32)
     executed: bool = False
     if success and len(answer) >= 32:
-        executed = slice(answer, 0, 4) == concat(RECEIVE, b"")
+        executed = extract32(answer, 0) == convert(RECEIVE, bytes32)
         if len(answer) == 64:
             outcome = extract32(answer, 32)
     if not executed:
