@@ -127,7 +127,9 @@ def interface(compiled: Artifact) -> Interface:
         signature = f"{entry.get('name')}({','.join(inputs)})".encode()
         if entry["type"] == "function":
             outputs = [_type(field) for field in entry["outputs"]]
-            functions[entry["name"]] = (keccak256(signature)[:4], inputs, outputs)
+            # Default arguments give one name several functions: here it means the one without them.
+            if entry["name"] not in functions or len(inputs) < len(functions[entry["name"]][1]):
+                functions[entry["name"]] = (keccak256(signature)[:4], inputs, outputs)
         elif entry["type"] == "event":
             fields = [(field["name"], _type(field), field["indexed"]) for field in entry["inputs"]]
             indexed: _Fields = [(field, kind) for field, kind, is_indexed in fields if is_indexed]

@@ -8,20 +8,20 @@ unfinished deployment are never named in a manifest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contracts.binding import Contract, creation_code
-from contracts.manifest import NOTARY_POLICY, ChainManifest, Cosigner, Manifest, Role
+from contracts.manifest import NOTARY_POLICY, ChainManifest, Cosigner, Manifest, Role, Rotation, members_of
 from contracts.node import data, quantity
 from contracts.transactor import Mined, Transactor
 from ledger.errors import Refused
 from ledger.interoperable import encode
+from ledger.membership import Possession, check_cosigning_possession
 from ledger.proposal import Chain
 from ledger.quorum import Committee
 
-# How long everybody can see an order of the quorum coming before it takes effect.
-ORDER_DELAY_SECONDS = 2 * 24 * 3600
+ROTATION = Rotation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,11 @@ class _Site:
 
 
 class Deployment:
-    """Carries out one deployment; `on_step` hears of each contract and connection, for a progress display."""
+    """Carries out one deployment; `on_step` hears of each contract and connection, for a progress display.
+
+    `possessions`: of each member, that it holds its keys; an attesting key is proven to the contracts, a cosigning key
+    here, because no contract can check it. Errors: `Refused` CHAIN_ID, CONFIG_SET, SIG_INVALID.
+    """
 
     def __init__(
         self,
@@ -72,12 +76,18 @@ class Deployment:
         committee: Committee,
         cosigners: tuple[Cosigner, ...],
         log: LogIdentity,
+        possessions: Sequence[Possession],
         *,
+        rotation: Rotation = ROTATION,
         on_step: Callable[[str], None] = lambda _step: None,
     ) -> None:
         if len({plan.transactor.chain_id for plan in plans.values()}) != len(Role) or set(plans) != set(Role):
             raise Refused("CHAIN_ID", "three different chains are needed, one for each role")
         self._committee, self._cosigners, self._log, self._on_step = committee, cosigners, log, on_step
+        self._members, self._rotation = members_of(committee, cosigners), rotation
+        for member, possession in zip(self._members, possessions, strict=True):
+            check_cosigning_possession(member, possession.cosigning)
+        self._proofs = b"".join(possession.attesting for possession in possessions)
         self._sites = {role: _open_site(role, plan) for role, plan in plans.items()}
 
     def run(self) -> Manifest:
@@ -92,12 +102,13 @@ class Deployment:
             cosigners=self._cosigners,
             log_origin=self._log.origin,
             log_key=self._log.public_key,
+            rotation=self._rotation,
         )
 
     def _create_ground(self, site: _Site) -> None:
-        cosigning = [cosigner.public_key for cosigner in self._cosigners]
-        self._create(site, "Committee", list(self._committee.members), cosigning)
-        self._create(site, "Administration", site.contracts["Committee"], ORDER_DELAY_SECONDS)
+        records, terms = [member.as_abi() for member in self._members], self._rotation
+        self._create(site, "Committee", records, self._proofs, terms.delay, terms.grace, terms.development)
+        self._create(site, "Administration", site.contracts["Committee"], terms.delay)
         self._create(site, "Gateway", site.genesis, site.contracts["Committee"], site.contracts["Administration"])
         self._call(site, "Administration", "attach", site.contracts["Gateway"])
 
@@ -108,7 +119,7 @@ class Deployment:
         self._create(origin, "WarehouseReceipt", origin.contracts["Gateway"])
         self._create(transaction, "GoodsRegistry", transaction.contracts["Gateway"])
         gateway, committee = transaction.contracts["Gateway"], transaction.contracts["Committee"]
-        self._create(transaction, "TransactionRegistry", gateway, committee, ORDER_DELAY_SECONDS)
+        self._create(transaction, "TransactionRegistry", gateway, committee, self._rotation.delay)
         self._create(destination, "AnchorMirror", destination.contracts["Gateway"])
         secures = (transaction.address_of("GoodsRegistry"), origin.address_of("WarehouseReceipt"))
         self._create(destination, "PledgeRegistry", destination.contracts["Gateway"], *secures)

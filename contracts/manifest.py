@@ -6,14 +6,16 @@ It names chains, contracts, rules and keys, and no URL: everyone reads the chain
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
 from contracts.binding import Contract
 from ledger.canonical import canonical_json, parse_json
-from ledger.errors import BadInput
+from ledger.errors import BadInput, Refused
 from ledger.interoperable import caip2
+from ledger.membership import Member, operator_digest
 from ledger.proposal import Chain
 from ledger.quorum import Committee
 
@@ -73,6 +75,19 @@ class Cosigner:
 
 
 @dataclass(frozen=True, slots=True)
+class Rotation:
+    """How committees follow one another, on every chain alike.
+
+    `delay`: seconds between an order and its effect, at every contract that takes orders; `grace`: seconds for which a
+    past epoch's certificates count; `development`: whether small sets are permitted.
+    """
+
+    delay: int = 2 * 24 * 3600
+    grace: int = 24 * 3600
+    development: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A whole deployment: three chains, the committee of the epoch, and the evidence log with its cosigners."""
 
@@ -81,6 +96,7 @@ class Manifest:
     cosigners: tuple[Cosigner, ...]
     log_origin: str
     log_key: bytes
+    rotation: Rotation = Rotation()
 
     def chain(self, role: Role) -> ChainManifest:
         """The chain with a role."""
@@ -107,6 +123,11 @@ class Manifest:
                         "members": [f"0x{member.hex()}" for member in self.committee.members],
                     },
                     "cosigners": [{"name": c.name, "public_key": c.public_key.hex()} for c in self.cosigners],
+                    "rotation": {
+                        "delay": self.rotation.delay,
+                        "grace": self.rotation.grace,
+                        "development": self.rotation.development,
+                    },
                     "log": {"origin": self.log_origin, "public_key": self.log_key.hex()},
                 }
             )
@@ -128,6 +149,7 @@ class Manifest:
                 cosigners=tuple(Cosigner(c["name"], bytes.fromhex(c["public_key"])) for c in value["cosigners"]),
                 log_origin=value["log"]["origin"],
                 log_key=bytes.fromhex(value["log"]["public_key"]),
+                rotation=_load_rotation(value["rotation"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput("MANIFEST_FORMAT", f"the deployment manifest is malformed: {error!r}") from error
@@ -162,6 +184,25 @@ def _load_chain(value: dict[str, Any]) -> ChainManifest:
         first_block=int(value["first_block"]),
         checked_from=int(value["checked_from"]),
         contracts={name: _bytes(address, 20) for name, address in value["contracts"].items()},
+    )
+
+
+def _load_rotation(value: dict[str, Any]) -> Rotation:
+    if type(value["development"]) is not bool:
+        raise ValueError("development is neither true nor false")
+    return Rotation(int(value["delay"]), int(value["grace"]), value["development"])
+
+
+def members_of(committee: Committee, cosigners: Sequence[Cosigner]) -> tuple[Member, ...]:
+    """The members' records as the committee contracts hold them: an operator is named as its cosigner is.
+
+    Errors: `Refused` CONFIG_SET unless there is one cosigner per member.
+    """
+    if len(cosigners) != len(committee.members):
+        raise Refused("CONFIG_SET", f"{len(committee.members)} members and {len(cosigners)} cosigners")
+    return tuple(
+        Member(operator_digest(cosigner.name), attesting, cosigner.public_key)
+        for attesting, cosigner in zip(committee.members, cosigners, strict=True)
     )
 
 

@@ -152,9 +152,19 @@ def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[byte
     `leaf` is a leaf **hash**: give `leaf_hash(entry)` of the entry you hold, never a hash you were handed.
     Raises `Refused` PROOF_INVALID for anything but the one right proof.
     """
+    _check_lengths((root,))
+    if root_from(leaf=leaf, index=index, size=size, proof=proof) != root:
+        raise _invalid("the proof leads to another root")
+
+
+def root_from(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """The root that an inclusion proof leads to; for a caller that has nothing to compare it with but a signature.
+
+    Raises `Refused` PROOF_INVALID for a proof that fits no tree of `size` leaves.
+    """
     if not 0 <= index < size <= MAX_SIZE:
         raise _invalid(f"leaf {index} is not in a tree of {size} leaves")
-    _check_lengths((leaf, root, *_bounded(proof)))
+    _check_lengths((leaf, *_bounded(proof)))
     position, last, reached = index, size - 1, leaf
     for sibling in proof:
         if last == 0:
@@ -169,8 +179,7 @@ def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[byte
         position, last = position >> 1, last >> 1
     if last:
         raise _invalid("the proof is shorter than the tree is high")
-    if reached != root:
-        raise _invalid("the proof leads to another root")
+    return reached
 
 
 def verify_consistency(

@@ -15,7 +15,10 @@ from ledger.proposal import Message
 from ledger.secp256k1 import Signature, recover
 
 MAX_MEMBERS = 100
-PACKED_BYTES = 66  # index (1) | r (32) | s (32) | v (1)
+# Packed signatures: signers (13 bytes, a bit per member) | parities (13, v = 27 + bit) | r (32) | s (32) per signer.
+BITMAP_BYTES = 13
+HEAD_BYTES = 2 * BITMAP_BYTES
+PAIR_BYTES = 64
 
 
 def quorum(members: int) -> int:
@@ -62,33 +65,57 @@ class Committee:
     def check(self, epoch: int, digest: bytes, packed: bytes, *, needed: int | None = None) -> tuple[int, ...]:
         """Return the indices of the members that signed; refuse less than a quorum, or than `needed`, in strict form.
 
-        Errors: `Refused` SET_EPOCH, SIG_LENGTH, QUORUM, SIG_DUPLICATE_SIGNER, SIG_ORDER, SIG_UNKNOWN and those of
-        `Signature`. The count is checked before any cryptography (attack row A20).
+        Errors: `Refused` SET_EPOCH, QUORUM, SIG_UNKNOWN and those of `split`. The count is checked before any
+        cryptography (attack row A20).
         """
         if epoch != self.epoch:
             raise Refused("SET_EPOCH", f"signed in epoch {epoch}, the committee is of epoch {self.epoch}")
-        count, rest = divmod(len(packed), PACKED_BYTES)
-        if rest or count > len(self.members):
-            raise Refused("SIG_LENGTH", f"{len(packed)} bytes are not one signature of {PACKED_BYTES} per member")
-        needed = self.quorum if needed is None else needed
-        if count < needed:
-            raise Refused("QUORUM", f"{count} of {needed} signatures")
-        indices: list[int] = []
-        for start in range(0, len(packed), PACKED_BYTES):
-            index, signature = packed[start], Signature.parse(packed[start + 1 : start + PACKED_BYTES])
-            if index in indices:
-                raise Refused("SIG_DUPLICATE_SIGNER", "one member counts once", where=f"member {index}")
-            if indices and index < indices[-1]:
-                raise Refused("SIG_ORDER", "signatures are ordered by member index", where=f"member {index}")
-            if index >= len(self.members) or recover(digest, signature) != self.members[index]:
-                raise Refused("SIG_UNKNOWN", "not this member's signature", where=f"member {index}")
-            indices.append(index)
-        return tuple(indices)
+        return check_signatures(self.members, digest, packed, needed=self.quorum if needed is None else needed)
+
+
+def check_signatures(members: Sequence[bytes | None], digest: bytes, packed: bytes, *, needed: int) -> tuple[int, ...]:
+    """Return the indices of the members that signed. A member that is None is barred: its signature counts for nobody.
+
+    Errors: `Refused` QUORUM, SIG_UNKNOWN and those of `split`.
+    """
+    pairs = split(packed, len(members))
+    if len(pairs) < needed:
+        raise Refused("QUORUM", f"{len(pairs)} of {needed} signatures")
+    for index, (raw, parity) in pairs.items():
+        signature = Signature.parse(raw + bytes([27 + parity]))
+        if recover(digest, signature) != members[index]:
+            raise Refused("SIG_UNKNOWN", "not this member's signature", where=f"member {index}")
+    return tuple(pairs)
 
 
 def pack(signatures: Mapping[int, Signature]) -> bytes:
-    """Signatures by member index → the packed form the contracts take, in order."""
-    return b"".join(bytes([index]) + signatures[index].pack() for index in sorted(signatures))
+    """Signatures by member index → the packed form the contracts take. There is one form of one set of signatures."""
+    signers = sum(1 << index for index in signatures)
+    parities = sum((signature.v - 27) << index for index, signature in signatures.items())
+    head = signers.to_bytes(BITMAP_BYTES, "big") + parities.to_bytes(BITMAP_BYTES, "big")
+    return head + b"".join(signatures[index].pack()[:PAIR_BYTES] for index in sorted(signatures))
+
+
+def split(packed: bytes, members: int) -> dict[int, tuple[bytes, int]]:
+    """Packed signatures → `r ‖ s` and parity by member index, in order; no cryptography.
+
+    Errors: `Refused` SIG_LENGTH (not exactly one pair for each signer, or no signer), SIG_UNKNOWN (a signer outside
+    the committee), SIG_BAD_V (a parity where nobody signed).
+    """
+    if len(packed) < HEAD_BYTES + PAIR_BYTES:
+        raise Refused("SIG_LENGTH", f"{len(packed)} bytes hold no signature")
+    signers = int.from_bytes(packed[:BITMAP_BYTES], "big")
+    parities = int.from_bytes(packed[BITMAP_BYTES:HEAD_BYTES], "big")
+    if signers >> members:
+        raise Refused("SIG_UNKNOWN", "a signer is no member", where=f"member {signers.bit_length() - 1}")
+    if parities & ~signers:
+        raise Refused("SIG_BAD_V", "a recovery value is given where nobody signed")
+    if len(packed) != HEAD_BYTES + PAIR_BYTES * signers.bit_count():
+        raise Refused("SIG_LENGTH", f"{len(packed)} bytes are not one signature of {PAIR_BYTES} per signer")
+    indices = [index for index in range(members) if signers >> index & 1]
+    places = range(HEAD_BYTES, len(packed), PAIR_BYTES)
+    pairs = (packed[at : at + PAIR_BYTES] for at in places)
+    return {index: (pair, parities >> index & 1) for index, pair in zip(indices, pairs, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from ledger import ed25519
 from ledger.checkpoint import Cosigner, LogKey, cosign
 from ledger.errors import BadInput, Refused, Unavailable
+from ledger.membership import Possession
 from ledger.secp256k1 import ORDER, SigningKey
 
 ATTESTING_FILE = "attesting.key"
@@ -50,6 +51,10 @@ class Signer:
     def cosign(self, note: bytes, *, log_key: LogKey, name: str, time: int) -> bytes:
         """A cosignature line over a checkpoint's note, under the notary's `name`; `time` in POSIX seconds."""
         return cosign(note, log_key=log_key, cosigner=Cosigner(name, self._cosigning), time=time)
+
+    def prove(self, operator: bytes) -> Possession:
+        """That this notary holds both keys, for the record of the operator with this digest."""
+        return Possession.prove(operator, self._attesting, self._cosigning)
 
 
 def create_keys(folder: Path) -> PublicKeys:

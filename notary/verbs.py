@@ -45,9 +45,17 @@ def status(url: Annotated[str, typer.Argument(help="The notary's URL.")]) -> Non
     typer.echo(json.dumps(ask_running(url, "/status", peer), indent=2))
 
 
-def keys(folder: Annotated[Path, typer.Argument(help="The notary's folder; keys that exist are kept.")]) -> None:
+def keys(
+    folder: Annotated[Path, typer.Argument(help="The notary's folder; keys that exist are kept.")],
+    operator: Annotated[str, typer.Option(help="Your name as a member: prove that you hold the keys under it.")] = "",
+) -> None:
     """Create the notary's two keys where they are missing, and print the public parts as JSON."""
-    from notary.signer import create_keys  # noqa: PLC0415
+    from ledger.membership import operator_digest  # noqa: PLC0415
+    from notary.signer import create_keys, open_signer  # noqa: PLC0415
 
     public = create_keys(folder)
-    typer.echo(json.dumps({"address": f"0x{public.address.hex()}", "cosigning_key": public.cosigning.hex()}))
+    shown = {"address": f"0x{public.address.hex()}", "cosigning_key": public.cosigning.hex()}
+    if operator:
+        proven = open_signer(folder).prove(operator_digest(operator))
+        shown |= {"address_possession": f"0x{proven.attesting.hex()}", "cosigning_possession": proven.cosigning.hex()}
+    typer.echo(json.dumps(shown))

@@ -25,6 +25,7 @@ from ledger.attestation import attestation_digest
 from ledger.checkpoint import Cosigner as CosigningKey
 from ledger.checkpoint import LogSigner
 from ledger.interoperable import encode
+from ledger.membership import Possession, operator_digest
 from ledger.proposal import MESSAGE_SENT, Message, Proposal, read_proposal
 from ledger.quorum import Certificate, Committee, pack, root_over
 from ledger.secp256k1 import SigningKey
@@ -200,7 +201,9 @@ def deploy(urls: Mapping[Role, str], *, trie: str, finality_blocks: int = 0) -> 
     committee = Committee(1, tuple(key.address for key in NOTARY_KEYS))
     cosigners = tuple(Cosigner(key.name, key.key.public_key) for key in COSIGNING_KEYS)
     log = LogIdentity(LOG_ORIGIN, LOG_SIGNER.key.public_key, DEPLOYER.address)
-    manifest = Deployment(plans, committee, cosigners, log).run()
+    pairs = zip(NOTARY_KEYS, COSIGNING_KEYS, strict=True)
+    possessions = [Possession.prove(operator_digest(key.name), notary, key.private_key) for notary, key in pairs]
+    manifest = Deployment(plans, committee, cosigners, log, possessions).run()
     transactors = {role: plan.transactor for role, plan in plans.items()}
     by_id = {CHAIN_IDS[role]: url for role, url in urls.items()}
     deployed = Deployed(manifest, by_id, transactors)

@@ -6,7 +6,7 @@ One process here; each part would run by itself with the same configuration on a
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +19,14 @@ from examples.demo.folder import DataFolder
 from ledger.api.app import create_app
 from ledger.checkpoint import CosignerKey
 from ledger.durable_file import write_whole
+from ledger.membership import Possession, operator_digest
 from ledger.quorum import Committee
 from ledger.secp256k1 import SigningKey
 from ledger.serve import RunningServer, serve_on
 from ledger.store import Cosigners, Ledger
 from notary.config import NotaryConfig
 from notary.service import start as start_notary
-from notary.signer import create_keys
+from notary.signer import create_keys, open_signer
 from relay.anchorer import Anchorer
 from relay.bundling import trust_root_of
 from relay.indexer import Indexer
@@ -81,7 +82,11 @@ def open_house(
     ledger = Ledger.open(folder.path, origin=LOG_ORIGIN, cosigners=counted)
     opened.callback(ledger.close)
     log = LogIdentity(LOG_ORIGIN, ledger.log.key.public_key, accounts["anchorer"].address)
-    manifest = _manifest(folder / MANIFEST_FILE, chains, accounts, committee, cosigners, log, outside.trie, say)
+    signers = (open_signer(folder.notary(index)) for index in range(NOTARIES))
+    possessions = [signer.prove(operator_digest(name)) for signer, name in zip(signers, names, strict=True)]
+    manifest = _manifest(
+        folder / MANIFEST_FILE, chains, accounts, committee, cosigners, log, possessions, outside.trie, say
+    )
     say(f"starting {NOTARIES} notaries ({committee.quorum} must agree)")
     notaries: list[HttpNotary] = []
     for index in range(NOTARIES):
@@ -112,6 +117,7 @@ def _manifest(
     committee: Committee,
     cosigners: tuple[Cosigner, ...],
     log: LogIdentity,
+    possessions: Sequence[Possession],
     trie: str,
     say: Callable[[str], None],
 ) -> Manifest:
@@ -119,6 +125,10 @@ def _manifest(
     if path.exists():
         return Manifest.load(path.read_bytes())
     plans = {role: ChainPlan(NAMES[role], chains.transactor(role, accounts["deployer"]), trie=trie) for role in Role}
-    manifest = Deployment(plans, committee, cosigners, log, on_step=lambda step: say(f"deploying {step}")).run()
+
+    def told(step: str) -> None:
+        say(f"deploying {step}")
+
+    manifest = Deployment(plans, committee, cosigners, log, possessions, on_step=told).run()
     write_whole(path, manifest.dump())
     return manifest

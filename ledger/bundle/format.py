@@ -64,7 +64,7 @@ class Attested:
     """The certificate with which the destination let the message in.
 
     `path`: from the message's leaf up, each a byte saying where the sibling stands (0 left, 1 right) and its 32-byte
-    hash. `signatures`: packed, 66 bytes each.
+    hash. `signatures`: packed as `ledger.quorum.pack` does.
     """
 
     epoch: int

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.deploy import ORDER_DELAY_SECONDS
+from contracts.deploy import ROTATION
 from contracts.manifest import Role
 from contracts.transactor import Mined
 from ledger.attestation import EXPIRED, SAME, VOID, Verdict, verdict_digest
@@ -96,7 +96,7 @@ def resolve(world: World, verdict: Verdict, salt: bytes = bytes(32)) -> Mined:
 
 
 def let_delay_pass(world: World) -> None:
-    evm_of(world, Role.TRANSACTION).time += ORDER_DELAY_SECONDS
+    evm_of(world, Role.TRANSACTION).time += ROTATION.delay
 
 
 def acknowledged(world: World, mined: Mined) -> list[tuple[bytes, bytes]]:

@@ -1,7 +1,7 @@
 """An EVM in this process for contract tests: deploy, call, send, go back. Nothing to start, nothing to wait for.
 
     evm = Evm()
-    committee = evm.deploy("Committee", members, cosigners)   # one of `compiler.CONTRACTS`
+    committee = evm.deploy("Committee", *constructor(keys))   # one of `compiler.CONTRACTS`
     probe = evm.deploy(Path(__file__).parent / "Probe.vy")    # or a test's own contract, which may import the modules
     assert committee.call("epoch") == 1
     with pytest.raises(Reverted, match="Committee: below quorum"):

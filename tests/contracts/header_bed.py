@@ -15,6 +15,7 @@ from ledger.headers.held import Became, HeldHeader
 from ledger.headers.light_client import LightClient, digest_of, summary
 from ledger.headers.seals import pack_seals
 from ledger.quorum import pack
+from tests.contracts.committees import constructor
 from tests.contracts.evm import STRANGER, Deployed, Evm, Outcome, Reverted
 from tests.contracts.world import NOTARIES
 from tests.simulator.qbft import CHAIN_ID, PERIOD, START, QbftChain, keys
@@ -71,8 +72,7 @@ def code_of(reason: str) -> str:
 
 def deploy_committee(evm: Evm) -> Deployed:
     """The four notaries of `world`."""
-    cosigners = [bytes([index + 1]) * 32 for index in range(4)]
-    return evm.deploy("Committee", [key.address for key in NOTARIES], cosigners)
+    return evm.deploy("Committee", *constructor(NOTARIES))
 
 
 def announce(contract: Deployed, action: bytes, salt: bytes = bytes(32)) -> Outcome:

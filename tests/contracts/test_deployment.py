@@ -111,7 +111,7 @@ def test_three_different_chains_are_needed(world: World) -> None:
     one = ChainPlan("one", world.transactor(Role.ORIGIN, OWNER))
     log = LogIdentity("log.test", b"\x01" * 32, OWNER.address)
     with pytest.raises(Refused, match="CHAIN_ID"):
-        Deployment(dict.fromkeys(Role, one), COMMITTEE, world.manifest.cosigners, log)
+        Deployment(dict.fromkeys(Role, one), COMMITTEE, world.manifest.cosigners, log, [])
 
 
 def test_a_call_that_would_revert_is_refused_before_it_is_paid_for(world: World) -> None:

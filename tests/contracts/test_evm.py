@@ -15,6 +15,7 @@ from contracts.transactor import Transactor
 from ledger.attestation import attestation_digest
 from ledger.ethereum.keccak import keccak256
 from ledger.quorum import pack
+from tests.contracts.committees import constructor
 from tests.contracts.evm import (
     OWNER,
     STRANGER,
@@ -29,8 +30,6 @@ from tests.contracts.evm import (
 from tests.contracts.world import NOTARIES
 from tests.contracts.world import OWNER as PAYER
 
-COSIGNERS = [bytes([0x20 + index]) * 32 for index in range(4)]
-MEMBERS = [key.address for key in NOTARIES]
 LOG = b"\x0a" * 32
 PEER = 7101
 
@@ -41,7 +40,7 @@ def signatures(digest: bytes, *signers: int) -> bytes:
 
 def scene(evm: Evm) -> tuple[Deployed, Deployed, Deployed]:
     """A committee, a gateway and an anchor registry whose anchorer is OWNER."""
-    committee = evm.deploy("Committee", MEMBERS, COSIGNERS)
+    committee = evm.deploy("Committee", *constructor(NOTARIES))
     administration = evm.deploy("Administration", committee.address, 1)
     gateway = evm.deploy("Gateway", b"\x01" * 32, committee.address, administration.address)
     administration.send("attach", gateway.address)
@@ -89,7 +88,7 @@ def test_exact_gas_is_what_a_receipt_of_the_embedded_chain_states(tmp_path: Path
     with EmbeddedNode.start(tmp_path, Genesis(7102, {f"0x{payer.hex()}": 10**24})) as running:
         node = RpcNode(running.url)
         account = Transactor(node, PAYER, chain_id=7102)
-        there = {"Committee": account.send(None, creation_code("Committee", MEMBERS, COSIGNERS)).contract}
+        there = {"Committee": account.send(None, creation_code("Committee", *constructor(NOTARIES))).contract}
         office = account.send(None, creation_code("Administration", there["Committee"], 1)).contract
         grounds = (b"\x01" * 32, there["Committee"], office)
         other_gateway = account.send(None, creation_code("Gateway", *grounds)).contract

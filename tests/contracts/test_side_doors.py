@@ -44,7 +44,7 @@ class Door:
 
 def orders(*functions: str) -> dict[str, Door]:
     """`announce`, and what is done only by an order that was announced."""
-    return {"announce": Door(ANYONE, "Committee: below quorum", (b"\x01" * 32, b"\x02" * 32, 1, b""))} | {
+    return {"announce": Door(ANYONE, "Committee: signature length", (b"\x01" * 32, b"\x02" * 32, 1, b""))} | {
         function: Door(ANYONE, "order: not announced") for function in functions
     }
 
@@ -61,7 +61,7 @@ LOCK = {
     "expose": Door(OPEN, ""),
 }
 DOORS: dict[str, dict[str, Door]] = {
-    "Committee": {},
+    "Committee": orders("rotate") | {"report": Door(ANYONE, "Committee: one message")},
     "Gateway": {
         "sendMessage": Door(ANYONE, "interoperable_address: too short"),
         "certify": Door(ANYONE, "Committee: wrong epoch"),
@@ -88,7 +88,7 @@ DOORS: dict[str, dict[str, Door]] = {
         "open_lane": Door(ANYONE, ""),
         "limit_lane": Door(ANYONE, ""),
         "pause": Door(ANYONE, "Committee: signature length"),
-        "approve": Door(ANYONE, "Committee: wrong epoch"),
+        "approve": Door(ANYONE, "Committee: not the current epoch"),
     },
     "RemoteReader": {},
     "AnchorRegistry": {

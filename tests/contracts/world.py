@@ -23,6 +23,7 @@ from ledger.attestation import SAME, Verdict, attestation_digest, verdict_digest
 from ledger.checkpoint import Cosigner as CosigningKey
 from ledger.checkpoint import LogSigner
 from ledger.interoperable import encode
+from ledger.membership import Possession, operator_digest
 from ledger.proposal import Message, Proposal, read_proposal
 from ledger.quorum import Certificate, Committee, pack, root_over
 from ledger.secp256k1 import SigningKey
@@ -178,4 +179,11 @@ def deploy_on(nodes: dict[Role, Node], notaries: tuple[SigningKey, ...]) -> Worl
     cosigners = tuple(Cosigner(key.name, key.key.public_key) for key in keys)
     log = LogIdentity(LOG_ORIGIN, LOG_SIGNER.key.public_key, OWNER.address)
     committee = Committee(1, tuple(key.address for key in notaries))
-    return World(Deployment(plans, committee, cosigners, log).run(), nodes, notaries)
+    possessions = possessions_of(notaries, keys)
+    return World(Deployment(plans, committee, cosigners, log, possessions).run(), nodes, notaries)
+
+
+def possessions_of(notaries: Sequence[SigningKey], keys: Sequence[CosigningKey]) -> list[Possession]:
+    """Every member's proofs that it holds its keys."""
+    pairs = zip(notaries, keys, strict=True)
+    return [Possession.prove(operator_digest(key.name), notary, key.private_key) for notary, key in pairs]

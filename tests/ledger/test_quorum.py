@@ -11,7 +11,7 @@ from ledger import merkle, quorum
 from ledger.attestation import attestation_digest
 from ledger.ethereum.keccak import keccak256
 from ledger.proposal import Message
-from ledger.quorum import PACKED_BYTES, Certificate, Committee, pack, root_over
+from ledger.quorum import HEAD_BYTES, PAIR_BYTES, Certificate, Committee, pack, root_over, split
 from ledger.secp256k1 import ORDER, Signature, SigningKey, recover
 from tests.ledger.messages import DESTINATION, MESSAGE
 from tests.ledger.refusals import refused
@@ -33,36 +33,51 @@ def signed(members: int) -> bytes:
 @pytest.mark.parametrize("members", range(4, 21))
 def test_A07_exactly_a_quorum_is_enough(members: int) -> None:
     judged, needed = committee(members), quorum.quorum(members)
+    honest = {index: SIGNATURES[index] for index in range(needed - 1)}
     assert judged.check(1, DIGEST, signed(needed)) == tuple(range(needed))
     with refused("QUORUM"):
         judged.check(1, DIGEST, signed(needed - 1))
     with refused("SIG_UNKNOWN"):
-        judged.check(1, DIGEST, signed(needed - 1) + bytes([needed - 1]) + OUTSIDER.sign(DIGEST).pack())
+        judged.check(1, DIGEST, pack(honest | {needed - 1: OUTSIDER.sign(DIGEST)}))
     with refused("SIG_UNKNOWN"):
         other = KEYS[needed - 1].sign(keccak256(b"another statement"))
-        judged.check(1, DIGEST, signed(needed - 1) + bytes([needed - 1]) + other.pack())
+        judged.check(1, DIGEST, pack(honest | {needed - 1: other}))
+
+
+def test_A07_the_quorum_of_n_members() -> None:
+    assert [quorum.quorum(n) for n in range(1, 13)] == [1, 2, 3, 3, 4, 5, 5, 6, 7, 7, 8, 9]
+    assert (quorum.quorum(19), quorum.quorum(20)) == (13, 14)
+    for n in (0, -1, 101):
+        with refused("CONFIG_SET"):
+            quorum.quorum(n)
 
 
 def test_A06_one_member_counts_once_in_whatever_form() -> None:
-    twice = SIGNATURES[1]
-    forms = {
-        "the_same_bytes": (twice.pack(), "SIG_DUPLICATE_SIGNER"),
-        "a_high_s_twin": (
-            twice.r.to_bytes(32, "big") + (ORDER - twice.s).to_bytes(32, "big") + bytes([55 - twice.v]),
-            "SIG_MALLEABLE",
-        ),
-        "with_another_nonce": (another_signature(KEYS[1]).pack(), "SIG_DUPLICATE_SIGNER"),
-    }
-    for name, (form, code) in forms.items():
-        with refused(code):
-            committee(4).check(1, DIGEST, signed(2) + b"\x01" + form)
-        if name == "with_another_nonce":
-            # A second valid signature is a signature; only it does not count under another member's index.
-            with refused("SIG_UNKNOWN"):
-                committee(4).check(1, DIGEST, signed(2) + b"\x02" + form)
-            good = {0: SIGNATURES[0], 1: Signature.parse(form), 2: SIGNATURES[2]}
-            assert committee(4).check(1, DIGEST, pack(good)) == (0, 1, 2)
+    """The packed form has one place per member, so a second signature can only stand in another's place."""
+    twice, another = SIGNATURES[1], another_signature(KEYS[1])
+    for form in (twice, another):
+        with refused("SIG_UNKNOWN"):
+            committee(4).check(1, DIGEST, pack({0: SIGNATURES[0], 1: twice, 2: form}))
+    with refused("SIG_LENGTH"):
+        committee(4).check(1, DIGEST, signed(2) + twice.pack()[:PAIR_BYTES])
+    with refused("SIG_LENGTH"):
+        committee(4).check(1, DIGEST, signed(2) + twice.pack())
+    # A second valid signature is a signature, in its own place.
+    good = {0: SIGNATURES[0], 1: another, 2: SIGNATURES[2]}
+    assert committee(4).check(1, DIGEST, pack(good)) == (0, 1, 2)
     assert committee(4).check(1, DIGEST, signed(3)) == (0, 1, 2)
+
+
+def test_A01_a_certificate_has_one_packed_form() -> None:
+    packed = signed(3)
+    assert {index: pair for index, (pair, _) in split(packed, 4).items()} == {
+        index: SIGNATURES[index].pack()[:PAIR_BYTES] for index in range(3)
+    }
+    for place in range(3, 8):
+        loose = bytearray(packed)
+        loose[HEAD_BYTES - 1] |= 1 << place
+        with refused("SIG_BAD_V"):
+            committee(4).check(1, DIGEST, bytes(loose))
 
 
 def another_signature(key: SigningKey) -> Signature:
@@ -81,7 +96,7 @@ def another_signature(key: SigningKey) -> Signature:
 def test_A09_who_signed_is_recovered_and_never_named() -> None:
     for index in (2, 3):
         with refused("SIG_UNKNOWN"):
-            committee(4).check(1, DIGEST, signed(2) + bytes([index]) + OUTSIDER.sign(DIGEST).pack())
+            committee(4).check(1, DIGEST, pack({0: SIGNATURES[0], 1: SIGNATURES[1], index: OUTSIDER.sign(DIGEST)}))
     with refused("SIG_UNKNOWN"):
         committee(4).index_of(DIGEST, OUTSIDER.sign(DIGEST))
     assert [committee(4).index_of(DIGEST, SIGNATURES[index]) for index in range(4)] == [0, 1, 2, 3]
@@ -95,7 +110,7 @@ def test_A20_a_flood_is_refused_before_any_cryptography(monkeypatch: pytest.Monk
         return recover(digest, signature)
 
     monkeypatch.setattr(quorum, "recover", counted)
-    flood = bytes(PACKED_BYTES) * 10_000
+    flood = bytes(PAIR_BYTES) * 10_000
     for packed, code in ((flood, "SIG_LENGTH"), (signed(3) + flood, "SIG_LENGTH"), (signed(2), "QUORUM")):
         with refused(code):
             committee(4).check(1, DIGEST, packed)
