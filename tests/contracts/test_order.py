@@ -9,9 +9,10 @@ import pytest
 
 from ledger.attestation import word
 from ledger.ethereum.keccak import keccak256
-from ledger.orders import WINDOW, action_of, approval_digest, order_digest
+from ledger.orders import WINDOW, Orders, action_of, approval_digest, order_digest
 from tests.contracts.committees import DELAY, OUTSIDER, Chamber, members, signed
 from tests.contracts.evm import CHAIN_ID, Deployed, Reverted
+from tests.ledger.refusals import refused
 
 SALT, OTHER_SALT = b"\x01" * 32, b"\x02" * 32
 SET, RELEASE = action_of("Ordered.set", word(7)), action_of("Ordered.release", word(7))
@@ -140,3 +141,16 @@ def test_a_committee_that_is_no_contract_is_refused(office: Office) -> None:
     with pytest.raises(Reverted, match="order: no committee"):
         office.chamber.evm.deploy(SOURCE, OUTSIDER.address, DELAY)
     assert action_of("Ordered.set", word(7)) == keccak256(keccak256(b"pledgetrail/order/Ordered.set") + word(7))
+
+
+def test_the_twin_consumes_an_order_and_an_approval_once() -> None:
+    ordered = Orders(DELAY).announce(SET, SALT, epoch=1, now=100).take(SET, SALT, epoch=1, now=100 + DELAY)
+    approved = Orders(DELAY).approve(RELEASE, SALT)
+    for orders, action in ((ordered, SET), (approved, RELEASE)):
+        with refused("ORDER_REPEATED"):
+            orders.take(action, SALT, epoch=1, now=100 + DELAY)
+        with refused("ORDER_REPEATED"):
+            orders.announce(action, SALT, epoch=1, now=100)
+        with refused("ORDER_REPEATED"):
+            orders.approve(action, SALT)
+        orders.announce(action, OTHER_SALT, epoch=1, now=100)

@@ -121,6 +121,9 @@ def test_A20_a_flood_is_refused_before_any_cryptography(monkeypatch: pytest.Monk
 
 
 SETS: dict[str, Any] = {
+    "B05_empty": (),
+    "B05_one_member": (KEYS[0].address,),
+    "B05_three_members": tuple(key.address for key in KEYS[:3]),
     "B05_a_short_member": (*(key.address for key in KEYS[:3]), b"\x01" * 19),
     "B05_a_long_member": (*(key.address for key in KEYS[:3]), b"\x01" * 21),
     "B05_the_zero_member": (*(key.address for key in KEYS[:3]), bytes(20)),
