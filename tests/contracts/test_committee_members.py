@@ -181,6 +181,15 @@ def test_B05_small_sets_stand_under_the_development_flag_only(size: int) -> None
     assert both_refuse((), b"", development=True)[1] == "CONFIG_SET"
 
 
+@pytest.mark.parametrize("shared", ["attesting", "cosigning"])
+def test_A06_one_key_is_no_two_members_even_under_the_development_flag(shared: str) -> None:
+    first, second = member(0), replace(member(1), operator=member(0).operator)
+    twice = (first, replace(second, **{shared: getattr(first, shared)}))
+    said = both_refuse(twice, proofs(twice), development=True)
+    assert said == ("member: duplicate key", "KEY_REUSED")
+    deployed((first, second), proofs((first, second)), development=True)
+
+
 def test_B05_more_members_than_the_contract_counts_are_refused() -> None:
     records = members(*range(101))
     with pytest.raises(Reverted):
