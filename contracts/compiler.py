@@ -37,6 +37,8 @@ CONTRACTS = (
     "ConditionalLien",
     "ReceiptObserver",
     "RemoteReader",
+    "Vault",
+    "Voucher",
 )
 
 

@@ -49,6 +49,7 @@ FAILED: constant(uint8) = 1
 HELD: constant(uint8) = 2
 APPROVED: constant(uint8) = 3
 VOIDED: constant(uint8) = 4
+DELIVERING: constant(uint256) = 256
 
 event MessageSent:
     sendId: indexed(bytes32)
@@ -107,7 +108,8 @@ certified: public(HashMap[bytes32, bool])
 # keccak256(lane, generation, sequence / 256) -> one bit per sequence, set once and never cleared
 replay: HashMap[bytes32, uint256]
 status: public(HashMap[bytes32, uint8])
-delivering: transient(bool)
+# DELIVERING | the kind of the message that is being delivered; 0 outside of a delivery
+delivering: transient(uint256)
 
 
 @deploy
@@ -532,6 +534,17 @@ def lanes(lane: bytes32) -> lane_word.Lane:
 
 @external
 @view
+def delivered_kind() -> uint8:
+    """
+    @notice What an application that is being called cannot tell from the call: as what kind its message was checked,
+            counted and limited
+    @return The kind of the message that is being delivered; 0 outside of a delivery
+    """
+    return convert(self.delivering & 255, uint8)
+
+
+@external
+@view
 def is_committed(lane: bytes32, generation: uint32, sequence: uint64) -> bool:
     """
     @notice Whether a sequence has been used on a lane and generation
@@ -563,7 +576,7 @@ def _enter(d: message.Delivery) -> (bytes32, uint256):
     @dev What a lane's messages share: it is open, for the recipient's present code, from a registered peer (the lane
          binds it), in this generation, for this kind, and not paused. Answers the lane and its word.
     """
-    assert not self.delivering, "Gateway: no commit inside a delivery"
+    assert self.delivering == 0, "Gateway: no commit inside a delivery"
     lane: bytes32 = message._lane(d.origin, self._here(), d.sender, d.recipient)
     word: uint256 = self.inbound[keccak256(concat(lane, d.recipient.codehash))]
     assert word != 0 and word & lane_word.MASK_32 == convert(d.generation, uint256), "Gateway: lane not open"
@@ -662,7 +675,7 @@ def _deliver(id: bytes32, lane: bytes32, d: message.Delivery, payload: Bytes[mes
     # EIP-150 keeps back one 64th: without this floor a relay could starve the call and have it stored as failed.
     assert msg.gas >= gas_limit + gas_limit // 63 + GAS_RESERVE, "Gateway: not enough gas"
     sender: Bytes[58] = interoperable_address._encode(d.origin.chain_id, d.sender)
-    self.delivering = True
+    self.delivering = DELIVERING | convert(d.kind, uint256)
     success: bool = False
     answer: Bytes[64] = b""
     success, answer = raw_call(
@@ -672,7 +685,7 @@ def _deliver(id: bytes32, lane: bytes32, d: message.Delivery, payload: Bytes[mes
         gas=gas_limit,
         revert_on_failure=False,
     )
-    self.delivering = False
+    self.delivering = 0
     outcome: bytes32 = empty(bytes32)
     executed: bool = False
     if success and len(answer) >= 32:

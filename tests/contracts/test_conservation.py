@@ -1,0 +1,60 @@
+"""minted - burned <= locked - released, after every step of any schedule; and the search can see it broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.contracts.value_bed import Mutant, ValueBed
+from tests.contracts.value_machine import Schedules
+
+SEARCH = settings(
+    max_examples=80,
+    stateful_step_count=50,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+"""Always the same schedules: what CI has seen, everybody sees."""
+
+MUTANTS = {
+    "F05_arrivals_are_not_compared_with_what_was_sent": Mutant(
+        "Gateway",
+        "transfer_count.vy",
+        '    assert arrived <= shown, "Gateway: value is not backed"\n',
+        "",
+    ),
+    "F07_a_retry_does_not_use_the_approval_up": Mutant("Gateway", "Gateway.vy", "    self.status[id] = 0\n", ""),
+    "F05_any_kind_of_message_mints": Mutant(
+        "Voucher", "value_end.vy", '    assert kind == message.TRANSFER, "ValueEnd: not a transfer"\n', ""
+    ),
+    "F07_what_came_back_comes_back_again": Mutant(
+        "Vault", "value_end.vy", "    self.deposits[id] = self._record(deposit, ENDED)\n", ""
+    ),
+    "F07_a_transfer_is_answered_again": Mutant(
+        "Vault", "value_end.vy", '    assert record & 255 == IN_FLIGHT, "ValueEnd: answered before"\n', ""
+    ),
+}
+
+
+def search(bed: ValueBed) -> None:
+    """Run the schedules on a bed; AssertionError once the law is broken."""
+    machine = type("OnThisBed", (Schedules,), {"bed": bed})
+    run_state_machine_as_test(machine, settings=SEARCH)
+
+
+def test_the_law_holds_after_every_step() -> None:
+    search(ValueBed.lay())
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_search_finds_that(tmp_path: Path, name: str) -> None:
+    mutant = MUTANTS[name]
+    bed = ValueBed.lay({mutant.contract: mutant.written(tmp_path / "mutant")})
+    with pytest.raises(AssertionError, match=r"\d+ out, \d+ locked"):
+        search(bed)
