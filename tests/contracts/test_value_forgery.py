@@ -34,7 +34,9 @@ def forged(bed: ValueBed, proposal: Proposal, quantity: int, total: int, kind: K
 
 
 def books(bed: ValueBed, *, moving: int) -> Books:
-    return Books(*bed.vault.call("books", bed.asset), *bed.voucher.call("books", bed.asset), moving)
+    locked, released = bed.vault.call("books", bed.asset)
+    minted, burned = bed.voucher.call("books", bed.asset)
+    return Books(locked, released, minted, burned, moving)
 
 
 @pytest.mark.parametrize(("quantity", "total"), [(1_000, 0), (101, 100), (1, 0), (2**112 - 1, 2**111)])
