@@ -12,7 +12,7 @@ from tests.contracts.value_bed import Mutant, ValueBed
 from tests.contracts.value_machine import Schedules
 
 SEARCH = settings(
-    max_examples=80,
+    max_examples=60,
     stateful_step_count=50,
     derandomize=True,
     database=None,

@@ -60,13 +60,29 @@ LOCK = {
     # Whoever knows a preimage may say so: it ends the use of that hash, of which the caller held the secret.
     "expose": Door(OPEN, ""),
 }
+VALUE_END = {
+    "receiveMessage": Door(ANYONE, "ValueEnd: not the gateway"),
+    "take_back": Door(ANYONE, "ValueEnd: nothing comes back"),
+}
 DOORS: dict[str, dict[str, Door]] = {
+    "Vault": VALUE_END
+    | {
+        "lock": Door(ANYONE, "Vault: token not listed"),
+        "lock_item": Door(ANYONE, "Vault: token not listed"),
+        "list_token": Door("owner", "Vault: not the owner"),
+        "withdraw": Door(ANYONE, "Vault: nothing owed"),
+    },
+    "Voucher": VALUE_END
+    | {
+        "transfer": Door(ANYONE, "Voucher: no receiver"),
+        "burn": Door(ANYONE, "Voucher: no quantity"),
+    },
     "Committee": orders("rotate") | {"report": Door(ANYONE, "Committee: one message")},
     "Gateway": {
         "sendMessage": Door(ANYONE, "interoperable_address: too short"),
         "certify": Door(ANYONE, "Committee: wrong epoch"),
         "commit": Door(ANYONE, "Gateway: lane not open"),
-        "commit_together": Door(ANYONE, "Gateway: lane asks for another proof"),
+        "commit_together": Door(ANYONE, "Gateway: lane not open"),
         "commit_observed": Door(ANYONE, "Gateway: lane not open"),
         "retry": Door(ANYONE, "Gateway: lane not open"),
     }
@@ -241,7 +257,16 @@ def lock(side: str) -> tuple[Deployed, bytes]:
     return found, found.address
 
 
+def value_end(name: str) -> tuple[Deployed, bytes]:
+    evm = evm_with_roles()
+    gateway = evm.deploy(HERE / "ValueOffice.vy").address
+    ends = (7101, b"\x05" * 20, 7103, b"\x06" * 20)
+    return evm.deploy(name, gateway, *ends, by=ROLES["owner"]), gateway
+
+
 BUILT: dict[str, Callable[[], tuple[Deployed, bytes]]] = {
+    "Vault": lambda: value_end("Vault"),
+    "Voucher": lambda: value_end("Voucher"),
     "AnchorRegistry": of_gateway("AnchorRegistry", b"\x01" * 32, ROLES["anchorer"]),
     "AnchorMirror": of_gateway("AnchorMirror"),
     "WarehouseReceipt": receipts,

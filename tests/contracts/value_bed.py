@@ -262,7 +262,7 @@ class ValueBed:
             is_inbound=is_inbound,
             epoch=1,
         )
-        signature = pack({member: NOTARIES[member].sign(digest)})
+        signature = bytes([member]) + NOTARIES[member].sign(digest).pack()
         return administration.send("pause", lane, is_inbound, 1, signature, by=RELAY)
 
     def advance(self, origin: Role, generation: int) -> None:
