@@ -100,11 +100,12 @@ class Schedules(RuleBasedStateMachine):
     # -- relays: anything, in any order, again and again ---------------------------------------------------------------
 
     def commit(self, which: int, _quantity: int) -> None:
-        for proposal in self._pick(self.sent, which):
+        latest = self.sent[-3:] if which % 2 else self.sent
+        for proposal in self._pick(latest, which):
             self._deliver(proposal, self.bed.commit)
 
     def retry(self, which: int, _quantity: int) -> None:
-        for proposal in self._pick(self.held, which):
+        for proposal in self._pick(self.held, which) * 2:
             self._deliver(proposal, self.bed.retry)
 
     def acknowledge(self, which: int, _quantity: int) -> None:
