@@ -13,6 +13,7 @@ from eth_abi.exceptions import DecodingError
 from contracts.compiler import Artifact, artifact
 from contracts.node import Node, data
 from ledger.errors import BadInput
+from ledger.ethereum import rlp_strict
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.tx_receipt import Log
 
@@ -110,6 +111,22 @@ class Contract:
 def creation_code(name: str, *arguments: Any) -> bytes:
     """Bytecode with constructor arguments, ready to be sent."""
     return artifact(name).bytecode + encode(_interface(name).constructor, arguments)
+
+
+def constructor_of(name: str) -> tuple[list[str], list[str]]:
+    """The constructor's parameters and their ABI types, in order."""
+    entries = [entry for entry in artifact(name).abi if entry["type"] == "constructor"]
+    return [field["name"] for entry in entries for field in entry["inputs"]], _interface(name).constructor
+
+
+def has_event(name: str, event: str) -> bool:
+    """Whether a contract's ABI knows an event."""
+    return any(found == event for found, _, _ in _events(name).values())
+
+
+def created_address(creator: bytes, nonce: int) -> bytes:
+    """Where an account's transaction with this nonce creates a contract."""
+    return keccak256(rlp_strict.encode((creator, rlp_strict.encode_int(nonce))))[12:]
 
 
 def log_topic(name: str, event: str) -> bytes:

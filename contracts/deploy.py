@@ -9,39 +9,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
-from contracts.binding import Contract, creation_code
-from contracts.manifest import NOTARY_POLICY, ChainManifest, Cosigner, Manifest, Role, Rotation, members_of
+from contracts.binding import Contract, created_address, creation_code
+from contracts.manifest import ChainManifest, Cosigner, Lane, Manifest, Observer, Policy, Role, Rotation, members_of
 from contracts.node import data, quantity
-from contracts.transactor import Mined, Transactor
+from contracts.plan import PLEDGE_LANES, ChainPlan, LanePlan, LogIdentity, ValueLanePlan, require_possible
+from contracts.transactor import Mined
 from ledger.errors import Refused
+from ledger.hash_lock import End
+from ledger.hash_lock import Lane as ValueLane
 from ledger.interoperable import encode
 from ledger.membership import Possession, check_cosigning_possession
 from ledger.proposal import Chain
 from ledger.quorum import Committee
 
+__all__ = ["ChainPlan", "Deployment", "LanePlan", "LogIdentity", "ValueLanePlan"]
+
 ROTATION = Rotation()
-
-
-@dataclass(frozen=True, slots=True)
-class ChainPlan:
-    """A chain to deploy on: its name and rules, and the account that deploys (and owns the applications)."""
-
-    name: str
-    transactor: Transactor
-    trie: str = "standard"
-    finality_blocks: int = 0
-    fork: str = "prague"
-
-
-@dataclass(frozen=True, slots=True)
-class LogIdentity:
-    """The evidence log that the origin chain anchors: origin line, Ed25519 key, and the account that anchors."""
-
-    origin: str
-    public_key: bytes
-    anchorer: bytes
+OWNED = (
+    "AnchorRegistry",
+    "WarehouseReceipt",
+    "GoodsRegistry",
+    "TransactionRegistry",
+    "AnchorMirror",
+    "PledgeRegistry",
+)
 
 
 @dataclass(slots=True)
@@ -53,6 +46,8 @@ class _Site:
     chain_id: int
     genesis: bytes
     contracts: dict[str, bytes] = field(default_factory=dict)
+    lanes: list[Lane] = field(default_factory=list)
+    observers: list[Observer] = field(default_factory=list)
     first_block: int = 0
     last_block: int = 0
 
@@ -67,7 +62,7 @@ class Deployment:
     """Carries out one deployment; `on_step` hears of each contract and connection, for a progress display.
 
     `possessions`: of each member, that it holds its keys; an attesting key is proven to the contracts, a cosigning key
-    here, because no contract can check it. Errors: `Refused` CHAIN_ID, CONFIG_SET, SIG_INVALID.
+    here, because no contract can check it. Errors: as `require_possible`, and `Refused` CONFIG_SET, SIG_INVALID.
     """
 
     def __init__(
@@ -79,12 +74,15 @@ class Deployment:
         possessions: Sequence[Possession],
         *,
         rotation: Rotation = ROTATION,
+        lanes: Sequence[LanePlan] = PLEDGE_LANES,
+        value_lanes: Sequence[ValueLanePlan] = (),
         on_step: Callable[[str], None] = lambda _step: None,
     ) -> None:
-        if len({plan.transactor.chain_id for plan in plans.values()}) != len(Role) or set(plans) != set(Role):
-            raise Refused("CHAIN_ID", "three different chains are needed, one for each role")
+        require_possible(plans, lanes)
         self._committee, self._cosigners, self._log, self._on_step = committee, cosigners, log, on_step
         self._members, self._rotation = members_of(committee, cosigners), rotation
+        self._lanes, self._value_plans = lanes, value_lanes
+        self._value_lanes: list[ValueLane] = []
         for member, possession in zip(self._members, possessions, strict=True):
             check_cosigning_possession(member, possession.cosigning)
         self._proofs = b"".join(possession.attesting for possession in possessions)
@@ -96,6 +94,13 @@ class Deployment:
             self._create_ground(site)
         self._create_applications()
         self._connect()
+        for lane in self._lanes:
+            self._open_lane(lane)
+        for site in self._sites.values():
+            self._call(site, "Administration", "seal")
+        self._call(self._sites[Role.TRANSACTION], "TransactionRegistry", "seal")
+        for value_lane in self._value_plans:
+            self._create_locks(value_lane)
         return Manifest(
             chains=tuple(_manifest_of(self._sites[role]) for role in Role),
             committee=self._committee,
@@ -103,6 +108,8 @@ class Deployment:
             log_origin=self._log.origin,
             log_key=self._log.public_key,
             rotation=self._rotation,
+            anchorer=self._log.anchorer,
+            value_lanes=tuple(self._value_lanes),
         )
 
     def _create_ground(self, site: _Site) -> None:
@@ -125,7 +132,7 @@ class Deployment:
         self._create(destination, "PledgeRegistry", destination.contracts["Gateway"], *secures)
 
     def _connect(self) -> None:
-        origin, destination, transaction = (self._sites[role] for role in Role)
+        transaction = self._sites[Role.TRANSACTION]
         for site in self._sites.values():
             for other in self._sites.values():
                 if other is not site:
@@ -133,28 +140,73 @@ class Deployment:
                     self._call(site, "Administration", "register_peer", peer)
             end = (site.chain_id, site.genesis, site.contracts["Gateway"])
             self._call(transaction, "TransactionRegistry", "register_chain", end)
-        for sender, at_sender, recipient, at_recipient in (
-            ("AnchorRegistry", origin, "AnchorMirror", destination),
-            ("PledgeRegistry", destination, "GoodsRegistry", transaction),
-            ("PledgeRegistry", destination, "WarehouseReceipt", origin),
-            ("TransactionRegistry", transaction, "PledgeRegistry", destination),
+
+    def _open_lane(self, planned: LanePlan) -> None:
+        origin, destination = self._sites[planned.origin], self._sites[planned.destination]
+        if (kind := planned.policy.observed_under) is not None:
+            self._observe(origin, destination, kind)
+        who = (origin.chain_id, origin.contracts[planned.sender])
+        recipient = destination.contracts[planned.recipient]
+        self._call(destination, planned.recipient, "admit", *who)
+        opened = (*who, recipient, planned.policy.value, planned.carries_value)
+        self._call(destination, "Administration", "open_lane", *opened)
+        if planned.limits is not None:
+            self._call(destination, "Administration", "limit_lane", *who, recipient, astuple(planned.limits))
+        lane = Lane(*who, recipient, planned.policy, 1, planned.carries_value, planned.limits)
+        destination.lanes.append(lane)
+
+    def _observe(self, origin: _Site, destination: _Site, policy: Policy) -> None:
+        """Have a destination observe an origin by its headers, once for each policy."""
+        if any(held.origin == origin.chain_id and held.policy is policy for held in destination.observers):
+            return
+        terms, committee = origin.plan.headers, destination.contracts["Committee"]
+        chain, pace = (origin.chain_id, origin.genesis), (terms.max_drift, terms.block_period)
+        if policy is Policy.RELAY:
+            seal = (terms.first_header, terms.trust_period)
+            headers = self._place(destination, "LightClient", *chain, *seal, *pace, committee, self._rotation.delay)
+        else:
+            seal = (b"", 0)
+            headers = self._place(destination, "CertifiedHeaders", *chain, *pace, committee, self._rotation.delay)
+        observer = self._place(destination, "ReceiptObserver", headers)
+        named = (origin.chain_id, policy.value, observer)
+        self._call(destination, "Administration", "register_observer", *named)
+        destination.observers.append(
+            Observer(origin.chain_id, policy, observer, headers, *pace, trust_period=seal[1], first_header=seal[0])
+        )
+
+    def _create_locks(self, planned: ValueLanePlan) -> None:
+        """Create a pair of locks; each names the other, whose address its creator's nonce decides beforehand."""
+        ends = []
+        for role, token in (
+            (planned.initiator, planned.initiator_token),
+            (planned.responder, planned.responder_token),
         ):
-            who = (at_sender.chain_id, at_sender.contracts[sender])
-            self._call(at_recipient, recipient, "admit", *who)
-            lane = (*who, at_recipient.contracts[recipient], NOTARY_POLICY, False)
-            self._call(at_recipient, "Administration", "open_lane", *lane)
-        for site in self._sites.values():
-            self._call(site, "Administration", "seal")
-        self._call(transaction, "TransactionRegistry", "seal")
+            site = self._sites[role]
+            account = site.plan.transactor.address
+            nonce = site.plan.transactor.node.request("eth_getTransactionCount", f"0x{account.hex()}", "latest")
+            ends.append(End(site.chain_id, site.genesis, created_address(account, quantity(nonce)), token))
+        first, second = ends
+        lane = ValueLane(first, second, planned.bounds)
+        for role, name, own, mirror in (
+            (planned.initiator, "InitiatorLock", first, second),
+            (planned.responder, "ResponderLock", second, first),
+        ):
+            terms = (own.genesis, own.token, astuple(mirror), astuple(planned.bounds))
+            if self._place(self._sites[role], name, *terms) != own.lock:
+                raise Refused("DEPLOY_FAILED", f"{name} is not where its counterpart expects it", where=role.value)
+        self._value_lanes.append(lane)
 
     def _create(self, site: _Site, name: str, *arguments: object) -> None:
+        site.contracts[name] = self._place(site, name, *arguments)
+
+    def _place(self, site: _Site, name: str, *arguments: object) -> bytes:
         self._on_step(f"{site.plan.name}: {name}")
         mined = site.plan.transactor.send(None, creation_code(name, *arguments))
         if mined.contract is None:
             raise Refused("DEPLOY_FAILED", f"{name} has no address", where=site.plan.name)
-        site.contracts[name] = mined.contract
         site.first_block = site.first_block or mined.block
         site.last_block = mined.block
+        return mined.contract
 
     def _call(self, site: _Site, name: str, function: str, *arguments: object) -> Mined:
         self._on_step(f"{site.plan.name}: {name}.{function}")
@@ -172,15 +224,17 @@ def _open_site(role: Role, plan: ChainPlan) -> _Site:
 
 
 def _manifest_of(site: _Site) -> ChainManifest:
+    owner = site.plan.transactor.address
     return ChainManifest(
         name=site.plan.name,
         role=site.role,
         chain_id=site.chain_id,
         genesis=site.genesis,
-        fork=site.plan.fork,
-        trie="keeps_zero_leaves" if site.plan.trie == "keeps_zero_leaves" else "standard",
-        finality_blocks=site.plan.finality_blocks,
+        rules=site.plan.rules,
         first_block=site.first_block,
         checked_from=site.last_block + 1,
         contracts=dict(site.contracts),
+        owners={name: owner for name in site.contracts if name in OWNED},
+        lanes=tuple(site.lanes),
+        observers=tuple(site.observers),
     )

@@ -1,69 +1,47 @@
 """The deployment manifest: what a verifier, a notary and a relay must agree on before they look at any message.
 
-It names chains, contracts, rules and keys, and no URL: everyone reads the chains through nodes of their own choice.
+It names chains, contracts, rules and keys, and no URL: everyone reads the chains through nodes of their own choice, and
+`pledgetrail contracts verify` compares it with them.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from contracts.binding import Contract
-from ledger.canonical import canonical_json, parse_json
+from contracts.chain_manifest import ChainManifest, Lane, Limits, Observer, Role, exactly
+from contracts.chain_rules import Policy, Rules, Seals, Trie, count, flag, require_served
+from ledger.canonical import JsonLike, canonical_json, parse_json
 from ledger.errors import BadInput, Refused
-from ledger.interoperable import caip2
+from ledger.hash_lock import Bounds, End
+from ledger.hash_lock import Lane as ValueLane
 from ledger.membership import Member, operator_digest
 from ledger.proposal import Chain
 from ledger.quorum import Committee
 
-FORMAT = "pledgetrail/manifest/v1"
-NOTARY_POLICY = 1  # lane policies as Gateway.vy numbers them; the only one offered so far
+__all__ = [
+    "FORMAT",
+    "NOTARY_POLICY",
+    "ChainManifest",
+    "Cosigner",
+    "Lane",
+    "Limits",
+    "Manifest",
+    "Observer",
+    "Policy",
+    "Role",
+    "Rotation",
+    "Rules",
+    "Seals",
+    "Trie",
+    "members_of",
+    "pretty",
+]
 
-
-class Role(StrEnum):
-    """What a chain is for in this deployment."""
-
-    ORIGIN = "origin"
-    DESTINATION = "destination"
-    TRANSACTION = "transaction"
-
-
-@dataclass(frozen=True, slots=True)
-class ChainManifest:
-    """One chain: who it is, which rules its blocks follow, when they are final, and what stands on it.
-
-    `finality_blocks`: a block is final when this many stand above it; 0 where blocks are never reorganised.
-    `trie`: how it keeps cleared slots (anvil keeps zero leaves). `first_block`: where the deployment began; nothing of
-    ours stands below it. `checked_from`: the first block notaries re-execute; the deployment ended before it.
-    """
-
-    name: str
-    role: Role
-    chain_id: int
-    genesis: bytes
-    fork: str
-    trie: Literal["standard", "keeps_zero_leaves"]
-    finality_blocks: int
-    first_block: int
-    checked_from: int
-    contracts: dict[str, bytes]
-
-    @property
-    def caip2(self) -> str:
-        """Its CAIP-2 name."""
-        return caip2(self.chain_id)
-
-    @property
-    def end(self) -> Chain:
-        """It as one end of a message."""
-        return Chain(self.chain_id, self.genesis, self.contracts["Gateway"])
-
-    def contract(self, name: str) -> Contract:
-        """A contract that stands on this chain; KeyError for one that does not."""
-        return Contract(name, self.contracts[name])
+FORMAT = "pledgetrail/manifest/v2"
+NOTARY_POLICY = Policy.NOTARY.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +67,11 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A whole deployment: three chains, the committee of the epoch, and the evidence log with its cosigners."""
+    """A whole deployment: three chains, the committee of the epoch, the evidence log with its cosigners, and the pairs
+    of hash locks that carry value beside the lanes of messages.
+
+    Errors: `Refused` POLICY_CAPABILITY for a lane that asks for more than its chains can do.
+    """
 
     chains: tuple[ChainManifest, ...]
     committee: Committee
@@ -97,6 +79,17 @@ class Manifest:
     log_origin: str
     log_key: bytes
     rotation: Rotation = Rotation()
+    anchorer: bytes = bytes(20)
+    value_lanes: tuple[ValueLane, ...] = ()
+
+    def __post_init__(self) -> None:
+        rules = {chain.chain_id: chain.rules for chain in self.chains}
+        for chain in self.chains:
+            for lane in chain.lanes:
+                if lane.origin not in rules or lane.origin == chain.chain_id:
+                    raise BadInput("MANIFEST_FORMAT", "a lane comes from no chain of the manifest", where=chain.caip2)
+                where = f"lane from eip155:{lane.origin} to {chain.caip2}"
+                require_served(lane.policy, origin=rules[lane.origin], destination=chain.rules, where=where)
 
     def chain(self, role: Role) -> ChainManifest:
         """The chain with a role."""
@@ -113,84 +106,42 @@ class Manifest:
 
     def dump(self) -> bytes:
         """Canonical JSON, ending in a newline."""
-        return (
-            canonical_json(
-                {
-                    "format": FORMAT,
-                    "chains": [_dump_chain(chain) for chain in self.chains],
-                    "committee": {
-                        "epoch": self.committee.epoch,
-                        "members": [f"0x{member.hex()}" for member in self.committee.members],
-                    },
-                    "cosigners": [{"name": c.name, "public_key": c.public_key.hex()} for c in self.cosigners],
-                    "rotation": {
-                        "delay": self.rotation.delay,
-                        "grace": self.rotation.grace,
-                        "development": self.rotation.development,
-                    },
-                    "log": {"origin": self.log_origin, "public_key": self.log_key.hex()},
-                }
-            )
-            + b"\n"
-        )
+        members = [f"0x{member.hex()}" for member in self.committee.members]
+        value: JsonLike = {
+            "format": FORMAT,
+            "chains": [chain.as_json() for chain in self.chains],
+            "committee": {"epoch": self.committee.epoch, "members": members},
+            "cosigners": [{"name": c.name, "public_key": c.public_key.hex()} for c in self.cosigners],
+            "rotation": asdict(self.rotation),
+            "log": {
+                "origin": self.log_origin,
+                "public_key": self.log_key.hex(),
+                "anchorer": f"0x{self.anchorer.hex()}",
+            },
+            "value_lanes": [_dump_value_lane(lane) for lane in self.value_lanes],
+        }
+        return canonical_json(value) + b"\n"
 
     @classmethod
     def load(cls, raw: bytes) -> Manifest:
-        """Read a manifest; anything malformed is `BadInput` MANIFEST_FORMAT."""
+        """Read a manifest; anything malformed is `BadInput` MANIFEST_FORMAT. Other errors as the class, CONFIG_SET."""
         value: Any = parse_json(raw)
         try:
             if value["format"] != FORMAT:
                 raise ValueError(f"the format is not {FORMAT}")
+            committee = value["committee"]
             return cls(
-                chains=tuple(_load_chain(chain) for chain in value["chains"]),
-                committee=Committee(
-                    value["committee"]["epoch"], tuple(_bytes(m, 20) for m in value["committee"]["members"])
-                ),
+                chains=tuple(ChainManifest.from_json(chain) for chain in value["chains"]),
+                committee=Committee(count(committee["epoch"]), tuple(exactly(m, 20) for m in committee["members"])),
                 cosigners=tuple(Cosigner(c["name"], bytes.fromhex(c["public_key"])) for c in value["cosigners"]),
                 log_origin=value["log"]["origin"],
                 log_key=bytes.fromhex(value["log"]["public_key"]),
                 rotation=_load_rotation(value["rotation"]),
+                anchorer=exactly(value["log"]["anchorer"], 20),
+                value_lanes=tuple(_load_value_lane(lane) for lane in value["value_lanes"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput("MANIFEST_FORMAT", f"the deployment manifest is malformed: {error!r}") from error
-
-
-def _dump_chain(chain: ChainManifest) -> dict[str, Any]:
-    return {
-        "name": chain.name,
-        "role": chain.role.value,
-        "chain_id": chain.chain_id,
-        "genesis": f"0x{chain.genesis.hex()}",
-        "fork": chain.fork,
-        "trie": chain.trie,
-        "finality_blocks": chain.finality_blocks,
-        "first_block": chain.first_block,
-        "checked_from": chain.checked_from,
-        "contracts": {name: f"0x{address.hex()}" for name, address in chain.contracts.items()},
-    }
-
-
-def _load_chain(value: dict[str, Any]) -> ChainManifest:
-    if value["trie"] not in ("standard", "keeps_zero_leaves"):
-        raise ValueError("unknown trie rule")
-    return ChainManifest(
-        name=value["name"],
-        role=Role(value["role"]),
-        chain_id=int(value["chain_id"]),
-        genesis=_bytes(value["genesis"], 32),
-        fork=value["fork"],
-        trie=value["trie"],
-        finality_blocks=int(value["finality_blocks"]),
-        first_block=int(value["first_block"]),
-        checked_from=int(value["checked_from"]),
-        contracts={name: _bytes(address, 20) for name, address in value["contracts"].items()},
-    )
-
-
-def _load_rotation(value: dict[str, Any]) -> Rotation:
-    if type(value["development"]) is not bool:
-        raise ValueError("development is neither true nor false")
-    return Rotation(int(value["delay"]), int(value["grace"]), value["development"])
 
 
 def members_of(committee: Committee, cosigners: Sequence[Cosigner]) -> tuple[Member, ...]:
@@ -206,13 +157,37 @@ def members_of(committee: Committee, cosigners: Sequence[Cosigner]) -> tuple[Mem
     )
 
 
-def _bytes(text: str, length: int) -> bytes:
-    found = bytes.fromhex(text.removeprefix("0x"))
-    if len(found) != length:
-        raise ValueError(f"{text[:80]} is not {length} bytes")
-    return found
-
-
 def pretty(manifest: Manifest) -> str:
     """The manifest for people to read."""
     return json.dumps(json.loads(manifest.dump()), indent=2)
+
+
+def _load_rotation(value: dict[str, Any]) -> Rotation:
+    return Rotation(count(value["delay"]), count(value["grace"]), flag(value["development"]))
+
+
+def _dump_value_lane(lane: ValueLane) -> dict[str, Any]:
+    return {
+        "initiator": _dump_end(lane.initiator),
+        "responder": _dump_end(lane.responder),
+        "bounds": asdict(lane.bounds),
+    }
+
+
+def _load_value_lane(value: Any) -> ValueLane:
+    bounds = Bounds(**{name: count(number) for name, number in value["bounds"].items()})
+    return ValueLane(_load_end(value["initiator"]), _load_end(value["responder"]), bounds)
+
+
+def _dump_end(end: End) -> dict[str, Any]:
+    return {
+        "chain_id": end.chain_id,
+        "genesis": f"0x{end.genesis.hex()}",
+        "lock": f"0x{end.lock.hex()}",
+        "token": f"0x{end.token.hex()}",
+    }
+
+
+def _load_end(value: Any) -> End:
+    genesis, lock, token = exactly(value["genesis"], 32), exactly(value["lock"], 20), exactly(value["token"], 20)
+    return End(count(value["chain_id"]), genesis, lock, token)

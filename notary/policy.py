@@ -111,7 +111,7 @@ def require_history(chain: ChainManifest, *, number: int, witnessed: bytes, foun
 
 def require_final(chain: ChainManifest, *, block: int, head: int) -> None:
     """Ask to wait (`Unavailable` NOT_FINAL) until `finality_blocks` blocks stand above the block (E05)."""
-    missing = block + chain.finality_blocks - head
+    missing = block + chain.rules.finality_blocks - head
     if block > head:
         raise Unavailable("NOT_FINAL", f"there is no block {block} yet", where=f"{chain.caip2}, head {head}")
     if missing > 0:

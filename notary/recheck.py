@@ -64,4 +64,11 @@ class Rechecker:
 
 def rules_of(chain: ChainManifest) -> ChainRules:
     """A chain's rules as re-execution takes them."""
-    return ChainRules(chain.chain_id, fork=chain.fork, trie=chain.trie)
+    rules = chain.rules
+    return ChainRules(
+        chain.chain_id,
+        fork=rules.fork,
+        trie=rules.trie,
+        system_writes=rules.system_calls,
+        base_fee=rules.base_fee,
+    )

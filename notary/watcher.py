@@ -55,14 +55,14 @@ class Watcher:
         if witnessed is not None:
             found = read_header(before[0], number=witnessed.number).hash
             policy.require_history(self.chain, number=witnessed.number, witnessed=witnessed.hash, found=found)
-        return View(latest, latest.number - self.chain.finality_blocks)
+        return View(latest, latest.number - self.chain.rules.finality_blocks)
 
     def block(self, view: View, number: int) -> ProvenBlock:
         """A final block, proven. Errors: `BadInput` LOCATOR; `Unavailable` NOT_FINAL and the codes of `prove_block`."""
         if not 0 <= number <= MAX_BLOCK:
             raise BadInput("LOCATOR", "no block has this number", where=str(number)[:40])
         policy.require_final(self.chain, block=number, head=view.head.number)
-        numbers = range(number, number + self.chain.finality_blocks + 1)
+        numbers = range(number, number + self.chain.rules.finality_blocks + 1)
         with own_word():
             *blocks, receipts = self.node.batch(
                 [

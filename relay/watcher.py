@@ -77,7 +77,7 @@ class Watcher:
 
         A reader that fails is therefore given the same block, or the same rewind, again. Errors as `Node.request`.
         """
-        head = quantity(self.node.request("eth_blockNumber"), what="block number") - self.chain.finality_blocks
+        head = quantity(self.node.request("eth_blockNumber"), what="block number") - self.chain.rules.finality_blocks
         last = min(head, self.next_block + BLOCKS_PER_STEP - 1)
         if last < self.next_block:
             # Nothing new. A node that is merely behind shows blocks we know; one that has forked shows others.

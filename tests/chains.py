@@ -18,7 +18,7 @@ from typing import Any
 from contracts.deploy import ChainPlan, Deployment, LogIdentity
 from contracts.embedded.genesis import Genesis
 from contracts.embedded.server import EmbeddedNode
-from contracts.manifest import NOTARY_POLICY, Cosigner, Manifest, Role
+from contracts.manifest import NOTARY_POLICY, Cosigner, Manifest, Role, Rules, Trie
 from contracts.node import RpcNode
 from contracts.transactor import Mined, Transactor
 from ledger.attestation import attestation_digest
@@ -192,12 +192,12 @@ def fund(node: RpcNode, account: bytes) -> None:
     node.request("anvil_mine", "0x1")
 
 
-def deploy(urls: Mapping[Role, str], *, trie: str, finality_blocks: int = 0) -> Deployed:
+def deploy(urls: Mapping[Role, str], *, trie: Trie, finality_blocks: int = 0) -> Deployed:
     """Deploy everything on three nodes where the deployer has funds, and open a lane from it to the anchor mirror."""
-    plans = {}
+    plans, rules = {}, Rules(trie=trie, finality_blocks=finality_blocks)
     for role, url in urls.items():
         transactor = Transactor(RpcNode(url), DEPLOYER, chain_id=CHAIN_IDS[role])
-        plans[role] = ChainPlan(NAMES[role], transactor, trie=trie, finality_blocks=finality_blocks)
+        plans[role] = ChainPlan(NAMES[role], transactor, rules)
     committee = Committee(1, tuple(key.address for key in NOTARY_KEYS))
     cosigners = tuple(Cosigner(key.name, key.key.public_key) for key in COSIGNING_KEYS)
     log = LogIdentity(LOG_ORIGIN, LOG_SIGNER.key.public_key, DEPLOYER.address)

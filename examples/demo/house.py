@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.deploy import ChainPlan, Deployment, LogIdentity
-from contracts.manifest import Cosigner, Manifest, Role
+from contracts.manifest import Cosigner, Manifest, Role, Rules, Trie
 from examples.demo.accounts import own_accounts
 from examples.demo.chains import NAMES, Chains, open_chains
 from examples.demo.folder import DataFolder
@@ -46,7 +46,7 @@ class Outside:
 
     nodes: Mapping[Role, str]
     accounts: Mapping[str, SigningKey] | None
-    trie: str
+    trie: Trie
 
 
 @dataclass(slots=True)
@@ -118,13 +118,14 @@ def _manifest(
     cosigners: tuple[Cosigner, ...],
     log: LogIdentity,
     possessions: Sequence[Possession],
-    trie: str,
+    trie: Trie,
     say: Callable[[str], None],
 ) -> Manifest:
     """The deployment this folder has made, or a new one; written whole or not at all."""
     if path.exists():
         return Manifest.load(path.read_bytes())
-    plans = {role: ChainPlan(NAMES[role], chains.transactor(role, accounts["deployer"]), trie=trie) for role in Role}
+    rules = Rules(trie=trie)
+    plans = {role: ChainPlan(NAMES[role], chains.transactor(role, accounts["deployer"]), rules) for role in Role}
 
     def told(step: str) -> None:
         say(f"deploying {step}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from contracts.manifest import Role
+from contracts.manifest import Role, Trie
 from examples.demo import story
 from examples.demo.accounts import read_accounts
 from examples.demo.brought import Beginning, Goods, begin, check_document, check_videos, now
@@ -137,10 +137,11 @@ def _nodes(given: tuple[str, ...]) -> dict[Role, str]:
     return found
 
 
-def _trie(given: str) -> str:
-    if given not in ("standard", "keeps_zero_leaves"):
-        raise WrongUse("TRIE_OPTION", "--trie is standard or keeps_zero_leaves", where=given)
-    return given
+def _trie(given: str) -> Trie:
+    known: dict[str, Trie] = {"standard": "standard", "keeps_zero_leaves": "keeps_zero_leaves"}
+    if given in known:
+        return known[given]
+    raise WrongUse("TRIE_OPTION", "--trie is standard or keeps_zero_leaves", where=given)
 
 
 def _until_interrupted() -> None:

@@ -11,9 +11,11 @@ import pytest
 
 from contracts import compiler
 from contracts.binding import creation_code
+from contracts.chain_rules import require_served
 from contracts.compiler import CONTRACTS, compile_all, source_digest
-from contracts.deploy import ChainPlan, Deployment, LogIdentity
-from contracts.manifest import FORMAT, Manifest, Role
+from contracts.deploy import ChainPlan, Deployment, LanePlan, LogIdentity
+from contracts.manifest import FORMAT, Manifest, Policy, Role, Rules, Seals
+from contracts.plan import PLEDGE_LANES, HeaderTerms, require_possible
 from ledger.errors import BadInput, Problem, Refused
 from tests.contracts.world import COMMITTEE, OWNER, STRANGER, World
 
@@ -70,7 +72,7 @@ def test_the_manifest_says_what_the_chains_say(world: World) -> None:
 
 MALFORMED: dict[str, Any] = {
     "no_object": [],
-    "another_format": {"format": "pledgetrail/manifest/v2"},
+    "another_format": {"format": "pledgetrail/manifest/v1"},
     "nothing_in_it": {"format": FORMAT},
 }
 
@@ -91,7 +93,13 @@ def test_a_malformed_manifest_is_refused(name: str) -> None:
     [
         (("chains", 0, "genesis"), "0x00"),
         (("chains", 0, "role"), "moon"),
-        (("chains", 0, "trie"), "oak"),
+        (("chains", 0, "rules", "trie"), "oak"),
+        (("chains", 0, "rules", "finality_blocks"), -1),
+        (("chains", 0, "rules", "system_calls"), "no"),
+        (("chains", 0, "rules", "capabilities", "seals"), "wax"),
+        (("chains", 0, "lanes", 0, "policy"), "trust_me"),
+        (("chains", 0, "lanes", 0, "origin"), 7101),
+        (("chains", 0, "owners", "AnchorRegistry"), None),
         (("chains", 0, "contracts", "Gateway"), "0x01"),
         (("committee", "members"), []),
         (("cosigners", 0, "public_key"), "zz"),
@@ -105,6 +113,95 @@ def test_a_manifest_with_a_wrong_field_is_refused(world: World, where: tuple[str
     target[where[-1]] = value
     with pytest.raises(Problem, match=r"MANIFEST_FORMAT|CONFIG_SET"):
         Manifest.load(json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        (("committee",), "MANIFEST_FORMAT"),
+        (("rotation",), "MANIFEST_FORMAT"),
+        (("rotation", "delay"), "MANIFEST_FORMAT"),
+        (("chains", 0, "rules", "capabilities"), "MANIFEST_FORMAT"),
+        (("chains", 0, "lanes"), "MANIFEST_FORMAT"),
+        (("value_lanes",), "MANIFEST_FORMAT"),
+    ],
+)
+def test_b06_what_is_missing_is_never_taken_as_nothing(world: World, where: tuple[str | int, ...], code: str) -> None:
+    fields = target = json.loads(world.manifest.dump())
+    for key in where[:-1]:
+        target = target[key]
+    del target[where[-1]]
+    with pytest.raises(BadInput, match=code):
+        Manifest.load(json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_b05_a_manifest_of_a_weak_set_does_not_load(world: World, members: int) -> None:
+    fields = json.loads(world.manifest.dump())
+    fields["committee"]["members"] = fields["committee"]["members"][:members]
+    with pytest.raises(Refused, match="CONFIG_SET"):
+        Manifest.load(json.dumps(fields).encode())
+
+
+# Policy, what the origin seals, what the destination verifies -> the words that say why not.
+BEYOND = {
+    "relay without seals": (Policy.RELAY, Seals.NONE, tuple(Policy), "carry no seals"),
+    "both without seals": (Policy.NOTARY_AND_RELAY, Seals.NONE, tuple(Policy), "carry no seals"),
+    "relay of contract validators": (Policy.RELAY, Seals.QBFT_CONTRACT, tuple(Policy), "whom a contract chooses"),
+    "both of contract validators": (Policy.NOTARY_AND_RELAY, Seals.QBFT_CONTRACT, tuple(Policy), "a contract chooses"),
+    "relay at one who only counts": (Policy.RELAY, Seals.QBFT, (Policy.NOTARY,), "only notary"),
+    "certified at one who only counts": (Policy.CERTIFIED, Seals.NONE, (Policy.NOTARY,), "only notary"),
+    "anything at one who checks nothing": (Policy.NOTARY, Seals.QBFT, (), "only nothing"),
+}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_a_lane_beyond_its_chains_is_refused_with_the_reason_and_nothing_is_paid(world: World, name: str) -> None:
+    policy, seals, verifies, reason = BEYOND[name]
+    plans = {role: ChainPlan(role.value, world.transactor(role, OWNER)) for role in Role}
+    plans[Role.ORIGIN] = replace(
+        plans[Role.ORIGIN], rules=Rules(seals=seals), headers=HeaderTerms(first_header=b"\xc0")
+    )
+    plans[Role.DESTINATION] = replace(plans[Role.DESTINATION], rules=Rules(verifies=verifies))
+    lane = replace(PLEDGE_LANES[0], policy=policy)
+    before = heads(world)
+    log = LogIdentity("log.test", b"\x01" * 32, OWNER.address)
+    with pytest.raises(Refused, match="POLICY_CAPABILITY") as refused:
+        Deployment(plans, COMMITTEE, world.manifest.cosigners, log, [], lanes=[lane])
+    assert reason in refused.value.what
+    assert "AnchorRegistry on origin to AnchorMirror on destination" in refused.value.where
+    assert refused.value.cure
+    assert heads(world) == before
+    require_served(Policy.CERTIFIED, origin=Rules(seals=seals), destination=Rules(), where="")
+    require_served(policy, origin=Rules(seals=Seals.QBFT), destination=Rules(), where="")
+
+
+def test_a_manifest_whose_lane_is_beyond_its_chains_does_not_load(world: World) -> None:
+    fields = json.loads(world.manifest.dump())
+    fields["chains"][0]["lanes"][0]["policy"] = "relay"
+    with pytest.raises(Refused, match="POLICY_CAPABILITY"):
+        Manifest.load(json.dumps(fields).encode())
+    fields["chains"][0]["lanes"][0]["policy"] = "hash_lock"
+    with pytest.raises(Refused, match="carries no messages"):
+        Manifest.load(json.dumps(fields).encode())
+    fields["chains"][0]["lanes"][0]["policy"] = "certified"
+    assert Manifest.load(json.dumps(fields).encode()).chain(Role.ORIGIN).lanes[0].policy is Policy.CERTIFIED
+
+
+def test_plans_that_cannot_be_carried_out_are_refused(world: World) -> None:
+    plans = {role: ChainPlan(role.value, world.transactor(role, OWNER)) for role in Role}
+    with pytest.raises(Refused, match="LANE_PLAN"):
+        require_possible(plans, [PLEDGE_LANES[0], replace(PLEDGE_LANES[0], carries_value=True)])
+    with pytest.raises(Refused, match="LANE_PLAN"):
+        require_possible(plans, [LanePlan("AnchorRegistry", Role.ORIGIN, "WarehouseReceipt", Role.ORIGIN)])
+    sealed = plans | {Role.ORIGIN: replace(plans[Role.ORIGIN], rules=Rules(seals=Seals.QBFT))}
+    with pytest.raises(Refused, match="HEADERS_UNKNOWN"):
+        require_possible(sealed, [replace(PLEDGE_LANES[0], policy=Policy.RELAY)])
+    require_possible(plans, PLEDGE_LANES)
+
+
+def heads(world: World) -> list[str]:
+    return [str(world.nodes[role].request("eth_blockNumber")) for role in Role]
 
 
 def test_three_different_chains_are_needed(world: World) -> None:

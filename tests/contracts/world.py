@@ -5,10 +5,11 @@ The test plays every part itself, honest or not: it signs certificates and verdi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from contracts.binding import Contract, DecodedLog
@@ -166,21 +167,33 @@ def deployed_world(folder: Path) -> Iterator[World]:
             chain.stop()
 
 
-def in_process_world(*, exact: bool = False, notaries: tuple[SigningKey, ...] = NOTARIES) -> World:
+def in_process_world(*, exact: bool = False, notaries: tuple[SigningKey, ...] = NOTARIES, **planned: Any) -> World:
     """The same on three EVMs in this process: no servers, proofs or history. `exact` measures gas."""
     accounts = [key.address for key in (OWNER, STRANGER, HOLDER, LENDER)]
-    return deploy_on({role: EvmNode(Evm(chain_id=CHAIN_IDS[role], exact=exact), accounts) for role in Role}, notaries)
+    return deploy_on(
+        {role: EvmNode(Evm(chain_id=CHAIN_IDS[role], exact=exact), accounts) for role in Role}, notaries, **planned
+    )
 
 
-def deploy_on(nodes: dict[Role, Node], notaries: tuple[SigningKey, ...]) -> World:
-    """Deploy everything on three empty chains."""
-    plans = {role: ChainPlan(role.value, Transactor(nodes[role], OWNER, chain_id=CHAIN_IDS[role])) for role in Role}
+def deploy_on(
+    nodes: dict[Role, Node],
+    notaries: tuple[SigningKey, ...],
+    *,
+    kind: type[Deployment] = Deployment,
+    changed: Mapping[Role, Mapping[str, Any]] = MappingProxyType({}),
+    **options: Any,
+) -> World:
+    """Deploy everything on three empty chains. `changed`: fields of a chain's plan; `options`: of the deployment."""
+    plans = {
+        role: ChainPlan(role.value, Transactor(nodes[role], OWNER, chain_id=CHAIN_IDS[role]), **changed.get(role, {}))
+        for role in Role
+    }
     keys = [CosigningKey(f"notary-{index}.test", bytes([0x61 + index]) * 32) for index in range(len(notaries))]
     cosigners = tuple(Cosigner(key.name, key.key.public_key) for key in keys)
     log = LogIdentity(LOG_ORIGIN, LOG_SIGNER.key.public_key, OWNER.address)
     committee = Committee(1, tuple(key.address for key in notaries))
     possessions = possessions_of(notaries, keys)
-    return World(Deployment(plans, committee, cosigners, log, possessions).run(), nodes, notaries)
+    return World(kind(plans, committee, cosigners, log, possessions, **options).run(), nodes, notaries)
 
 
 def possessions_of(notaries: Sequence[SigningKey], keys: Sequence[CosigningKey]) -> list[Possession]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from contracts.manifest import Rules
 from ledger.errors import Problem
 from notary.config import NotaryConfig
 from notary.notary import Notary
@@ -104,7 +105,7 @@ def test_nodes_that_are_swapped_are_refused_at_start(chains: Deployed, tmp_path:
 def test_a_chain_whose_rules_cannot_be_executed_is_refused_at_start(chains: Deployed, tmp_path: Path) -> None:
     write_keys(tmp_path, 0)
     unknown = replace(
-        chains.manifest, chains=tuple(replace(chain, fork="shanghai") for chain in chains.manifest.chains)
+        chains.manifest, chains=tuple(replace(chain, rules=Rules(fork="shanghai")) for chain in chains.manifest.chains)
     )
     assert refusal(lambda: Notary(NotaryConfig(0, unknown, dict(chains.urls), tmp_path))).code == "RULES_FORK"
 

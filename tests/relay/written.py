@@ -8,7 +8,7 @@ from typing import Any
 from eth_abi.abi import encode
 
 from contracts.binding import _events, log_topic
-from contracts.manifest import ChainManifest, Manifest, Role
+from contracts.manifest import ChainManifest, Manifest, Role, Rules
 from ledger import interoperable
 from ledger.attestation import word
 from ledger.ethereum.keccak import keccak256
@@ -25,7 +25,7 @@ def chain(role: Role, *, finality_blocks: int = 0) -> ChainManifest:
     names = ("Gateway", "TransactionRegistry") if role is Role.TRANSACTION else ("Gateway",)
     contracts = {name: keccak256(b"%d %s" % (chain_id, name.encode()))[:20] for name in names}
     genesis = keccak256(b"genesis %d" % chain_id)
-    return ChainManifest(role.value, role, chain_id, genesis, "prague", "standard", finality_blocks, 0, 1, contracts)
+    return ChainManifest(role.value, role, chain_id, genesis, Rules(finality_blocks=finality_blocks), 0, 1, contracts)
 
 
 MANIFEST = Manifest(
