@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -44,11 +44,17 @@ CONTRACTS = (
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A compiled contract: its ABI as JSON values and its creation bytecode without constructor arguments."""
+    """A compiled contract: its ABI as JSON values, its creation bytecode without constructor arguments, and its runtime
+    bytecode without immutables, which stand behind it: offset and length in bytes by name, "module.NAME" in a module.
+    `slots`: where its own variables are stored, by name.
+    """
 
     name: str
     abi: tuple[dict[str, Any], ...]
     bytecode: bytes
+    runtime: bytes
+    immutables: dict[str, tuple[int, int]]
+    slots: dict[str, int]
 
 
 def cache_folder() -> Path:
@@ -98,7 +104,8 @@ def compile_all(cache: Path, *, on_compile: Callable[[str], None] = lambda _name
 
 def source_digest() -> str:
     """16 hex digits that change with any source, the compiler or its settings."""
-    digest = hashlib.sha256(f"vyper {version('vyper')} {EVM_VERSION} gas".encode())
+    # The last figure counts the forms of what is kept.
+    digest = hashlib.sha256(f"vyper {version('vyper')} {EVM_VERSION} gas, 2".encode())
     for path in sorted(SOURCES.glob("*.vy*")):
         content = path.read_bytes()
         digest.update(f"\n{path.name} {len(content)}\n".encode() + content)
@@ -107,7 +114,9 @@ def source_digest() -> str:
 
 def _read(name: str, path: Path) -> Artifact:
     stored = json.loads(path.read_text())
-    return Artifact(name, tuple(stored["abi"]), bytes.fromhex(stored["bytecode"]))
+    bytecode, runtime = (bytes.fromhex(stored[part]) for part in ("bytecode", "runtime"))
+    immutables = {each: (offset, length) for each, (offset, length) in stored["immutables"].items()}
+    return Artifact(name, tuple(stored["abi"]), bytecode, runtime, immutables, stored["slots"])
 
 
 def _compile(name: str, *folders: Path) -> str:
@@ -121,9 +130,27 @@ def _compile(name: str, *folders: Path) -> str:
         bundle.load_file(f"{name}.vy"),
         input_bundle=bundle,
         settings=Settings(evm_version=EVM_VERSION, optimize=OptimizationLevel.GAS),
-        output_formats=["abi", "bytecode"],
+        output_formats=["abi", "bytecode", "bytecode_runtime", "layout"],
     )
-    return json.dumps({"abi": output["abi"], "bytecode": output["bytecode"].removeprefix("0x")})
+    storage = output["layout"].get("storage_layout", {})
+    return json.dumps(
+        {
+            "abi": output["abi"],
+            "bytecode": output["bytecode"].removeprefix("0x"),
+            "runtime": output["bytecode_runtime"].removeprefix("0x"),
+            "immutables": dict(_immutables(output["layout"].get("code_layout", {}))),
+            "slots": {name: entry["slot"] for name, entry in storage.items() if isinstance(entry.get("slot"), int)},
+        }
+    )
+
+
+def _immutables(layout: dict[str, Any], module: str = "") -> Iterator[tuple[str, tuple[int, int]]]:
+    """Name, offset and length of each immutable; modules stand inside as objects of their own."""
+    for name, entry in layout.items():
+        if isinstance(entry.get("offset"), int):
+            yield f"{module}{name}", (entry["offset"], entry["length"])
+        else:
+            yield from _immutables(entry, f"{module}{name}.")
 
 
 def _write_atomically(path: Path, content: str) -> None:

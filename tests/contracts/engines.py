@@ -25,6 +25,7 @@ from ledger.ethereum.tx_receipt import Log
 GAS_LIMIT: Final = 30_000_000  # per transaction and per block
 BLOCK_NUMBER: Final = 5
 ZERO: Final = bytes(20)
+PADDING: Final = 33  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ class Engine(Protocol):
 
     def storage(self, address: bytes, slot: int) -> int:
         """One storage slot."""
+        ...
+
+    def code(self, address: bytes) -> bytes:
+        """The runtime code of an account."""
         ...
 
     def fingerprint(self, address: bytes) -> object:
@@ -135,6 +140,9 @@ class PyEvm:
 
     def storage(self, address: bytes, slot: int) -> int:
         return int(self._state.get_storage(address, slot))
+
+    def code(self, address: bytes) -> bytes:
+        return bytes(self._state.get_code(address))
 
     def fingerprint(self, address: bytes) -> object:
         self.snapshot()
@@ -213,6 +221,10 @@ class Revm:
 
     def storage(self, address: bytes, slot: int) -> int:
         return self._evm.storage(_text(address), slot)
+
+    def code(self, address: bytes) -> bytes:
+        # revm pads code for its analysis.
+        return (self._evm.get_code(_text(address)) or b"")[:-PADDING]
 
     def fingerprint(self, address: bytes) -> object:
         # The whole state stands in the journal, which pyrevm can only print.

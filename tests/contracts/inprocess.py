@@ -6,7 +6,8 @@ hashes are made up. Tests of those use the embedded chain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from contracts.embedded.transaction import Transaction, decode_transaction
@@ -35,11 +36,16 @@ class EvmNode:
             "eth_chainId": lambda: hex(evm.chain_id),
             "eth_blockNumber": lambda: hex(len(self.sent)),
             "eth_getBlockByNumber": self._block,
-            "eth_getTransactionCount": lambda address, _tag: hex(self._nonces.get(address.lower(), 0)),
+            "eth_getTransactionCount": self._count,
             "eth_estimateGas": self._estimate,
             "eth_call": lambda call, _tag: f"0x{self._ask(call).output.hex()}",
             "eth_sendRawTransaction": self._send,
             "eth_getTransactionReceipt": self._receipts.get,
+            "eth_getCode": lambda address, _tag: f"0x{evm.engine.code(data(address)).hex()}",
+            "eth_getStorageAt": lambda address, slot, _tag: (
+                f"0x{evm.engine.storage(data(address), int(slot, 16)):064x}"
+            ),
+            "eth_getLogs": self._logs,
         }
 
     @property
@@ -55,13 +61,53 @@ class EvmNode:
     def close(self) -> None:
         """Nothing to close; `RpcNode` has it."""
 
-    def _block(self, tag: str, _full: bool) -> dict[str, str]:
+    def _block(self, tag: str, full: bool) -> dict[str, Any]:
         number = len(self.sent) if tag in ("latest", "finalized", "safe") else quantity(tag)
+        held = [self.sent[number - 1][0]] if number else []
         return {
+            "transactions": [self._view(each, number) if full else f"0x{each.hash.hex()}" for each in held],
             "number": hex(number),
             "hash": f"0x{self._hash(number).hex()}",
             "timestamp": hex(self.evm.time),
             "baseFeePerGas": hex(BASE_FEE_WEI),
+        }
+
+    def _logs(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        """By one address and one first topic, as production code asks."""
+        first, last = quantity(wanted["fromBlock"]), quantity(wanted["toBlock"])
+        return [
+            log
+            for transaction, ran in self.sent[max(first, 1) - 1 : last]
+            if ran.succeeded
+            for log in self._receipts[f"0x{transaction.hash.hex()}"]["logs"]
+            if log["address"] == wanted["address"] and log["topics"][:1] == wanted["topics"]
+        ]
+
+    @contextmanager
+    def rolled_back(self) -> Iterator[None]:
+        """What happens inside leaves nothing behind, nor blocks."""
+        length, nonces = len(self.sent), dict(self._nonces)
+        with self.evm.rolled_back():
+            yield
+        del self.sent[length:]
+        self._nonces = nonces
+
+    def _count(self, address: str, tag: str) -> str:
+        """Pending: what the next transaction is signed with. Latest: what leads to the next contract's address, for
+        these engines count creations only."""
+        if tag == "pending":
+            return hex(self._nonces.get(address.lower(), 0))
+        return hex(self._creations(data(address), len(self.sent)))
+
+    def _creations(self, sender: bytes, blocks: int) -> int:
+        return sum(1 for sent, ran in self.sent[:blocks] if sent.sender == sender and not sent.to and ran.succeeded)
+
+    def _view(self, transaction: Transaction, number: int) -> dict[str, Any]:
+        return {
+            "from": f"0x{transaction.sender.hex()}",
+            "nonce": hex(self._creations(transaction.sender, number - 1)),
+            "to": f"0x{transaction.to.hex()}" if transaction.to else None,
+            "input": f"0x{transaction.data.hex()}",
         }
 
     def _hash(self, number: int) -> bytes:
