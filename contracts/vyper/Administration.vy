@@ -185,7 +185,7 @@ def open_lane(origin_chain: uint256, sender: address, recipient: address, policy
     @param sender The only account whose messages the lane carries
     @param recipient The application on this chain
     @param policy The verification policy: 1 notary, 2 certified, 3 relay, 4 notary and relay
-    @param carries_value Whether transfers are accepted; until limits are set, every one of them is held
+    @param carries_value Whether it carries transfers, and then nothing else; until limits are set, each is held
     """
     assert staticcall IOwned(recipient).owner() == msg.sender, "Administration: not the recipient's owner"
     lane: bytes32 = self._inbound(origin_chain, sender, recipient)
@@ -211,7 +211,7 @@ def order_lane(
     @param recipient The application on this chain
     @param generation The generation to begin: the last one plus one
     @param policy The verification policy
-    @param carries_value Whether transfers are accepted
+    @param carries_value Whether it carries transfers, and then nothing else
     @param salt The order's salt
     """
     order._take(

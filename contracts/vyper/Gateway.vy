@@ -402,6 +402,9 @@ def retry(d: message.Delivery, payload: Bytes[message.MAX_PAYLOAD]):
             return
     self.status[id] = 0
     self._deliver(id, lane, d, payload)
+    # A quorum approves a message once: that lasts until it is delivered.
+    if status == APPROVED and self.status[id] == FAILED:
+        self.status[id] = APPROVED
 
 
 # -- what the administration may do ----------------------------------------------------------------------------------
@@ -584,7 +587,11 @@ def _enter(d: message.Delivery) -> (bytes32, uint256):
     assert (
         d.kind == message.ACKNOWLEDGEMENT or (word >> 48) & lane_word.MAX_TIME <= block.timestamp
     ), "Gateway: lane paused"
-    assert d.kind != message.TRANSFER or (word >> 40) & 255 != 0, "Gateway: lane carries no value"
+    # An application does not see a message's kind: what it would take for a transfer must have been counted as one.
+    if d.kind == message.TRANSFER:
+        assert (word >> 40) & 255 != 0, "Gateway: lane carries no value"
+    else:
+        assert (word >> 40) & 255 == 0, "Gateway: lane carries value only"
     return lane, word
 
 

@@ -44,6 +44,20 @@ def check(epoch: uint64, digest: bytes32, signatures: Bytes[6600]) -> bool:
 
 
 @external
+@view
+def check_member(epoch: uint64, digest: bytes32, signature: Bytes[66]) -> uint256:
+    """
+    @notice Whose signature it is
+    @param epoch The current epoch
+    @param digest Anything
+    @param signature The member's index, one byte
+    @return The index
+    """
+    assert epoch == self.epoch, "Committee: epoch"
+    return convert(convert(slice(signature, 0, 1), bytes1), uint256)
+
+
+@external
 def rotate():
     """
     @notice Begins the next epoch

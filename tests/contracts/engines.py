@@ -74,6 +74,14 @@ class Engine(Protocol):
         """Set a balance."""
         ...
 
+    def code(self, address: bytes) -> bytes:
+        """The code that stands at an address."""
+        ...
+
+    def set_code(self, address: bytes, code: bytes) -> None:
+        """Put other code at an address, as no transaction could. On revm this stays after a `revert`."""
+        ...
+
     def storage(self, address: bytes, slot: int) -> int:
         """One storage slot."""
         ...
@@ -137,6 +145,12 @@ class PyEvm:
 
     def fund(self, address: bytes, wei: int) -> None:
         self._state.set_balance(address, wei)
+
+    def code(self, address: bytes) -> bytes:
+        return bytes(self._state.get_code(address))
+
+    def set_code(self, address: bytes, code: bytes) -> None:
+        self._state.set_code(address, code)
 
     def storage(self, address: bytes, slot: int) -> int:
         return int(self._state.get_storage(address, slot))
@@ -218,6 +232,14 @@ class Revm:
 
     def fund(self, address: bytes, wei: int) -> None:
         self._evm.set_balance(_text(address), wei)
+
+    def code(self, address: bytes) -> bytes:
+        return bytes(self._evm.basic(_text(address)).code or b"").rstrip(b"\x00")
+
+    def set_code(self, address: bytes, code: bytes) -> None:
+        wei = self.balance(address)
+        self._evm.insert_account_info(_text(address), pyrevm.AccountInfo(nonce=1, code=code))
+        self.fund(address, wei)
 
     def storage(self, address: bytes, slot: int) -> int:
         return self._evm.storage(_text(address), slot)
