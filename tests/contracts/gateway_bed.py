@@ -1,7 +1,7 @@
 """One gateway with its administration and notaries, and an application that behaves as it is told.
 
 The other end of every lane is made up: the test writes the messages that a peer is said to have sent, and signs them
-with whichever notaries it likes, so that nothing but what is checked here stands between a forged message and its effect.
+with whichever notaries it likes, so that only what is checked here stands between a forged message and its effect.
 """
 
 from __future__ import annotations
