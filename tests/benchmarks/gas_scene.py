@@ -25,23 +25,24 @@ RECEIVER: Final = Path(__file__).parent / "Receiver.vy"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A deployment, and a receiver at the destination whose lane from OWNER's account is open."""
+    """A deployment, and two receivers at the destination whose lanes from OWNER's account are open: one carries value."""
 
     world: World
     receiver: Deployed
+    treasury: Deployed
     points: dict[Role, Any]
 
     def send(self) -> Proposal:
         """One message from the origin, on its way."""
-        return self._send(PAYLOAD)
+        return self._send(self.receiver, PAYLOAD)
 
     def transfer(self, total: int) -> Proposal:
         """One transfer of 10^18 units, on its way; `total`: all sent with it, in the same units."""
         head = b"".join(value.to_bytes(32, "big") for value in (10**18, total * 10**18))
-        return self._send(keccak256(b"asset") + head, [KIND + Kind.TRANSFER.to_bytes(32, "big")])
+        return self._send(self.treasury, keccak256(b"asset") + head, [KIND + Kind.TRANSFER.to_bytes(32, "big")])
 
-    def _send(self, payload: bytes, attributes: Sequence[bytes] = ()) -> Proposal:
-        recipient = encode(CHAIN_IDS[Role.DESTINATION], self.receiver.address)
+    def _send(self, receiver: Deployed, payload: bytes, attributes: Sequence[bytes] = ()) -> Proposal:
+        recipient = encode(CHAIN_IDS[Role.DESTINATION], receiver.address)
         mined = self.world.send(Role.ORIGIN, "Gateway", "sendMessage", recipient, payload, list(attributes))
         return self.world.sent(Role.ORIGIN, mined)[0]
 
@@ -76,8 +77,11 @@ def node(world: World, role: Role) -> EvmNode:
 def _built(members: int) -> Scene:
     world = in_process_world(exact=True, notaries=tuple(key(index) for index in range(members)))
     evm = node(world, Role.DESTINATION).evm
-    receiver = evm.deploy(RECEIVER, world.contract(Role.DESTINATION, "Gateway").address, by=OWNER.address)
-    lane = (CHAIN_IDS[Role.ORIGIN], OWNER.address, receiver.address, NOTARY_POLICY, True)
-    world.send(Role.DESTINATION, "Administration", "open_lane", *lane)
-    world.send(Role.DESTINATION, "Administration", "limit_lane", *lane[:3], (2**96, 2**100, 24 * 3600))
-    return Scene(world, receiver, {role: node(world, role).evm.snapshot() for role in Role})
+    gateway = world.contract(Role.DESTINATION, "Gateway").address
+    receiver, treasury = (evm.deploy(RECEIVER, gateway, by=OWNER.address) for _ in range(2))
+    for application, carries_value in ((receiver, False), (treasury, True)):
+        lane = (CHAIN_IDS[Role.ORIGIN], OWNER.address, application.address, NOTARY_POLICY, carries_value)
+        world.send(Role.DESTINATION, "Administration", "open_lane", *lane)
+    value_lane = (CHAIN_IDS[Role.ORIGIN], OWNER.address, treasury.address)
+    world.send(Role.DESTINATION, "Administration", "limit_lane", *value_lane, (2**96, 2**100, 24 * 3600))
+    return Scene(world, receiver, treasury, {role: node(world, role).evm.snapshot() for role in Role})
