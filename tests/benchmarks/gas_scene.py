@@ -25,7 +25,7 @@ RECEIVER: Final = Path(__file__).parent / "Receiver.vy"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A deployment, and two receivers at the destination whose lanes from OWNER's account are open: one carries value."""
+    """A deployment, and two receivers at the destination with open lanes from OWNER's account: one carries value."""
 
     world: World
     receiver: Deployed
