@@ -164,8 +164,8 @@ class Bed:
         places = [leaves.index(proposal.message) for proposal in proposals]
         message, root = proposals[0].message, root_over(leaves)
         arguments = {
-            "run": (int(message.kind), message.origin.as_abi(), message.generation, message.sender, message.recipient),
-            "items": [item(place, proposal) for place, proposal in zip(places, proposals, strict=True)],
+            "run": message.as_run(),
+            "items": [proposal.as_item(place) for place, proposal in zip(places, proposals, strict=True)],
             "size": len(leaves),
             "multiproof": multiproof([merkle.leaf_hash(leaf.id) for leaf in leaves], sorted(set(places))),
             "epoch": self.epoch,
@@ -227,7 +227,7 @@ class Bed:
         return self.administration.send("pause", lane, is_inbound, self.epoch, signature, by=STRANGER)
 
     def pause_signature(self, lane: bytes, *, member: int = 0, is_inbound: bool = True) -> bytes:
-        """One member's packed signature over a pause."""
+        """One member's signature over a pause, with its index."""
         if self.is_word:
             return bytes([member])
         digest = pause_digest(
@@ -237,7 +237,7 @@ class Bed:
             is_inbound=is_inbound,
             epoch=self.epoch,
         )
-        return pack({member: NOTARIES[member].sign(digest)})
+        return bytes([member]) + NOTARIES[member].sign(digest).pack()
 
     # -- what became of it
 
@@ -275,13 +275,6 @@ def transfer_head(quantity: int, total: int, *, asset: bytes = ASSET) -> bytes:
 def attribute(signature: str, value: int) -> bytes:
     """An attribute of `sendMessage`."""
     return keccak256(signature.encode())[:4] + word(value)
-
-
-def item(place: int, proposal: Proposal) -> bytes:
-    """One of several messages, as `commit_together` takes it."""
-    message = proposal.message
-    head = place.to_bytes(4, "big") + message.sequence.to_bytes(8, "big")
-    return head + message.expiry.to_bytes(8, "big") + message.gas_limit.to_bytes(8, "big") + proposal.payload
 
 
 def as_arguments(proof: Certificate) -> tuple[Any, ...]:

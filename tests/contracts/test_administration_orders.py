@@ -140,8 +140,8 @@ def test_an_order_is_not_announced_that_was_signed_for(watched_bed: Bed, functio
 def test_H08_less_than_a_quorum_orders_nothing(watched_bed: Bed, function: str) -> None:
     bed = watched_bed
     action = bed.action(function, *arguments_of(bed, function))
-    for signers in ((), (0,), (0, 1)):
-        with bed.refused("Committee: below quorum"):
+    for signers, reason in (((), "signature length"), ((0,), "below quorum"), ((0, 1), "below quorum")):
+        with bed.refused(f"Committee: {reason}"):
             bed.administration.send("announce", action, SALT, 1, bed.order_signatures(action, SALT, signers=signers))
     bed.announce(function, *arguments_of(bed, function), salt=SALT)
 

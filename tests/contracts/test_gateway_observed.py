@@ -38,7 +38,7 @@ from tests.simulator.qbft import PERIOD, QbftChain, keys
 
 OTHER_PROOF = "Gateway: lane asks for another proof"
 NOT_OBSERVED = "Lookout: not observed"
-BELOW = "Committee: below quorum"
+UNSIGNED, BELOW = "Committee: signature length", "Committee: below quorum"
 POLICIES = {"notary": NOTARY, "certified": CERTIFIED, "relay": RELAY, "notary_and_relay": NOTARY_AND_RELAY}
 
 
@@ -84,11 +84,11 @@ MATRIX: dict[str, dict[str, str]] = {
     },
     "notary_and_relay": {
         "certificate": OTHER_PROOF,
-        "sealed": BELOW,
-        "vouched": BELOW,
+        "sealed": UNSIGNED,
+        "vouched": UNSIGNED,
         "certificate and sealed": "",
         "certificate and vouched": NOT_OBSERVED,
-        "nothing": BELOW,
+        "nothing": UNSIGNED,
     },
 }
 
@@ -147,7 +147,7 @@ def test_a_second_opinion_is_not_replaced_by_a_certified_root(watched_bed: Bed) 
     watched_bed.gateway.send("certify", certificate.root, 1, certificate.signatures)
     with watched_bed.refused(OTHER_PROOF):
         watched_bed.commit(proposal, certificate, signatures=b"")
-    with watched_bed.refused(BELOW):
+    with watched_bed.refused(UNSIGNED):
         observe(watched_bed, proposal, SEALED + proposal.message.id)
     observe(watched_bed, proposal, SEALED + proposal.message.id, signers=(0, 1, 2))
 

@@ -22,6 +22,7 @@ from tests.contracts.gateway_bed import (
     as_arguments,
     attribute,
 )
+from tests.contracts.world import NOTARIES
 
 TO_PEER = encode(PEER.chain_id, SENDER)
 PAUSED = "Gateway: lane paused"
@@ -225,7 +226,8 @@ def test_each_member_can_pause_in_turn(bed: Bed) -> None:
 
 
 def test_A11_a_pause_is_signed_as_a_pause(bed: Bed) -> None:
-    forged = bed.sign(bed.action("order_pause", bed.lane(), True, 0), (0,))
+    ordered = bed.action("order_pause", bed.lane(), True, 0)
+    forged = bytes([0]) + NOTARIES[0].sign(ordered).pack()
     with bed.refused("Committee: not this member's signature"):
         bed.administration.send("pause", bed.lane(), True, 1, forged)
     bed.pause(bed.lane())

@@ -9,6 +9,7 @@ import pytest
 
 from ledger.ethereum.keccak import keccak256
 from ledger.proposal import Proposal
+from ledger.quorum import pack
 from tests.contracts.evm import STRANGER
 from tests.contracts.gateway_bed import (
     CERTIFIED,
@@ -18,9 +19,10 @@ from tests.contracts.gateway_bed import (
     RELAY,
     SENDER,
     Bed,
-    item,
 )
+from tests.contracts.world import NOTARIES
 
+FEW = pack({index: NOTARIES[index].sign(bytes(32)) for index in (0, 1)})
 NOT_SIGNED = "Committee: not this member's signature"
 
 
@@ -45,7 +47,7 @@ def test_65_messages_do_not_go_together(bed: Bed) -> None:
     proposals = [bed.message(gas_limit=150_000) for _ in range(65)]
     *_, last = proposals
     arguments = bed.together_arguments(proposals[:64], proposals)
-    items = [*arguments[1], item(64, last)]
+    items = [*arguments[1], last.as_item(64)]
     with bed.refused(""):
         bed.gateway.send("commit_together", arguments[0], items, *arguments[2:])
     bed.together(proposals[:64], proposals)
@@ -102,7 +104,7 @@ def test_one_that_is_expired_refuses_all(bed: Bed) -> None:
 def test_one_message_at_two_places_is_refused(bed: Bed) -> None:
     message, other = bed.message(), bed.message()
     arguments = bed.together_arguments([message, other], [message, message, other])
-    twice = [item(0, message), item(1, message), item(2, other)]
+    twice = [message.as_item(0), message.as_item(1), other.as_item(2)]
     with bed.refused("Gateway: already committed"):
         bed.gateway.send("commit_together", arguments[0], twice, 3, [], *arguments[4:])
     bed.together([message, other], [message, message, other])
@@ -125,7 +127,7 @@ def test_places_are_refused(bed: Bed, name: str) -> None:
 
 def changed_item(proposals: list[Proposal], at: int, by: bytes) -> list[bytes]:
     """The items with a few bytes of the first one changed."""
-    first, *rest = [item(place, proposal) for place, proposal in enumerate(proposals)]
+    first, *rest = [proposal.as_item(place) for place, proposal in enumerate(proposals)]
     return [first[:at] + by + first[at + len(by) :], *rest]
 
 
@@ -136,15 +138,15 @@ WRONG: dict[str, tuple[Callable[[list[Proposal]], dict[str, Any]], str]] = {
     "a_smaller_tree": (lambda _: {"size": 2, "multiproof": []}, NOT_SIGNED),
     "a_place_outside_the_tree": (lambda _: {"size": 1}, "merkle: index outside the tree"),
     "a_tree_too_large": (lambda _: {"size": 2**32 + 1}, "merkle: tree too large"),
-    "no_item": (lambda _: {"items": []}, "Gateway: lane asks for another proof"),
+    "no_item": (lambda _: {"items": []}, "merkle: no leaves"),
     "an_item_too_short_for_its_head": (
-        lambda p: {"items": [item(0, p[0])[:27], item(1, p[1])]},
+        lambda p: {"items": [p[0].as_item(0)[:31], p[1].as_item(1)]},
         "Gateway: item too short",
     ),
-    "C05_another_payload": (lambda p: {"items": changed_item(p, 28, b"!")}, NOT_SIGNED),
-    "another_sequence": (lambda p: {"items": changed_item(p, 4, b"\x01")}, NOT_SIGNED),
-    "another_expiry": (lambda p: {"items": changed_item(p, 19, b"\x01")}, NOT_SIGNED),
-    "another_gas_limit": (lambda p: {"items": changed_item(p, 27, b"\x01")}, NOT_SIGNED),
+    "C05_another_payload": (lambda p: {"items": changed_item(p, 32, b"!")}, NOT_SIGNED),
+    "another_sequence": (lambda p: {"items": changed_item(p, 8, b"\x01")}, NOT_SIGNED),
+    "another_expiry": (lambda p: {"items": changed_item(p, 23, b"\x01")}, NOT_SIGNED),
+    "another_gas_limit": (lambda p: {"items": changed_item(p, 31, b"\x01")}, NOT_SIGNED),
     "another_sender": (
         lambda p: {"run": (1, PEER.as_abi(), 1, STRANGER, p[0].message.recipient)},
         "Gateway: lane not open",
@@ -154,7 +156,7 @@ WRONG: dict[str, tuple[Callable[[list[Proposal]], dict[str, Any]], str]] = {
         lambda p: {"run": (1, PEER.as_abi(), 2, SENDER, p[0].message.recipient)},
         "Gateway: lane not open",
     ),
-    "A07_too_few_signatures": (lambda _: {"signatures": bytes(132)}, "Committee: below quorum"),
+    "A07_too_few_signatures": (lambda _: {"signatures": FEW}, "Committee: below quorum"),
     "C06_no_signatures": (lambda _: {"signatures": b""}, "Gateway: root not certified"),
 }
 
