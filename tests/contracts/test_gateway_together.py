@@ -22,7 +22,7 @@ from tests.contracts.gateway_bed import (
 )
 from tests.contracts.world import NOTARIES
 
-FEW = pack({index: NOTARIES[index].sign(bytes(32)) for index in (0, 1)})
+FEW = pack({index: NOTARIES[index].sign(b"\x01" * 32) for index in (0, 1)})
 NOT_SIGNED = "Committee: not this member's signature"
 
 
