@@ -31,9 +31,6 @@ MUTANTS = {
         "",
     ),
     "F07_a_retry_does_not_use_the_approval_up": Mutant("Gateway", "Gateway.vy", "    self.status[id] = 0\n", ""),
-    "F05_any_kind_of_message_mints": Mutant(
-        "Voucher", "value_end.vy", '    assert kind == message.TRANSFER, "ValueEnd: not a transfer"\n', ""
-    ),
     "F07_what_came_back_comes_back_again": Mutant(
         "Vault", "value_end.vy", "    self.deposits[id] = self._record(deposit, ENDED)\n", ""
     ),

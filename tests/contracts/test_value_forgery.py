@@ -61,8 +61,9 @@ def test_F05_the_proof_is_true_and_the_economics_are_false(bed: ValueBed, quanti
 def test_F05_a_message_of_another_kind_is_not_counted_and_mints_nothing(bed: ValueBed, kind: Kind) -> None:
     proposal = bed.lock(100)
     said = forged(bed, proposal, 100, 100, kind)
-    assert bed.commit(said).log("MessageCommitted")["executed"] is False
-    assert (bed.status(said), bed.law()) == (FAILED, (0, 100))
+    with pytest.raises(Reverted, match="Gateway: lane carries value only"):
+        bed.commit(said)
+    assert (bed.status(said), bed.law()) == (0, (0, 100))
     bed.commit(proposal)
     assert bed.law() == (100, 100)
 
