@@ -74,10 +74,6 @@ class Engine(Protocol):
         """Set a balance."""
         ...
 
-    def code(self, address: bytes) -> bytes:
-        """The code that stands at an address."""
-        ...
-
     def set_code(self, address: bytes, code: bytes) -> None:
         """Put other code at an address, as no transaction could. On revm this stays after a `revert`."""
         ...
@@ -145,9 +141,6 @@ class PyEvm:
 
     def fund(self, address: bytes, wei: int) -> None:
         self._state.set_balance(address, wei)
-
-    def code(self, address: bytes) -> bytes:
-        return bytes(self._state.get_code(address))
 
     def set_code(self, address: bytes, code: bytes) -> None:
         self._state.set_code(address, code)
@@ -232,9 +225,6 @@ class Revm:
 
     def fund(self, address: bytes, wei: int) -> None:
         self._evm.set_balance(_text(address), wei)
-
-    def code(self, address: bytes) -> bytes:
-        return bytes(self._evm.basic(_text(address)).code or b"").rstrip(b"\x00")
 
     def set_code(self, address: bytes, code: bytes) -> None:
         wei = self.balance(address)

@@ -11,7 +11,7 @@ from ledger.conservation import Arrivals, Books, Transfer, check_come_back, chec
 from ledger.errors import Refused
 from ledger.proposal import Kind, Proposal
 from tests.contracts.evm import Reverted
-from tests.contracts.value_bed import ALICE, FAILED, ValueBed
+from tests.contracts.value_bed import ALICE, ValueBed
 
 THIEF = b"\x7f" * 20
 
