@@ -63,7 +63,7 @@ class Chain:
     def send(self, fields: dict[str, Any], sender: int = 0, *, fails: bool = False) -> int:
         """Send a transaction and return the number of its block."""
         digest = self.node.request("eth_sendRawTransaction", self.sign(fields, sender))
-        receipt = self._receipt(digest)
+        receipt = self.receipt(digest)
         assert receipt["status"] == ("0x0" if fails else "0x1"), receipt
         if receipt.get("contractAddress") and not self.contract:
             self.contract = bytes.fromhex(receipt["contractAddress"][2:])
@@ -79,7 +79,7 @@ class Chain:
         if is_anvil:
             self.node.request("anvil_mine", "0x1")
             self.node.request("evm_setAutomine", True)
-        blocks = {self._receipt(digest)["blockNumber"] for digest in digests}
+        blocks = {self.receipt(digest)["blockNumber"] for digest in digests}
         assert len(blocks) == 1
         return int(blocks.pop(), 16)
 
@@ -107,7 +107,7 @@ class Chain:
         """
         return BlockChecker(node or self.node, self.rules).check(self.header(number - 1), number)
 
-    def _receipt(self, digest: str) -> dict[str, Any]:
+    def receipt(self, digest: str) -> dict[str, Any]:
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             receipt: dict[str, Any] | None = self.node.request("eth_getTransactionReceipt", digest)
