@@ -58,7 +58,7 @@ struct Plan:
     initiator: address
     salt: bytes32
     prepare_by: uint64  # seconds of this chain's time
-    legs: DynArray[Leg, 8]
+    legs: DynArray[Leg, two_phase.MAX_LEGS]
 
 struct Progress:
     state: uint256  # 0 unknown, 1 preparing, 2 committed, 3 aborted
@@ -84,7 +84,7 @@ def __init__(gateway: address):
 
 
 @external
-def begin(salt: bytes32, prepare_by: uint64, legs: DynArray[Leg, 8]) -> bytes32:
+def begin(salt: bytes32, prepare_by: uint64, legs: DynArray[Leg, two_phase.MAX_LEGS]) -> bytes32:
     """
     @notice Begins a transaction and asks every leg to prepare; anyone may, at the cost of the gas
     @param salt What tells it apart from the same terms begun before

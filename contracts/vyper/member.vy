@@ -12,8 +12,6 @@
 
 import strict_signature
 
-MAX_MEMBERS: constant(uint256) = 100
-
 ATTESTING: constant(uint256) = 1  # secp256k1: certificates, verdicts, orders
 COSIGNING: constant(uint256) = 2  # Ed25519: checkpoints
 OPRF: constant(uint256) = 3  # a share of the oblivious function's key

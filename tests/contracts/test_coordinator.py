@@ -37,10 +37,7 @@ def deployed() -> TwoPhaseWorld:
 @pytest.fixture
 def world(deployed: TwoPhaseWorld) -> TwoPhaseWorld:
     """A transaction of three legs, just begun."""
-    for site in (deployed.coordinator, *deployed.legs):
-        site.evm.time = NOW
-    deployed.begin()
-    return deployed
+    return deployed.start()
 
 
 def refused(world: TwoPhaseWorld, act: Callable[[], Any], reason: str) -> None:

@@ -39,10 +39,7 @@ def deployed() -> TwoPhaseWorld:
 @pytest.fixture
 def world(deployed: TwoPhaseWorld) -> TwoPhaseWorld:
     """A transaction of two legs, just begun, to which both holders have consented."""
-    for site in (deployed.coordinator, *deployed.legs):
-        site.evm.time = NOW
-    deployed.begin()
-    return deployed
+    return deployed.start()
 
 
 def refused(world: TwoPhaseWorld, act: Callable[[], Any], reason: str) -> None:

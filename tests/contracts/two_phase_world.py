@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from eth_abi.abi import encode
 
@@ -81,6 +81,13 @@ class TwoPhaseWorld:
             ),
         }
         return Plan(**{**fields, **changed})
+
+    def start(self) -> Self:
+        """The clocks at the same second, and a transaction just begun to which every holder has consented."""
+        for site in (self.coordinator, *self.legs):
+            site.evm.time = NOW
+        self.begin()
+        return self
 
     def begin(self, plan: Plan | None = None, *, consenting: bool = True) -> Plan:
         """Enter the things, consent as each holder, and begin."""
