@@ -51,7 +51,8 @@ class Observer:
 
     Under policy *relay* `headers` is a `LightClient` that began with `first_header` (RLP, no seals) and trusts for
     `trust_period` seconds; under *certified* it is `CertifiedHeaders` and both are empty. `max_drift`: how far ahead of
-    time a header may be; `block_period`: seconds between two blocks, at least.
+    time a header may be; `block_period`: seconds between two blocks, at least. `reader`: the `RemoteReader` over the
+    same headers, None where nobody reads the origin's state.
     """
 
     origin: int
@@ -62,6 +63,7 @@ class Observer:
     block_period: int
     trust_period: int = 0
     first_header: bytes = b""
+    reader: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,8 @@ def _dump_observer(observer: Observer) -> dict[str, Any]:
         "block_period": observer.block_period,
         "trust_period": observer.trust_period,
         "first_header": _hex(observer.first_header),
+        # Only where there is one: a manifest without readers stays what it was, byte for byte.
+        **({} if observer.reader is None else {"reader": _hex(observer.reader)}),
     }
 
 
@@ -198,4 +202,5 @@ def _load_observer(value: Any) -> Observer:
         block_period=count(value["block_period"]),
         trust_period=count(value["trust_period"]),
         first_header=bytes.fromhex(value["first_header"].removeprefix("0x")),
+        reader=exactly(value["reader"], 20) if "reader" in value else None,
     )

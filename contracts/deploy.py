@@ -168,10 +168,12 @@ class Deployment:
             seal = (b"", 0)
             headers = self._place(destination, "CertifiedHeaders", *chain, *pace, committee, self._rotation.delay)
         observer = self._place(destination, "ReceiptObserver", headers)
+        keeps = origin.plan.rules.trie == "keeps_zero_leaves"
+        reader = self._place(destination, "RemoteReader", headers, keeps) if terms.is_read else None
         named = (origin.chain_id, policy.value, observer)
         self._call(destination, "Administration", "register_observer", *named)
         destination.observers.append(
-            Observer(origin.chain_id, policy, observer, headers, *pace, trust_period=seal[1], first_header=seal[0])
+            Observer(origin.chain_id, policy, observer, headers, *pace, seal[1], seal[0], reader)
         )
 
     def _create_locks(self, planned: ValueLanePlan) -> None:

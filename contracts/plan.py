@@ -18,12 +18,16 @@ from ledger.hash_lock import Bounds
 
 @dataclass(frozen=True, slots=True)
 class HeaderTerms:
-    """How others may hold a chain's headers. Seconds; `first_header` (RLP without seals) where it seals them."""
+    """How others may hold a chain's headers. Seconds; `first_header` (RLP without seals) where it seals them.
+
+    `is_read`: whether a `RemoteReader` stands over them.
+    """
 
     max_drift: int = 60
     block_period: int = 0
     trust_period: int = 14 * 24 * 3600
     first_header: bytes = b""
+    is_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)

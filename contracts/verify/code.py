@@ -32,7 +32,7 @@ class Creation(NamedTuple):
 def check_code(sight: Sight, on_step: Callable[[str], None]) -> tuple[Comparison, frozenset[Contract]]:
     """Compare every contract of the chain; and say which are ours, for these alone can be asked further."""
     kept, sound = Comparison(sight.where, "code"), set()
-    for name in unstated(sight.chain):
+    for name in unstated(sight.manifest, sight.chain):
         kept.hold("CODE_UNKNOWN", f"{name} is no contract whose making a manifest states", holds=False)
     creations = _creations(sight, on_step)
     for stated in stated_contracts(sight.manifest, sight.chain):

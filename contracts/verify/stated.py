@@ -9,9 +9,11 @@ from typing import Any
 
 from contracts.manifest import ChainManifest, Manifest, Observer, Policy, Role, members_of
 from ledger.attestation import address_word, word
+from ledger.ethereum.keccak import keccak256
 from ledger.hash_lock import Lane as ValueLane
 from ledger.hash_lock import Role as LockRole
 from ledger.interoperable import encode
+from ledger.proposal import lane_id
 
 CREATOR = b""  # in `immutables`: the account that created the contract, whoever it is
 
@@ -30,23 +32,28 @@ class Stated:
     immutables: dict[str, bytes]
 
 
-_Say = Callable[[Manifest, ChainManifest], tuple[dict[str, Any], dict[str, bytes]]]
+_Said = tuple[dict[str, Any], dict[str, bytes]]
+_Say = Callable[[Manifest, ChainManifest], _Said | None]  # None where the manifest leaves open what was said
 
 
 def stated_contracts(manifest: Manifest, chain: ChainManifest) -> list[Stated]:
     """Every contract of a chain of which is known here what its constructor has to be told; see `unstated`."""
     stated = []
     for name, address in chain.contracts.items():
-        if name in _SAID:
-            stated.append(Stated(name, address, *_SAID[name](manifest, chain)))
+        if (said := _said(manifest, chain, name)) is not None:
+            stated.append(Stated(name, address, *said))
     for observer in chain.observers:
         stated += _observing(manifest, chain, observer)
     return stated + [found for lane in manifest.value_lanes for found in _locks(chain, lane)]
 
 
-def unstated(chain: ChainManifest) -> list[str]:
+def unstated(manifest: Manifest, chain: ChainManifest) -> list[str]:
     """Contracts that the manifest names and that cannot be compared, because it says nothing about their making."""
-    return [name for name in chain.contracts if name not in _SAID]
+    return [name for name in chain.contracts if _said(manifest, chain, name) is None]
+
+
+def _said(manifest: Manifest, chain: ChainManifest, name: str) -> _Said | None:
+    return _SAID[name](manifest, chain) if name in _SAID else None
 
 
 def _order(manifest: Manifest, chain: ChainManifest) -> dict[str, bytes]:
@@ -54,7 +61,7 @@ def _order(manifest: Manifest, chain: ChainManifest) -> dict[str, bytes]:
     return {"order.ORDERS": committee, "order.DELAY": word(manifest.rotation.delay)}
 
 
-def _committee(manifest: Manifest, chain: ChainManifest) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _committee(manifest: Manifest, chain: ChainManifest) -> _Said:
     terms = manifest.rotation
     arguments: dict[str, Any] = {"delay": terms.delay, "grace": terms.grace, "development": terms.development}
     # Later epochs are compared with what the contract holds now, and an incomplete set is a finding of its own.
@@ -64,39 +71,39 @@ def _committee(manifest: Manifest, chain: ChainManifest) -> tuple[dict[str, Any]
     return arguments, _order(manifest, chain) | fixed
 
 
-def _administration(manifest: Manifest, chain: ChainManifest) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _administration(manifest: Manifest, chain: ChainManifest) -> _Said:
     committee = chain.contracts["Committee"]
     fixed = {"COMMITTEE": address_word(committee), "DEPLOYER": CREATOR}
     return {"committee": committee, "delay": manifest.rotation.delay}, _order(manifest, chain) | fixed
 
 
-def _gateway(_manifest: Manifest, chain: ChainManifest) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _gateway(_manifest: Manifest, chain: ChainManifest) -> _Said:
     committee, administration = chain.contracts["Committee"], chain.contracts["Administration"]
     arguments = {"genesis": chain.genesis, "committee": committee, "administration": administration}
     fixed = {"COMMITTEE": address_word(committee), "ADMINISTRATION": address_word(administration)}
     return arguments, fixed | {"GENESIS": chain.genesis}
 
 
-def _application(_manifest: Manifest, chain: ChainManifest) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _application(_manifest: Manifest, chain: ChainManifest) -> _Said:
     gateway = chain.contracts["Gateway"]
     return {"gateway": gateway}, {"application.GATEWAY": address_word(gateway)}
 
 
-def _anchor_registry(manifest: Manifest, chain: ChainManifest) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _anchor_registry(manifest: Manifest, chain: ChainManifest) -> _Said:
     arguments, fixed = _application(manifest, chain)
     log = hashlib.sha256(manifest.log_origin.encode()).digest()
     arguments |= {"log_origin": log, "anchorer": manifest.anchorer}
     return arguments, fixed | {"LOG": log, "ANCHORER": address_word(manifest.anchorer)}
 
 
-def _transaction_registry(manifest: Manifest, chain: ChainManifest) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _transaction_registry(manifest: Manifest, chain: ChainManifest) -> _Said:
     arguments, fixed = _application(manifest, chain)
     committee = chain.contracts["Committee"]
     arguments |= {"committee": committee, "delay": manifest.rotation.delay}
     return arguments, fixed | _order(manifest, chain) | {"COMMITTEE": address_word(committee)}
 
 
-def _pledge_registry(manifest: Manifest, chain: ChainManifest) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _pledge_registry(manifest: Manifest, chain: ChainManifest) -> _Said:
     arguments, fixed = _application(manifest, chain)
     goods, receipts = (
         encode(manifest.chain(role).chain_id, manifest.chain(role).contracts[name])
@@ -104,6 +111,35 @@ def _pledge_registry(manifest: Manifest, chain: ChainManifest) -> tuple[dict[str
     )
     arguments |= {"goods_registry": goods, "receipt_registry": receipts}
     return arguments, fixed | {"GOODS_REGISTRY": _text(goods), "RECEIPT_REGISTRY": _text(receipts)}
+
+
+def _value_end(other: str) -> _Say:
+    """One end of value by vouchers. Its other end is the one contract of that name on another chain of the manifest."""
+
+    def say(manifest: Manifest, chain: ChainManifest) -> _Said | None:
+        far = [each for each in manifest.chains if each is not chain and other in each.contracts]
+        if len(far) != 1 or chain.role is Role.TRANSACTION:
+            return None
+        (there,), registry = far, manifest.chain(Role.TRANSACTION)
+        own = chain.contracts["Vault" if other == "Voucher" else "Voucher"]
+        peer, recorder = there.contracts[other], registry.contracts["TransactionRegistry"]
+        arguments, fixed = _application(manifest, chain)
+        names = ("voucher_chain", "voucher") if other == "Voucher" else ("vault_chain", "vault")
+        arguments |= dict(zip(names, (there.chain_id, peer), strict=True))
+        arguments |= {"registry_chain": registry.chain_id, "registry": recorder}
+        return arguments, fixed | {
+            "value_end.PEER_CHAIN": word(there.chain_id),
+            "value_end.PEER": address_word(peer),
+            "value_end.LANE": lane_id(chain.end, there.end, own, peer),
+            "value_end.PEER_KEY": keccak256(encode(there.chain_id, peer)),
+            "value_end.REGISTRY_KEY": keccak256(encode(registry.chain_id, recorder)),
+        }
+
+    return say
+
+
+def _conditional_lien(_manifest: Manifest, _chain: ChainManifest) -> _Said:
+    return {}, {}  # nobody administers it: who agrees to a lien names its reader
 
 
 _SAID: dict[str, _Say] = {
@@ -117,11 +153,14 @@ _SAID: dict[str, _Say] = {
     "PledgeRegistry": _pledge_registry,
     "TransactionRegistry": _transaction_registry,
     "Coordinator": _application,
+    "Vault": _value_end("Voucher"),
+    "Voucher": _value_end("Vault"),
+    "ConditionalLien": _conditional_lien,
 }
 
 
 def _observing(manifest: Manifest, chain: ChainManifest, observer: Observer) -> list[Stated]:
-    """An observer and the headers it goes by."""
+    """An observer, the headers it goes by, and who reads the origin's state under them, where somebody does."""
     origin, committee = manifest.by_id(observer.origin), chain.contracts["Committee"]
     genesis = bytes(32) if origin is None else origin.genesis
     arguments = {
@@ -146,10 +185,18 @@ def _observing(manifest: Manifest, chain: ChainManifest, observer: Observer) -> 
         name = "CertifiedHeaders"
         fixed["COMMITTEE"] = address_word(committee)
     seen = {"HEADERS": address_word(observer.headers), "CHAIN_ID": word(observer.origin)}
-    return [
+    found = [
         Stated(name, observer.headers, arguments, fixed),
         Stated("ReceiptObserver", observer.observer, {"headers": observer.headers}, seen),
     ]
+    return found if observer.reader is None else [*found, _reading(origin, observer.headers, observer.reader)]
+
+
+def _reading(origin: ChainManifest | None, headers: bytes, reader: bytes) -> Stated:
+    """A `RemoteReader`: whether a leaf of zero means an absent one is what the foreign chain's rules say."""
+    keeps = origin is not None and origin.rules.trie == "keeps_zero_leaves"
+    fixed = {"HEADERS": address_word(headers), "KEEPS_ZERO_LEAVES": word(int(keeps))}
+    return Stated("RemoteReader", reader, {"headers": headers, "keeps_zero_leaves": keeps}, fixed)
 
 
 def _locks(chain: ChainManifest, lane: ValueLane) -> list[Stated]:

@@ -179,7 +179,7 @@ def test_a_peer_and_a_chain_that_the_manifest_does_not_name_are_found() -> None:
     assert codes(found) == {"PEER_UNKNOWN", "PEER_COUNT", "CHAIN_COUNT"}
 
 
-def every_policy(kind: type[Deployment] = Deployment) -> World:
+def every_policy(kind: type[Deployment] = Deployment, *, is_read: bool = False) -> World:
     """A deployment with a lane of each policy, one of them with value and limits, and a pair of hash locks."""
     chain = QbftChain(keys(4))
     chain.mine()
@@ -200,7 +200,7 @@ def every_policy(kind: type[Deployment] = Deployment) -> World:
         for role in (ORIGIN, DESTINATION)
     }
     locks = ValueLanePlan(ORIGIN, placed[ORIGIN] or b"", DESTINATION, placed[DESTINATION] or b"", BOUNDS)
-    plan = {"rules": Rules(seals=Seals.QBFT), "headers": HeaderTerms(first_header=sealed)}
+    plan = {"rules": Rules(seals=Seals.QBFT), "headers": HeaderTerms(first_header=sealed, is_read=is_read)}
     return deploy_on(nodes, NOTARIES, kind=kind, changed={ORIGIN: plan}, lanes=lanes, value_lanes=[locks])
 
 
