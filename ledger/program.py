@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import typer
 
 from ledger.canonical import JsonValue, parse_json
-from ledger.errors import Problem, Unavailable
+from ledger.errors import Problem, Refused, Unavailable
 
 if TYPE_CHECKING:
     from ledger.exchange import Peer
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 STATUS_SECONDS = 10.0
 MAX_STATUS_BYTES = 1024 * 1024
 
+MAX_WORDS = 500  # of each field of a problem, in characters
+
 _HTTP_OK = 200
+_REFUSALS = range(400, 500)
 
 
 class Running(Protocol):
@@ -48,21 +51,27 @@ def run_until_interrupted(start: Callable[[], R], show: Callable[[R], dict[str, 
 
 
 def ask_running(url: str, path: str, peer: Peer) -> dict[str, JsonValue]:
-    """What a running program answers at a path, as a JSON object. Errors: `Unavailable` with the peer's codes."""
+    """What a running program answers at a path, as a JSON object.
+
+    Errors: `Unavailable` with the peer's codes; the program's own problem (RFC 9457) as `Refused` with its code.
+    """
     from ledger.exchange import Exchange  # noqa: PLC0415
 
     where = f"{url.rstrip('/')}{path}"
     asking = Exchange(peer, seconds=STATUS_SECONDS, max_bytes=MAX_STATUS_BYTES)
     try:
         reply = asking.get(where)
-        answer = parse_json(reply.body, max_bytes=MAX_STATUS_BYTES) if reply.status == _HTTP_OK else None
+        answer = parse_json(reply.body, max_bytes=MAX_STATUS_BYTES)
     except Unavailable:
         raise
     except Problem:
         answer = None
     finally:
         asking.close()
-    if not isinstance(answer, dict):
+    if isinstance(answer, dict) and reply.status in _REFUSALS and isinstance(answer.get("code"), str):
+        said = {name: str(answer.get(name) or "")[:MAX_WORDS] for name in ("code", "title", "where", "cure")}
+        raise Refused(said["code"], said["title"], where=said["where"], cure=said["cure"])
+    if not isinstance(answer, dict) or reply.status != _HTTP_OK:
         what = f"what answers there is not {peer.name} (HTTP status {reply.status})"
         raise Unavailable(peer.unreachable, what, where=where, cure=peer.cure)
     return answer

@@ -6,27 +6,26 @@ not read, or an answer that a browser of another site could bring about.
 
 from __future__ import annotations
 
-import re
-
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ledger.canonical import parse_json
-from ledger.errors import BadInput, Problem, Refused
+from ledger.errors import BadInput, Problem
 from ledger.http.guard import Guard
 from ledger.http.problems import Defect, problem_of, problem_response
 from ledger.http.requests import read_body, read_query, whole_number
-from relay.journey import Journey, State
+from relay.ask import answer_about, find
+from relay.explain import explain
+from relay.journey import State
 from relay.relay import Relay
 from relay.shown import show_message, show_row, show_status
+from relay.told import tell_message
 
 MAX_BODY_BYTES = 1024
 MAX_ROWS = 1000
 ROWS = 200
-
-_ID = re.compile(r"0x[0-9a-f]{64}")
 
 
 def create_app(relay: Relay) -> FastAPI:
@@ -56,7 +55,18 @@ def create_app(relay: Relay) -> FastAPI:
     async def message(message_id: str, request: Request) -> Response:
         read_query(request, ())
         with relay.still() as journeys:
-            return JSONResponse(show_message(_find(journeys, message_id)))
+            return JSONResponse(show_message(find(journeys, message_id)))
+
+    @app.get("/messages/{message_id}/explain")
+    async def explained(message_id: str, request: Request) -> Response:
+        read_query(request, ())
+        with relay.still() as journeys:
+            return JSONResponse(tell_message(explain(find(journeys, message_id), relay.moment)))
+
+    @app.get("/explain/{named}")
+    def explain_anything(named: str, request: Request) -> Response:
+        read_query(request, ())
+        return JSONResponse(answer_about(relay, named))
 
     @app.post("/messages/{message_id}/retry")
     async def retry(message_id: str, request: Request) -> Response:
@@ -65,25 +75,11 @@ def create_app(relay: Relay) -> FastAPI:
         if parse_json(await read_body(request, limit=MAX_BODY_BYTES, types=("application/json",))) != {}:
             raise BadInput("REQUEST_FORMAT", "a retry has no fields", where="body", cure="Send {}.")
         with relay.still() as journeys:
-            journey = _find(journeys, message_id)
+            journey = find(journeys, message_id)
             relay.retry(journey.id)
             return JSONResponse(show_message(journey), status_code=202)
 
     return app
-
-
-def _find(journeys: dict[bytes, Journey], named: str) -> Journey:
-    if _ID.fullmatch(named) is None:
-        raise BadInput("REQUEST_FORMAT", "a message id is 0x and 64 lower-case hex digits", where=ascii(named)[:80])
-    journey = journeys.get(bytes.fromhex(named[2:]))
-    if journey is None:
-        raise Refused(
-            "MESSAGE_UNKNOWN",
-            "no chain has shown a message of this id yet",
-            where=named,
-            cure="Ask again once its block is final, or check the id.",
-        )
-    return journey
 
 
 def _state(text: str) -> State:

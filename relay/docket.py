@@ -34,7 +34,7 @@ class Docket:
         self._unclaimed: dict[bytes, list[SeenLog]] = {}
         self._unclaimed_proposals: dict[bytes, SeenLog] = {}
         self._live: dict[bytes, Journey] = {}
-        self._times: dict[int, int] = {}
+        self.times: dict[int, int] = {}  # of each chain's last final block, by chain id
 
     def live(self) -> list[Journey]:
         """The journeys that are not over."""
@@ -47,7 +47,7 @@ class Docket:
                 self._open(seen)
             elif (named := seen.decoded.fields.get("id")) is not None:
                 self._observe(named, seen)
-        self._times[block.chain_id] = block.timestamp
+        self.times[block.chain_id] = block.timestamp
         for journey in self.live():
             self._expire(journey, block.chain_id)
 
@@ -61,7 +61,7 @@ class Docket:
         unclaimed += self._unclaimed_proposals.values()
         self._unclaimed, self._unclaimed_proposals = {}, {}
         self._keep(seen for seen in unclaimed if not is_left_behind(seen.place, chain_id, above))
-        self._times.pop(chain_id, None)  # the next block says what time it is there
+        self.times.pop(chain_id, None)  # the next block says what time it is there
         undone: set[bytes] = set()
         for journey in list(self.journeys.values()):
             if journey.forget(chain_id, above):
@@ -118,8 +118,8 @@ class Docket:
     def _expire(self, journey: Journey, chain_id: int) -> None:
         # Expiry is block time of the chain where the act would happen, never this machine's clock.
         message = journey.proposal.message
-        if journey.commit is None and message.destination.chain_id == chain_id and chain_id in self._times:
-            journey.expired = self._times[chain_id] >= message.expiry
+        if journey.commit is None and message.destination.chain_id == chain_id and chain_id in self.times:
+            journey.expired = self.times[chain_id] >= message.expiry
         self._sort(journey)
 
     def _sort(self, journey: Journey) -> None:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from ledger.errors import Problem
 from ledger.proposal import Proposal
+from relay.tried import Tried
 from relay.watcher import Place, SeenLog
 
 
@@ -65,6 +66,7 @@ class Journey:
     milliseconds: dict[str, float] = field(default_factory=dict)
     waiting: dict[Step, Problem] = field(default_factory=dict)
     set_aside: dict[Step, Problem] = field(default_factory=dict)
+    tried: Tried = field(default_factory=Tried)
 
     @property
     def id(self) -> bytes:

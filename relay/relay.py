@@ -17,11 +17,14 @@ from functools import partial
 from typing import Protocol
 
 from contracts.manifest import Manifest
+from contracts.node import Node
 from contracts.transactor import Transactor
 from ledger.errors import Problem, Unavailable
 from relay.agenda import Agenda
 from relay.carrier import Carrier
 from relay.docket import Docket
+from relay.explain import Moment
+from relay.index import Index
 from relay.journey import Journey, Step
 from relay.panel import NotaryPanel
 from relay.retry import SetAside, decide, is_refusal, wait_after
@@ -75,7 +78,8 @@ class Relay:
     ) -> None:
         self.manifest, self.panel = manifest, panel
         self._carrier = Carrier(manifest, transactors, panel)
-        self._sinks = tuple(sinks)
+        self.index = Index(manifest)
+        self._sinks: tuple[BlockSink, ...] = (self.index, *sinks)
         self._reading: Agenda[int] = Agenda(clock)
         self._agenda: Agenda[tuple[bytes, Step]] = Agenda(clock)
         self._watchers = [
@@ -107,6 +111,16 @@ class Relay:
             Position(watcher.chain.caip2, watcher.next_block, self._troubles.get(watcher.chain.chain_id))
             for watcher in self._watchers
         )
+
+    @property
+    def nodes(self) -> dict[int, Node]:
+        """The node of each chain, by chain id."""
+        return {watcher.chain.chain_id: watcher.node for watcher in self._watchers}
+
+    @property
+    def moment(self) -> Moment:
+        """The deployment as it is now, for explanations."""
+        return Moment(self.manifest, dict(self._docket.times))
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -224,8 +238,11 @@ class Relay:
         try:
             self._carrier.take(journey, step)
         except Exception as error:  # noqa: BLE001 - a defect that one message meets must not stop the others
-            self._failed(journey, step, _problem_of(error))
+            problem = _problem_of(error)
+            _note(journey, step, started, problem)
+            self._failed(journey, step, problem)
         else:
+            _note(journey, step, started)
             self._done(journey, step, (time.monotonic() - started) * 1000)
         self._changed.set()
         return True
@@ -260,6 +277,11 @@ class Relay:
 
 def _steps(chain: str) -> Executor:
     return ThreadPoolExecutor(STEPS_AT_ONCE, thread_name_prefix=f"relay-{chain}")
+
+
+def _note(journey: Journey, step: Step, started: float, problem: Problem | None = None) -> None:
+    milliseconds = (time.monotonic() - started) * 1000
+    journey.tried.add(step.value, at=time.time(), milliseconds=milliseconds, problem=problem)
 
 
 def _problem_of(error: Exception) -> Problem:

@@ -9,6 +9,7 @@ from typing import Any
 from contracts.manifest import Manifest
 from ledger.errors import Problem
 from ledger.interoperable import caip2, caip10
+from relay.explain import Turn, turn_of
 from relay.journey import Journey, Step
 from relay.relay import Position, places
 
@@ -44,6 +45,7 @@ def show_row(journey: Journey) -> dict[str, Any]:
         "to": caip10(message.destination.chain_id, message.recipient),
         "state": journey.state.value,
         "explain": journey.explain(),
+        "next": show_turn(turn_of(journey)),
     }
 
 
@@ -78,6 +80,11 @@ def show_message(journey: Journey) -> dict[str, Any]:
             for step in journey.open_steps()
         ],
     }
+
+
+def show_turn(turn: Turn) -> dict[str, str]:
+    """Whose turn it is, as data."""
+    return {"who": turn.who, "does": turn.does, "why": turn.why, "code": turn.code, "cure": turn.cure}
 
 
 def show_reason(problem: Problem | None) -> dict[str, str] | None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.program import ask_running, run_until_interrupted
 
+if TYPE_CHECKING:
+    from ledger.exchange import Peer
+
+DEFAULT_URL = "http://127.0.0.1:9100"
 UNDER_WAY = ("sent", "proposed", "attested", "committed")
 
 
@@ -18,6 +22,7 @@ def register(app: typer.Typer) -> None:
     relay = typer.Typer(name="relay", help="Carry messages between chains until they are closed.", no_args_is_help=True)
     relay.command()(run)
     relay.command()(status)
+    app.command()(explain)
     app.add_typer(relay)
 
 
@@ -38,12 +43,49 @@ def run(
     )
 
 
-def status(url: Annotated[str, typer.Argument(help="The relay's URL.")]) -> None:
-    """Print how far a running relay has read each chain, and which messages are under way and why, as JSON."""
+def status(
+    url: Annotated[str, typer.Argument(help="The relay's URL.")],
+    as_table: Annotated[bool, typer.Option("--table", help="Print tables for people instead of JSON.")] = False,
+) -> None:
+    """Print how far a running relay has read each chain, and which messages are under way, why, and who acts next."""
+    peer = _peer()
+    shown = ask_running(url, "/status", peer)
+    under_way = {state: ask_running(url, f"/messages?state={state}", peer).get("messages") for state in UNDER_WAY}
+    if not as_table:
+        typer.echo(json.dumps({**shown, "under_way": under_way}, indent=2))
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    from relay.table import print_status  # noqa: PLC0415
+
+    rows = [row for found in under_way.values() if isinstance(found, list) for row in found if isinstance(row, dict)]
+    print_status(shown, rows, Console())
+
+
+def explain(
+    named: Annotated[
+        str, typer.Argument(metavar="ID", help="A message, a transaction of any chain, or a two-phase one.")
+    ],
+    url: Annotated[str, typer.Option(help="The relay's URL.")] = DEFAULT_URL,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say where a message or transaction is, why it waits, who acts next, by when, what was tried and what it cost."""
+    from relay.ask import hex_id  # noqa: PLC0415
+
+    hex_id(named)
+    answer = ask_running(url, f"/explain/{named}", _peer())
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    from relay.table import print_explanation  # noqa: PLC0415
+
+    print_explanation(answer, Console())
+
+
+def _peer() -> Peer:
     from ledger.exchange import Peer  # noqa: PLC0415
 
     cure = "Check the URL, or start it with `pledgetrail relay run`."
-    peer = Peer("the relay", "RELAY_UNREACHABLE", "RELAY_GARBAGE", cure)
-    shown = ask_running(url, "/status", peer)
-    under_way = {state: ask_running(url, f"/messages?state={state}", peer).get("messages") for state in UNDER_WAY}
-    typer.echo(json.dumps({**shown, "under_way": under_way}, indent=2))
+    return Peer("the relay", "RELAY_UNREACHABLE", "RELAY_GARBAGE", cure)

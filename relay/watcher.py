@@ -22,7 +22,10 @@ BLOCKS_PER_STEP = 64
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a log stands: chain, block, transaction in the block, log in transaction and block; from 0."""
+    """Where a log stands: chain, block, transaction in the block, log in transaction and block; from 0.
+
+    `gas_price`: wei that the transaction paid for each gas, None where the node did not say.
+    """
 
     chain_id: int
     block: int
@@ -32,6 +35,7 @@ class Place:
     log_index: int
     log_index_in_block: int
     gas_used: int
+    gas_price: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ class Watcher:
             log_index=log_index,
             log_index_in_block=quantity(receipt["logs"][log_index]["logIndex"]),
             gas_used=quantity(receipt["gasUsed"]),
+            gas_price=quantity(receipt["effectiveGasPrice"]) if "effectiveGasPrice" in receipt else None,
         )
 
     def _is_left(self, number: int) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from contracts.manifest import Role
-from ledger.errors import Refused
+from ledger.cli import build
+from ledger.errors import Problem, Refused
 from ledger.serve import serve
 from relay.api import create_app
 from relay.journey import Step
@@ -104,6 +107,64 @@ def test_a_message_under_way_says_what_each_step_waits_for(served: Served) -> No
     assert {step["step"]: step["set_aside"]["code"] for step in shown["open"]} == {"attest": "LANE", "commit": "LANE"}
 
 
+def test_any_message_explains_itself(served: Served) -> None:
+    over = served.get(f"/messages/0x{served.closed.hex()}/explain")
+    assert (over["state"], over["next"]["who"], over["by"]) == ("closed", "nobody", None)
+    assert [step["step"] for step in over["cost"]["steps"]] == ["sent", "proposed", "attested", "committed", "judged"]
+    assert all(int(step["fee_wei"]) == step["gas"] * int(step["gas_price_wei"]) > 0 for step in over["cost"]["steps"])
+    assert [total["chain"] for total in over["cost"]["total"]] == ["eip155:7101", "eip155:7102", "eip155:7103"]
+    assert {attempt["code"] for attempt in over["tried"]} <= {"", "NOT_FINAL", "CALL_REVERTED"}
+    aside = served.get(f"/messages/0x{served.aside.hex()}/explain")
+    assert (aside["next"]["who"], aside["next"]["code"]) == ("the relay's operator", "LANE")
+    assert aside["by"]["seconds_left"] > 0
+    assert aside["attempts"] >= len(aside["tried"]) > 0
+    assert "LANE" in {attempt["code"] for attempt in aside["tried"]}
+    assert served.get(f"/explain/0x{served.aside.hex()}") == aside
+
+
+def test_any_transaction_of_any_chain_explains_itself(served: Served) -> None:
+    steps = served.get(f"/messages/0x{served.closed.hex()}")["steps"]
+    for step in steps:
+        told = served.get(f"/explain/{step['transaction']}")
+        assert told["transaction"] == step["transaction"]
+        assert [each["id"] for each in told["messages"]] == [f"0x{served.closed.hex()}"]
+
+
+def test_a_transaction_that_sent_no_message_is_told_where_it_stands(served: Served) -> None:
+    mined = served.network.world.send(Role.DESTINATION, "PledgeRegistry", "enrol_lender", b"\x77" * 20)
+    told = served.get(f"/explain/0x{mined.transaction.hex()}")
+    assert told["messages"] == []
+    assert "it stands on destination (eip155:7102)" in told["what"]
+    served.network.node(Role.ORIGIN).down = True
+    answer = served.http.get("/explain/0x" + "ab" * 32)
+    served.network.node(Role.ORIGIN).down = False
+    assert (answer.status_code, answer.json()["code"]) == (404, "MESSAGE_UNKNOWN")
+    assert "NODE_UNREACHABLE" in answer.json()["where"]
+
+
+def test_the_command_explains_for_people_and_for_programs(served: Served) -> None:
+    named = f"0x{served.aside.hex()}"
+    shown = CliRunner().invoke(build(), ["explain", named, "--url", served.server.url], env={"COLUMNS": "160"})
+    assert shown.exit_code == 0, shown.exception
+    assert all(words in shown.output for words in (named, "LANE", "the relay's operator", "tried"))
+    as_json = CliRunner().invoke(build(), ["explain", named, "--json", "--url", served.server.url])
+    assert json.loads(as_json.output) == served.get(f"/explain/{named}")
+    for arguments, code in (
+        (["explain", "0x12"], "REQUEST_FORMAT"),
+        (["explain", "0x" + "ab" * 32, "--url", served.server.url], "MESSAGE_UNKNOWN"),
+        (["explain", named, "--url", "http://127.0.0.1:1"], "RELAY_UNREACHABLE"),
+    ):
+        found = CliRunner().invoke(build(), arguments).exception
+        assert isinstance(found, Problem)
+        assert (found.code, found.exit_status) == (code, 1)
+
+
+def test_the_status_for_people_says_who_acts_next(served: Served) -> None:
+    shown = CliRunner().invoke(build(), ["relay", "status", served.server.url, "--table"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.exception
+    assert all(words in shown.output for words in ("eip155:7101", "the relay's operator", "proposed"))
+
+
 UNKNOWN = "/messages/0x" + "ab" * 32
 REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "an_unknown_message": ("GET", UNKNOWN, {}, 404, "MESSAGE_UNKNOWN"),
@@ -120,6 +181,9 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "OA07_another_method": ("DELETE", "/messages", {}, 405, "METHOD_REFUSED"),
     "another_path": ("GET", "/admin", {}, 404, "PATH_UNKNOWN"),
     "another_host": ("GET", "/status", {"headers": {"Host": "evil.example"}}, 421, "HOST_UNKNOWN"),
+    "an_explanation_of_nothing": ("GET", f"{UNKNOWN}/explain", {}, 404, "MESSAGE_UNKNOWN"),
+    "an_explanation_of_half_an_id": ("GET", "/explain/0xabc", {}, 422, "REQUEST_FORMAT"),
+    "OA05_an_explanation_with_a_parameter": ("GET", f"{UNKNOWN}/explain?full=1", {}, 400, "QUERY_UNKNOWN"),
     "a_retry_of_nothing": ("POST", f"{UNKNOWN}/retry", {"json": {}}, 404, "MESSAGE_UNKNOWN"),
     "OU08_a_retry_from_a_form": ("POST", f"{UNKNOWN}/retry", {"data": {"a": "b"}}, 415, "BODY_TYPE"),
     "OU08_a_retry_without_a_body": ("POST", f"{UNKNOWN}/retry", {}, 415, "BODY_TYPE"),
