@@ -72,9 +72,9 @@ class Transactor:
         if to is not None:
             call["to"] = f"0x{to.hex()}"
         # One at a time: the next nonce is known only when the node holds the previous transaction.
-        with self._lock, _well_formed(self.node):
+        with self._lock, well_formed(self.node):
             self._require_chain()
-            gas = self._estimate(call)
+            gas = estimate(self.node, call)
             nonce, base_fee = self.node.batch(
                 [
                     ("eth_getTransactionCount", [call["from"], "pending"]),
@@ -82,21 +82,14 @@ class Transactor:
                 ]
             )
             fee = 2 * quantity(base_fee["baseFeePerGas"]) + PRIORITY_FEE_WEI
-            signed = EthAccount.sign_transaction(
-                {
-                    "type": 2,
-                    "chainId": self.chain_id,
-                    "nonce": quantity(nonce),
-                    "to": to or b"",
-                    "value": 0,
-                    "data": call_data,
-                    "gas": int(gas * GAS_MARGIN),
-                    "maxFeePerGas": fee,
-                    "maxPriorityFeePerGas": PRIORITY_FEE_WEI,
-                },
-                self.key.secret,
+            signed = sign(
+                self.key,
+                Call(self.chain_id, to or b"", call_data, int(gas * GAS_MARGIN)),
+                nonce=quantity(nonce),
+                max_fee=fee,
+                tip=PRIORITY_FEE_WEI,
             )
-            raw = f"0x{bytes(signed.raw_transaction).hex()}"
+            raw = f"0x{signed.raw.hex()}"
             sent = time.monotonic()
             return data(self.node.request("eth_sendRawTransaction", raw), length=32), sent
 
@@ -109,27 +102,71 @@ class Transactor:
         )
         if receipt is None:
             raise Unavailable("TX_NOT_MINED", "the transaction has no receipt yet", where=f"0x{transaction.hex()}")
-        with _well_formed(self.node):
-            return _mined(receipt, transaction, sent)
+        with well_formed(self.node):
+            return mined_of(receipt, transaction, sent)
 
     def _require_chain(self) -> None:
-        if self._is_right_chain:
-            return
-        served = quantity(self.node.request("eth_chainId"), what="chain id")
-        if served != self.chain_id:
-            raise Refused("CHAIN_ID", f"the node serves chain {served}, not {self.chain_id}", where=self.node.url)
-        self._is_right_chain = True
-
-    def _estimate(self, call: dict[str, str]) -> int:
-        try:
-            return quantity(self.node.request("eth_estimateGas", call))
-        except NodeError as error:
-            if not error.is_revert:
-                raise  # rate limits, pruned states and empty accounts say nothing about the call
-            raise Refused("CALL_REVERTED", error.what, where=call.get("to", "contract creation")) from error
+        if not self._is_right_chain:
+            require_chain(self.node, self.chain_id)
+            self._is_right_chain = True
 
 
-def _mined(receipt: Any, transaction: bytes, sent: float) -> Mined:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a transaction asks for: chain, recipient (20 bytes, none to create a contract), call data, gas limit."""
+
+    chain_id: int
+    to: bytes
+    data: bytes
+    gas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A transaction ready to be broadcast: its hash (32 bytes) and its encoding."""
+
+    transaction: bytes
+    raw: bytes
+
+
+def sign(key: SigningKey, call: Call, *, nonce: int, max_fee: int, tip: int) -> Signed:
+    """A type 2 transaction. `max_fee`, `tip`: wei per gas."""
+    signed = EthAccount.sign_transaction(
+        {
+            "type": 2,
+            "chainId": call.chain_id,
+            "nonce": nonce,
+            "to": call.to,
+            "value": 0,
+            "data": call.data,
+            "gas": call.gas,
+            "maxFeePerGas": max_fee,
+            "maxPriorityFeePerGas": tip,
+        },
+        key.secret,
+    )
+    return Signed(bytes(signed.hash), bytes(signed.raw_transaction))
+
+
+def require_chain(node: Node, chain_id: int) -> None:
+    """Refuse (CHAIN_ID) a node that serves another chain (E12)."""
+    served = quantity(node.request("eth_chainId"), what="chain id")
+    if served != chain_id:
+        raise Refused("CHAIN_ID", f"the node serves chain {served}, not {chain_id}", where=node.url)
+
+
+def estimate(node: Node, call: dict[str, str]) -> int:
+    """The gas a call takes now. Errors: `Refused` CALL_REVERTED, in the contract's own words; as `Node.request`."""
+    try:
+        return quantity(node.request("eth_estimateGas", call))
+    except NodeError as error:
+        if not error.is_revert:
+            raise  # rate limits, pruned states and empty accounts say nothing about the call
+        raise Refused("CALL_REVERTED", error.what, where=call.get("to", "contract creation")) from error
+
+
+def mined_of(receipt: Any, transaction: bytes, sent: float) -> Mined:
+    """What a receipt says. `sent`: monotonic seconds. Errors: `Refused` TX_FAILED; KeyError and the like, malformed."""
     if quantity(receipt["status"]) != 1:
         raise Refused("TX_FAILED", "the transaction was mined and failed", where=f"0x{transaction.hex()}")
     created = receipt.get("contractAddress")
@@ -148,7 +185,7 @@ def _mined(receipt: Any, transaction: bytes, sent: float) -> Mined:
 
 
 @contextmanager
-def _well_formed(node: Node) -> Iterator[None]:
+def well_formed(node: Node) -> Iterator[None]:
     """What a node leaves out, or answers in another form, is its fault and may pass: `Unavailable` NODE_GARBAGE."""
     try:
         yield
