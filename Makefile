@@ -34,7 +34,7 @@ bench-gas:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.benchmarks.gas $(if $(PEERS),--peers $(PEERS)) $(ARGS)
 
-# make guard-kill MODULE=ledger/quorum.py TESTS="tests/ledger/test_quorum.py"
+# make guard-kill MODULE=contracts/vyper/merkle.vy, or a Python module; TESTS="…" instead of those in guard_kill.toml
 guard-kill:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.guard_kill $(MODULE) $(TESTS)

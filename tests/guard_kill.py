@@ -1,67 +1,213 @@
-"""Removes each guard of a module in turn and runs its tests: a guard whose loss no test notices is not tested.
+"""Removes each guard of a source in turn and runs its tests: a guard whose loss no test notices is not tested.
 
+    python -m tests.guard_kill contracts/vyper/merkle.vy                            # its tests stand in guard_kill.toml
     python -m tests.guard_kill ledger/quorum.py tests/ledger/test_quorum.py tests/contracts/test_committee.py
 
-A guard is a `raise` statement; it is replaced by `pass` in a copy of the project, never in the project itself. Slow:
-one run of the tests for each guard.
+What a guard is, and what takes its place, says `guard_mutants.py`. `guard_kill.toml` declares each contract's tests,
+and the guards that may survive because another one stands before them, with the reason. Exit 1: a guard survived that
+is not declared, a declared one did not or is none any more, a source without its guard does not compile, or the tests
+outlast their limit. Exit 2: the tests fail with every guard in its place.
+
+Everything happens in a copy of the project, in processes forked from one that has loaded the libraries. A contract is
+compiled again only if it, or a module it imports, lost a guard. The tests that name the guard's message come first,
+then all. What killed a guard is remembered in `.benchmarks/guard_kill/`: after a change it is asked first, and a run
+that was interrupted goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import ast
-import shutil
-import subprocess
+import json
 import sys
 import tempfile
+import time
+import tomllib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-ROOT = Path(__file__).parent.parent
-ROOMS = ("ledger", "contracts", "notary", "relay", "examples", "tests")
-SECONDS = 600
+from tests.guard_copy import KILLED, ROOT, SURVIVED, Copy, load_libraries
+from tests.guard_mutants import Mutant, mutants
 
-
-def guards(source: str) -> Iterator[tuple[int, str]]:
-    """Each `raise` of a module: its line, and the module without it."""
-    lines = source.splitlines(keepends=True)
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Raise) and node.exc is not None and node.end_lineno is not None:
-            indent = " " * node.col_offset
-            yield node.lineno, "".join([*lines[: node.lineno - 1], f"{indent}pass\n", *lines[node.end_lineno :]])
+DECLARED: Final = Path(__file__).with_suffix(".toml")
+REMEMBERED: Final = ROOT / ".benchmarks" / "guard_kill"
+LEAST_LIMIT: Final = 120.0  # seconds for the tests of one guard
+LIMIT_FACTOR: Final = 5  # times as long as the tests take with every guard, contracts compiled anew
+SUSPECTS: Final = 12  # test functions that are asked first
 
 
-def survivors(module: str, tests: Sequence[str]) -> Iterator[tuple[int, bool]]:
-    """For each guard of `module`: its line, and whether the tests passed without it."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "project"
-        copy.mkdir()
-        for name in (*ROOMS, "pyproject.toml", "README.md"):
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
-            else:
-                shutil.copy(source, copy / name)
-        original = (copy / module).read_text()
-        for line, without in guards(original):
-            (copy / module).write_text(without)
-            command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-            ended = subprocess.run(command, cwd=copy, capture_output=True, timeout=SECONDS, check=False)
-            yield line, ended.returncode == 0
-        (copy / module).write_text(original)
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a guard. `by`: the test that noticed, or why it could not be judged."""
+
+    mutant: Mutant
+    outcome: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What `guard_kill.toml` says of one source."""
+
+    tests: tuple[str, ...]
+    accepted: dict[str, str] = field(default_factory=dict)
+    """Reason by `Mutant.key`."""
+
+
+class BaselineError(Exception):
+    """The tests fail with every guard in its place."""
+
+
+def declared(module: str) -> Declared:
+    """The tests of a source and the guards of it that may survive. Errors: `KeyError` in an entry without a reason."""
+    entry = tomllib.loads(DECLARED.read_text()).get(module, {})
+    accepted = {f"{each['in']}: {each['guard']}": str(each["reason"]) for each in entry.get("accepted", ())}
+    return Declared(tuple(entry.get("tests", ())), accepted)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What earlier runs found; `known` by `Mutant.key`: outcome, what noticed, digest of the project judged."""
+
+    path: Path
+    tree: str
+    known: dict[str, tuple[str, str, str]]
+
+    @classmethod
+    def of(cls, module: str, tree: str) -> Memory:
+        path = REMEMBERED / f"{module.replace('/', '.')}.json"
+        stored: dict[str, list[str]] = json.loads(path.read_text()) if path.exists() else {}
+        return cls(path, tree, {key: (outcome, by, judged) for key, (outcome, by, judged) in stored.items()})
+
+    def verdict(self, mutant: Mutant) -> Verdict | None:
+        """Of this very project; None where anything has changed since."""
+        outcome, by, judged = self.known.get(mutant.key, ("", "", ""))
+        return Verdict(mutant, outcome, by) if judged == self.tree else None
+
+    def killer(self, mutant: Mutant) -> str:
+        """The test that noticed last time; "" where none did."""
+        outcome, by, _ = self.known.get(mutant.key, ("", "", ""))
+        return by if outcome == KILLED else ""
+
+    def note(self, verdict: Verdict) -> None:
+        """Kept at once: a run may be interrupted."""
+        self.known[verdict.mutant.key] = verdict.outcome, verdict.by, self.tree
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(self.known, indent=1))
+
+
+def verdicts(module: str, tests: Sequence[str]) -> Iterator[Verdict]:
+    """Each guard of `module`, without it, judged by `tests`. Errors: `BaselineError`."""
+    load_libraries()
+    with tempfile.TemporaryDirectory(prefix="guard-kill-") as folder:
+        copy = Copy.make(Path(folder) / "project", module)
+        memory = Memory.of(module, f"{copy.digest()} {' '.join(tests)}")
+        began = time.monotonic()
+        outcome, by = copy.run(tests, limit=None, keep_bytecode=True)
+        if outcome != SURVIVED:
+            raise BaselineError(f"{by}\n{(Path(folder) / 'log').read_text()[-3000:]}")
+        limit = max(LEAST_LIMIT, LIMIT_FACTOR * (time.monotonic() - began))
+        source = (copy.folder / module).read_text()
+        for mutant in mutants(source, is_vyper=module.endswith(".vy")):
+            verdict = memory.verdict(mutant)
+            if verdict is None:
+                (copy.folder / module).write_text(mutant.without)
+                verdict = _judge(copy, mutant, tests, memory.killer(mutant), limit)
+                (copy.folder / module).write_text(source)
+            memory.note(verdict)
+            yield verdict
+
+
+def _judge(copy: Copy, mutant: Mutant, tests: Sequence[str], killer: str, limit: float) -> Verdict:
+    """Ask the test that noticed last time, then those that name the guard, then all."""
+    rounds = [
+        [killer.partition("[")[0]] if killer and _exists(copy.folder, killer) else [],
+        _suspects(copy.folder, mutant, tests),
+    ]
+    for asked in (*rounds, tests):
+        if asked:
+            outcome, by = copy.run(asked, limit=limit)
+            if outcome != SURVIVED:
+                return Verdict(mutant, outcome, by)
+    return Verdict(mutant, SURVIVED)
+
+
+def _exists(folder: Path, killer: str) -> bool:
+    path, _, name = killer.partition("::")
+    return (folder / path).is_file() and f"def {name.partition('[')[0]}(" in (folder / path).read_text()
+
+
+def _suspects(folder: Path, mutant: Mutant, tests: Sequence[str]) -> list[str]:
+    """The test functions that name the guard's message, and the files that name it elsewhere."""
+    if not mutant.message:
+        return []
+    # Tests may name the message's second half only, or as a regular expression.
+    said = (mutant.message, mutant.message.partition(": ")[2] or mutant.message)
+    found, files = [], []
+    for path in (folder / test.split("::")[0] for test in tests):
+        for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
+            source, name = file.read_text(), str(file.relative_to(folder))
+            if not any(each in source for each in said):
+                continue
+            for node in ast.parse(source).body:
+                part = ast.get_source_segment(source, node) or ""
+                if any(each in part for each in said):
+                    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                        found.append(f"{name}::{node.name}")
+                    else:
+                        files.append(name)
+    return found[:SUSPECTS] or files[:1]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print each guard and whether a test noticed; exit 1 when one survived."""
-    if len(arguments) < 2:
+    """Print each guard and what became of it; the exit code as the module's docstring says."""
+    if not arguments:
         sys.stderr.write(__doc__ or "")
         return 2
     module, *tests = arguments
-    found = list(survivors(module, tests))
-    for line, survived in found:
-        sys.stdout.write(f"{'SURVIVED' if survived else 'killed  '} {module}:{line}\n")
-    lost = sum(survived for _, survived in found)
-    sys.stdout.write(f"{len(found) - lost} of {len(found)} guards are tested\n")
-    return 1 if lost else 0
+    of_module = declared(module)
+    tests = tests or list(of_module.tests)
+    if not tests:
+        sys.stderr.write(f"no tests given, and guard_kill.toml declares none for {module}\n")
+        return 2
+    found: list[Verdict] = []
+    try:
+        for verdict in verdicts(module, tests):
+            found.append(verdict)
+            sys.stdout.write(shown(verdict, of_module.accepted))
+            sys.stdout.flush()
+    except BaselineError as failed:
+        sys.stderr.write(f"the tests fail with every guard in its place: {failed}\n")
+        return 2
+    complaints = list(unexplained(found, of_module.accepted))
+    killed = sum(verdict.outcome == KILLED for verdict in found)
+    sys.stdout.write("".join(f"{complaint}\n" for complaint in complaints))
+    accepted = len([each for each in found if each.outcome == SURVIVED and each.mutant.key in of_module.accepted])
+    sys.stdout.write(f"{module}: {killed} of {len(found)} guards are tested, {accepted} accepted survivors\n")
+    return 1 if complaints else 0
+
+
+def shown(verdict: Verdict, accepted: dict[str, str]) -> str:
+    """A row of the table: line, outcome, guard, and what noticed or why it may survive."""
+    mutant = verdict.mutant
+    is_accepted = verdict.outcome == SURVIVED and mutant.key in accepted
+    outcome = "accepted" if is_accepted else verdict.outcome
+    why = accepted[mutant.key] if is_accepted else verdict.by
+    return f"{mutant.line:5d}  {outcome:12}  {mutant.key}\n" + (f"{'':21}{why}\n" if why else "")
+
+
+def unexplained(found: Sequence[Verdict], accepted: dict[str, str]) -> Iterator[str]:
+    """Why a run fails: what survived without a reason, could not be judged, or is declared without need."""
+    outcomes = {verdict.mutant.key: verdict.outcome for verdict in found}
+    for verdict in found:
+        if verdict.outcome not in (KILLED, SURVIVED):
+            yield f"{verdict.outcome}: line {verdict.mutant.line}, {verdict.mutant.key}"
+        elif verdict.outcome == SURVIVED and verdict.mutant.key not in accepted:
+            yield f"not tested: line {verdict.mutant.line}, {verdict.mutant.key}"
+    for key in accepted:
+        if outcomes.get(key) != SURVIVED:
+            yield f"declared as a survivor, but {outcomes.get(key, 'no guard')}: {key}"
 
 
 if __name__ == "__main__":
