@@ -1,4 +1,4 @@
-"""The contracts room's part of the `pledgetrail` command: `chain …`, `contracts …`."""
+"""The contracts room's part of the `pledgetrail` command: `chain …`, `contracts …`, `replay`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from contracts.embedded import verbs as embedded
+from ledger.cli import show
+from ledger.errors import Problem
 
 
 def register(app: typer.Typer) -> None:
     """Add the room's verbs to the command."""
     embedded.register(app)
+    app.command()(replay)
     contracts = typer.Typer(name="contracts", help="Look at deployed contracts.", no_args_is_help=True)
     contracts.callback()(_group)
     contracts.command()(verify)
@@ -21,6 +24,31 @@ def register(app: typer.Typer) -> None:
 
 def _group() -> None:
     """Look at deployed contracts."""
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="What a notary wrote when it found that a block differs.")],
+    manifest: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The deployment manifest, to hold the chain's rules against.")
+    ] = None,
+    block_hash: Annotated[
+        str, typer.Option(metavar="0x…", help="The block you know: refuse a file about another.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was compared and found as JSON.")] = False,
+) -> None:
+    """Execute a recorded block again, offline, and show what is equal and what differs.
+
+    Exit status 0 when all is equal, 1 when the block differs, 2 when the file is malformed, incomplete or unreadable.
+    """
+    # Late, as below.
+    from contracts.replay_report import MALFORMED, report  # noqa: PLC0415
+
+    try:
+        status = report(file, manifest=manifest, block_hash=block_hash, as_json=as_json)
+    except Problem as problem:
+        show(problem)
+        raise typer.Exit(MALFORMED) from problem
+    raise typer.Exit(status)
 
 
 def verify(

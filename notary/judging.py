@@ -18,6 +18,7 @@ from notary.chains import Chains
 from notary.journal import Journal
 from notary.proven import Locator, ProvenBlock
 from notary.recheck import Rechecker
+from notary.replays import Replays
 from notary.signer import Signer
 
 BACKGROUND_BLOCKS = 64  # of one chain, before the background looks at the next chain
@@ -35,10 +36,10 @@ class SignedVerdict:
 class Judging:
     """Judges commits as one member. Safe to share between threads."""
 
-    def __init__(self, chains: Chains, journal: Journal, signer: Signer, *, member: int) -> None:
+    def __init__(self, chains: Chains, journal: Journal, signer: Signer, replays: Replays, *, member: int) -> None:
         """Errors: `WrongUse` RULES_FORK, RULES_VALUE when a chain's rules are not ones we can execute."""
         self._chains, self._journal, self._signer, self._member = chains, journal, signer, member
-        self._recheckers = {chain_id: Rechecker(each, journal) for chain_id, each in chains.watchers.items()}
+        self._recheckers = {chain_id: Rechecker(each, journal, replays) for chain_id, each in chains.watchers.items()}
         self._troubles: dict[int, Problem] = {}
         self._lock = threading.Lock()
 

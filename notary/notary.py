@@ -22,6 +22,7 @@ from notary.config import NotaryConfig
 from notary.cosigning import Cosigning
 from notary.journal import Journal
 from notary.judging import Judging
+from notary.replays import Replays
 from notary.signer import open_signer
 
 
@@ -68,6 +69,7 @@ class Notary:
         """
         self.config = config
         manifest, member = config.manifest, config.index
+        self.replays = Replays(config.folder)
         signer = open_signer(config.folder)
         self._keys = signer.public
         policy.require_member(manifest, member, address=self._keys.address, cosigning=self._keys.cosigning)
@@ -76,7 +78,7 @@ class Notary:
             opened.callback(self._journal.close)
             self._chains = Chains(manifest, nodes or _connect(config, opened), self._journal)
             self._attesting = Attesting(self._chains, self._journal, signer, member=member)
-            self._judging = Judging(self._chains, self._journal, signer, member=member)
+            self._judging = Judging(self._chains, self._journal, signer, self.replays, member=member)
             self._cosigning = Cosigning(manifest, self._journal, signer, member=member, clock=clock)
             for chain_id in self._chains.watchers:
                 self._chains.look(chain_id)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 
-from contracts.manifest import ChainManifest
-from contracts.reexecution import BlockChecker, ChainRules
+from contracts.execution_rules import rules_of
+from contracts.reexecution import BlockChecker, evidence
 from contracts.reexecution import Verdict as Finding
 from ledger.errors import Unavailable
 from notary.journal import Checked, Journal
+from notary.replays import Replays
 from notary.watcher import Watcher
 
 BLOCKS_PER_STEP = 256  # what one request waits for at most; the next one goes on from there
@@ -20,10 +21,10 @@ BLOCKS_PER_STEP = 256  # what one request waits for at most; the next one goes o
 class Rechecker:
     """One chain's re-execution. Safe to share between threads: one of them works, the others wait for it."""
 
-    def __init__(self, watcher: Watcher, journal: Journal) -> None:
+    def __init__(self, watcher: Watcher, journal: Journal, replays: Replays) -> None:
         """Errors: `WrongUse` RULES_FORK, RULES_VALUE when the manifest's rules are not ones we can execute."""
         chain = watcher.chain
-        self._chain, self._watcher, self._journal = chain, watcher, journal
+        self._chain, self._watcher, self._journal, self._replays = chain, watcher, journal, replays
         self._checker = BlockChecker(watcher.node, rules_of(chain))
         self._lock = threading.Lock()
 
@@ -56,19 +57,10 @@ class Rechecker:
         if found.verdict is Finding.SAME and found.header is not None:
             following = Checked(found.header, None, "")
         else:
+            found_again = evidence(self._checker, checked.header, number)
+            if found_again is not None:  # before the verdict is recorded: afterwards nobody looks at this block again
+                self._replays.keep(self._chain.chain_id, number, found_again)
             # The header stays the last one that was right: there is nothing to stand on above it.
             following = Checked(checked.header, number, found.reason)
         self._journal.advance(self._chain.end, following)
         return following
-
-
-def rules_of(chain: ChainManifest) -> ChainRules:
-    """A chain's rules as re-execution takes them."""
-    rules = chain.rules
-    return ChainRules(
-        chain.chain_id,
-        fork=rules.fork,
-        trie=rules.trie,
-        system_writes=rules.system_calls,
-        base_fee=rules.base_fee,
-    )

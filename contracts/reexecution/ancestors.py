@@ -24,13 +24,17 @@ class Ancestors:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._parents: dict[bytes, bytes] = {}
+        self._headers: dict[bytes, Header] = {}
 
     def learn(self, header: Header) -> None:
         """Remember a verified header's parent."""
-        if len(self._parents) > MAX_KNOWN:
-            self._parents.clear()
-        self._parents[header.hash] = header.parent_hash
+        if len(self._headers) > MAX_KNOWN:
+            self._headers.clear()
+        self._headers[header.hash] = header
+
+    def known(self) -> dict[bytes, Header]:
+        """The verified headers that are remembered, by their hash."""
+        return dict(self._headers)
 
     def of(self, parent: Header) -> Iterator[bytes]:
         """The hashes of `parent` and of those before it, at most 256. Lazy: errors come where a hash is
@@ -42,9 +46,9 @@ class Ancestors:
             yield block_hash
             if number == 0:
                 return
-            if block_hash not in self._parents:
+            if block_hash not in self._headers:
                 self._fetch(block_hash, number)
-            block_hash, number = self._parents[block_hash], number - 1
+            block_hash, number = self._headers[block_hash].parent_hash, number - 1
 
     def _fetch(self, block_hash: bytes, number: int) -> None:
         numbers = range(number, max(-1, number - FETCHED_AT_ONCE), -1)
@@ -55,5 +59,5 @@ class Ancestors:
             header = header_from_rpc(reply)
             if header.hash != block_hash:
                 raise Disagreement("an ancestor is not the one its child names", where=f"block {each}")
-            self._parents[block_hash] = header.parent_hash
+            self._headers[block_hash] = header
             block_hash = header.parent_hash

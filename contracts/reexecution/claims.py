@@ -15,13 +15,15 @@ from contracts.node import Node
 from contracts.reexecution.transactions import encode_transaction, encode_withdrawal
 from contracts.reexecution.verdict import Disagreement
 from ledger.errors import Problem, Refused, Unavailable
-from ledger.ethereum import rpc_values
+from ledger.ethereum import rlp_strict, rpc_values
 from ledger.ethereum.header import Header, header_from_rpc
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.trie import ordered_root
 from ledger.ethereum.tx_receipt import TxReceipt, tx_receipts_from_rpc
 
 MAX_HINTED_ACCOUNTS = 20_000
+ADDRESS_BYTES = 20
+_WITHDRAWAL_FIELDS = 4
 _TRACER = {"tracer": "prestateTracer"}
 
 
@@ -35,10 +37,11 @@ class Hints:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """EIP-4895: `amount` in Gwei."""
+    """EIP-4895: `amount` in Gwei; `encoded` as it stands in the withdrawals trie."""
 
     address: bytes
     amount: int
+    encoded: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,40 @@ class ClaimedBlock:
     withdrawals: tuple[Withdrawal, ...]
     receipts: tuple[TxReceipt, ...]
     hints: Hints
+
+
+def decode_withdrawal(encoded: bytes) -> Withdrawal:
+    """Read a withdrawal as its trie holds it. Errors: `BadInput` RLP_*, `Disagreement` for another shape."""
+    fields = rlp_strict.decode(encoded, max_depth=1)
+    if not isinstance(fields, tuple) or len(fields) != _WITHDRAWAL_FIELDS or len(fields[2]) != ADDRESS_BYTES:
+        raise Disagreement("a withdrawal has not the shape of EIP-4895")
+    for number in (fields[0], fields[1]):
+        rlp_strict.decode_int(number, max_bytes=8)
+    address = fields[2]
+    assert isinstance(address, bytes)
+    return Withdrawal(address, rlp_strict.decode_int(fields[3], max_bytes=8), encoded)
+
+
+def require_roots(
+    header: Header,
+    *,
+    transactions: Sequence[bytes] | None = None,
+    withdrawals: Sequence[Withdrawal] | None = None,
+    receipts: Sequence[TxReceipt] | None = None,
+) -> None:
+    """Refuse parts of a block that do not have the header's roots; what is None is not looked at.
+
+    Errors: `Disagreement`.
+    """
+    where = f"block {header.number}"
+    if transactions is not None and ordered_root(transactions) != header.transactions_root:
+        raise Disagreement("the transactions do not have the header's root", where=where)
+    if withdrawals is not None:
+        root = None if header.withdrawals_root is None else ordered_root([each.encoded for each in withdrawals])
+        if root != header.withdrawals_root or (root is None and withdrawals):
+            raise Disagreement("the withdrawals do not have the header's root", where=where)
+    if receipts is not None and ordered_root([receipt.encode() for receipt in receipts]) != header.receipts_root:
+        raise Disagreement("the tx_receipts do not have the header's receipts root", where=where)
 
 
 class BlockReader:
@@ -98,21 +135,16 @@ class BlockReader:
 
 def _transactions(header: Header, block: Mapping[str, Any]) -> tuple[bytes, ...]:
     encoded = tuple(encode_transaction(fields) for fields in rpc_values.objects(block, "transactions"))
-    if ordered_root(encoded) != header.transactions_root:
-        raise Disagreement("the transactions do not have the header's root", where=f"block {header.number}")
+    require_roots(header, transactions=encoded)
     return encoded
 
 
 def _withdrawals(header: Header, block: Mapping[str, Any]) -> tuple[Withdrawal, ...]:
     if header.withdrawals_root is None:
         return ()
-    listed = rpc_values.objects(block, "withdrawals")
-    if ordered_root([encode_withdrawal(each) for each in listed]) != header.withdrawals_root:
-        raise Disagreement("the withdrawals do not have the header's root", where=f"block {header.number}")
-    return tuple(
-        Withdrawal(rpc_values.data(each, "address", length=20), rpc_values.quantity(each, "amount", max_bytes=8))
-        for each in listed
-    )
+    listed = tuple(decode_withdrawal(encode_withdrawal(each)) for each in rpc_values.objects(block, "withdrawals"))
+    require_roots(header, withdrawals=listed)
+    return listed
 
 
 def _receipts(header: Header, listed: list[Any]) -> tuple[TxReceipt, ...]:
@@ -121,8 +153,7 @@ def _receipts(header: Header, listed: list[Any]) -> tuple[TxReceipt, ...]:
         receipts = tx_receipts_from_rpc(listed)
     except Problem as error:
         raise Disagreement(error.what, where=where) from error
-    if ordered_root([receipt.encode() for receipt in receipts]) != header.receipts_root:
-        raise Disagreement("the tx_receipts do not have the header's receipts root", where=where)
+    require_roots(header, receipts=receipts)
     return tuple(receipts)
 
 

@@ -17,14 +17,15 @@ class ChainRules:
     `trie`: "keeps_zero_leaves" for nodes (anvil) that leave zero slots and empty accounts in their tries;
     the truth of every value is computed all the same, only the presence of such a leaf is taken from the
     node's own proofs. `system_writes`: blocks begin with the writes of EIP-4788 and EIP-2935 where those
-    contracts stand, and end with the requests of EIP-7002 and EIP-7251. `base_fee`: "eip1559" computes it
-    from the parent, "free" lets the producer set it.
+    contracts stand, and end with the requests of EIP-7002 and EIP-7251. `withdrawals`: blocks may credit
+    accounts by EIP-4895. `base_fee`: "eip1559" computes it from the parent, "free" lets the producer set it.
     """
 
     chain_id: int
     fork: str = "prague"
     trie: Literal["standard", "keeps_zero_leaves"] = "standard"
     system_writes: bool = True
+    withdrawals: bool = False
     base_fee: Literal["eip1559", "free"] = "eip1559"
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ Nodes and code are kept by their hash in `KnownState`, which consecutive blocks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from contracts.node import Node, data, quantity
@@ -128,6 +128,9 @@ class Witness:
         """Fetch the proofs even if they are known, and return their nodes."""
         return self._fetch({address: frozenset(slots) for address, slots in wanted.items()})
 
+    def require_shown(self, assumed: Sequence[tuple[bytes | None, bytes]]) -> None:
+        """Whether a root that differs may rest on nodes that were never shown: with a node to ask, it may."""
+
     def _can_read(self, address: bytes, slot: int) -> bool:
         try:
             self._read_leaf(address, slot)
@@ -203,7 +206,7 @@ class Witness:
             if quantity(entry.get("value")) != proven:
                 raise Disagreement(f"the node states another value of slot {slot:#x} than it proves", where=where)
 
-    def _unproven(self, what: str) -> Disagreement:
+    def _unproven(self, what: str) -> Problem:
         return Disagreement(f"the state does not prove: {what}", where=f"block {self._number}")
 
     def _garbage(self) -> Unavailable:

@@ -79,6 +79,17 @@ class PartialTrie:
         encoded = [reference_to(node) for node, _ in self._along(nibbles(key))]
         return [raw for place, (name, raw) in enumerate(encoded) if isinstance(name, bytes) or place == 0]
 
+    def way_beside(self, key: bytes, node_hash: bytes) -> bytes | None:
+        """The nibbles that lead to this child of a branch on the way to `key`; None where it hangs elsewhere.
+
+        Errors: `MissingNode`.
+        """
+        path = nibbles(key)
+        for node, rest in self._along(path):
+            if isinstance(node, Branch) and node_hash in node.children:
+                return path[: len(path) - len(rest)] + bytes((node.children.index(node_hash),))
+        return None
+
     def set(self, key: bytes, value: bytes) -> None:
         """Put a non-empty `value` under `key`. Errors: `MissingNode`, which leaves the trie as it was."""
         if not value:

@@ -33,10 +33,10 @@ class Watch:
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._checker = BlockChecker(chain.node, chain.rules)
+        self.checker = BlockChecker(chain.node, chain.rules)
 
     def check(self, number: int) -> BlockCheck:
-        return self._checker.check(self._chain.header(number - 1), number)
+        return self.checker.check(self._chain.header(number - 1), number)
 
 
 def rewrite(chain: Chain, slot: str) -> None:
