@@ -50,6 +50,16 @@ class Policy(IntEnum):
         return cls[name.upper()]
 
 
+class Finality(StrEnum):
+    """When a block is final. `DEPTH`: when `finality_blocks` blocks stand above it, at once where that is 0 (sealed
+    chains, which never take a block back). `FINALIZED`: when the chain's own consensus says so, under the tag of that
+    name, and `finality_blocks` stand above it.
+    """
+
+    DEPTH = "depth"
+    FINALIZED = "finalized"
+
+
 class Seals(StrEnum):
     """Whether a chain's headers prove by themselves that its validators agreed on them.
 
@@ -72,7 +82,7 @@ class Rules:
     `trie`: how cleared slots are kept (anvil keeps zero leaves). `finality_blocks`: a block is final when this many
     stand above it; 0 where blocks are never reorganised. `proof_window`: nodes prove the state of this many newest
     blocks; 0 is every block.
-    `seals`: see `Seals`. `verifies`: the policies this chain can check as a destination.
+    `finality`: see `Finality`. `seals`: see `Seals`. `verifies`: the policies this chain can check as a destination.
     """
 
     fork: str = "prague"
@@ -81,6 +91,7 @@ class Rules:
     base_fee: Literal["eip1559", "free"] = "eip1559"
     trie: Trie = "standard"
     finality_blocks: int = 0
+    finality: Finality = Finality.DEPTH
     proof_window: int = 0
     seals: Seals = Seals.NONE
     verifies: tuple[Policy, ...] = tuple(Policy)
@@ -94,6 +105,7 @@ class Rules:
             "base_fee": self.base_fee,
             "trie": self.trie,
             "finality_blocks": self.finality_blocks,
+            "finality": self.finality.value,
             "proof_window": self.proof_window,
             "capabilities": {
                 "seals": self.seals.value,
@@ -114,6 +126,8 @@ class Rules:
             base_fee=value["base_fee"],
             trie=value["trie"],
             finality_blocks=count(value["finality_blocks"]),
+            # Manifests written before there was a choice say nothing of it.
+            finality=Finality(value.get("finality", Finality.DEPTH)),
             proof_window=count(value["proof_window"]),
             seals=Seals(capabilities["seals"]),
             verifies=tuple(Policy.named(name) for name in capabilities["verifies"]),

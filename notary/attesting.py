@@ -19,6 +19,7 @@ from notary.chains import Chains
 from notary.journal import Attested, Journal
 from notary.policy import LeafRefusal
 from notary.proven import Locator, ProvenBlock, Witnessed
+from notary.seats import Seat, Seats
 from notary.signer import Signer
 from notary.watcher import View
 
@@ -40,29 +41,30 @@ class Attestation:
 class Attesting:
     """Attests as one member. Safe to share between threads."""
 
-    def __init__(self, chains: Chains, journal: Journal, signer: Signer, *, member: int) -> None:
-        self._chains, self._journal, self._signer, self._member = chains, journal, signer, member
+    def __init__(self, chains: Chains, journal: Journal, signer: Signer, seats: Seats) -> None:
+        self._chains, self._journal, self._signer, self._seats = chains, journal, signer, seats
         self._lock = threading.Lock()
 
     def attest(self, leaves: Sequence[Locator]) -> Attestation:
         """Attest the messages whose logs stand at `leaves`, all or none, under one root in this order.
 
         Errors: `BadInput` LEAVES_COUNT, LEAVES_MIXED, LEAF_REPEATED; `LeavesRefused` (each leaf with the refusal of
-        `policy` or of the proof), `LeavesNotReady` NOT_FINAL and the like; those of `Chains.look` for the destination.
+        `policy` or of the proof), `LeavesNotReady` NOT_FINAL and the like; those of `Chains.look` for the destination,
+        and of `Seats.seat`: NOT_A_MEMBER, SUSPENDED in the destination's epoch.
         """
         if not 1 <= len(leaves) <= policy.MAX_LEAVES:
             raise BadInput("LEAVES_COUNT", f"a request names 1 to {policy.MAX_LEAVES} leaves, not {len(leaves)}")
         messages, blocks = self._open(leaves)
         policy.require_one_destination(messages)
-        self._judge(messages)
-        end, epoch, root = messages[0].destination, self._chains.manifest.committee.epoch, root_over(messages)
+        seat = self._judge(messages)
+        end, epoch, root = messages[0].destination, seat.epoch, root_over(messages)
         digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=epoch)
         with self._lock:
             # Again under the lock: another request may have promised meanwhile.
             _each(messages, lambda m: policy.require_first(m, attested=self._journal.attested_at(m)))
             self._journal.promise(messages, epoch=epoch, root=root, digest=digest, blocks=blocks)
             signature = self._signer.sign(digest)
-        return Attestation(epoch, root, tuple(message.id for message in messages), self._member, signature)
+        return Attestation(epoch, root, tuple(message.id for message in messages), seat.index, signature)
 
     def attested(self, message_id: bytes) -> list[tuple[Attested, bytes]]:
         """What was signed about a message, from the journal, each with its signature."""
@@ -74,14 +76,16 @@ class Attesting:
         messages = _each(leaves, reading.message)
         return messages, reading.witnessed()
 
-    def _judge(self, messages: Sequence[Message]) -> None:
+    def _judge(self, messages: Sequence[Message]) -> Seat:
+        """Judge every message by the destination at finality; the place in which to sign for it."""
         chain_id = messages[0].destination.chain_id
         view = self._chains.look(chain_id)
         watcher = self._chains.watcher(chain_id)
-        lanes = watcher.lanes(view, [message.lane for message in messages])
+        final = watcher.final_header(view)
+        lanes = watcher.lanes(final, [message.lane for message in messages])
         # Asked only about those that would be refused: what the head says lets nothing pass, it only delays a no.
         unfit = [message.lane for message in messages if not policy.is_open(lanes[message.lane], message=message)]
-        upcoming = lanes | watcher.lanes(view, unfit, at_head=True)
+        upcoming = lanes | (watcher.lanes(view.head, unfit) if unfit else {})
 
         def judge(message: Message) -> None:
             policy.require_lane_final(message, final=lanes[message.lane], head=upcoming[message.lane])
@@ -89,6 +93,7 @@ class Attesting:
             policy.require_carriage(message, lane=lanes[message.lane], now=view.head.timestamp, attested=attested)
 
         _each(messages, judge)
+        return self._seats.seat(chain_id, final)
 
 
 class _Reading:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from contracts.epochs import Epochs, Succession
 from contracts.manifest import ChainManifest, Manifest
 from contracts.node import Node
 from ledger.errors import BadInput
+from ledger.ethereum.header import Header
 from ledger.proposal import Message
 from notary import policy
 from notary.journal import Journal
 from notary.proven import Locator, ProvenBlock
-from notary.watcher import View, Watcher
+from notary.watcher import View, Watcher, own_word
 
 
 class Chains:
@@ -25,6 +27,10 @@ class Chains:
         """`nodes`: this notary's own node of each chain, by EIP-155 id."""
         self.manifest, self._journal = manifest, journal
         self.watchers = {chain.chain_id: Watcher(chain, nodes[chain.chain_id]) for chain in manifest.chains}
+        self._epochs = {
+            chain_id: Epochs(each.chain, manifest.committee, each.node, storage=each.storage)
+            for chain_id, each in self.watchers.items()
+        }
 
     def watcher(self, chain_id: int) -> Watcher:
         """The chain's watcher; `BadInput` CHAIN_UNKNOWN for one outside the deployment."""
@@ -37,6 +43,15 @@ class Chains:
         """Where a chain is now. Errors: CHAIN_UNKNOWN and those of `Watcher.look`."""
         watcher = self.watcher(chain_id)
         return watcher.look(self._journal.witnessed(watcher.chain.end))
+
+    def final_header(self, chain_id: int, view: View) -> Header:
+        """As `Watcher.final_header`."""
+        return self.watcher(chain_id).final_header(view)
+
+    def committee(self, chain_id: int, header: Header) -> Succession:
+        """Who the notaries of a chain are after a block of it. Errors: `Unavailable` with the codes of `Epochs.at`."""
+        with own_word():
+            return self._epochs[chain_id].at(header)
 
     def message(self, locator: Locator, block: ProvenBlock) -> Message:
         """Row 5: the message whose log stands at a place of a proven block. Errors: ORIGIN_DIFFERS and those of

@@ -20,13 +20,14 @@ _FIELDS = {"index", "manifest", "nodes", "folder"}
 
 @dataclass(frozen=True, slots=True)
 class NotaryConfig:
-    """One notary. `index`: its place among the committee's members, from 0. `nodes`: its own node of each chain, by
-    EIP-155 id. `folder`: keys, journal and lock; one process at a time.
+    """One notary. `index`: its place among the members of the manifest's committee, from 0; None for a member of a
+    later epoch, whose place the chains say. `nodes`: its own node of each chain, by EIP-155 id.
+    `folder`: keys, journal and lock; one process at a time.
 
     Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or the index is no member's.
     """
 
-    index: int
+    index: int | None
     manifest: Manifest
     nodes: dict[int, str]
     folder: Path
@@ -37,6 +38,8 @@ class NotaryConfig:
             missing = ", ".join(f"eip155:{chain_id}" for chain_id in sorted(wanted ^ set(self.nodes)))
             raise _malformed("exactly one node is needed for each chain of the manifest", where=missing)
         members = len(self.manifest.committee.members)
+        if self.index is None:
+            return
         if not 0 <= self.index < members or len(self.manifest.cosigners) != members:
             raise _malformed(f"the index is not that of one of {members} members with a cosigning key", where="index")
 
@@ -52,8 +55,8 @@ class NotaryConfig:
             if not isinstance(value, dict) or set(value) != _FIELDS:
                 raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))}")
             index, manifest, nodes, folder = (value[name] for name in ("index", "manifest", "nodes", "folder"))
-            if type(index) is not int or not isinstance(nodes, dict):
-                raise ValueError("index is an integer and nodes an object")
+            if not (index is None or type(index) is int) or not isinstance(nodes, dict):
+                raise ValueError("index is an integer or null, and nodes an object")
             return cls(
                 index=index,
                 manifest=Manifest.load(read_file(path.parent / non_empty(manifest))),

@@ -11,15 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.manifest import ChainManifest, Role
-from ledger.attestation import SAME, Verdict, log_place, verdict_digest
+from ledger.attestation import DIFFERS, SAME, Verdict, log_place, verdict_digest
 from ledger.errors import Problem, Refused, Unavailable
 from notary import policy
 from notary.chains import Chains
 from notary.journal import Journal
+from notary.policy import Lane
 from notary.proven import Locator, ProvenBlock
 from notary.recheck import Rechecker
 from notary.replays import Replays
+from notary.seats import Seat, Seats
 from notary.signer import Signer
+from notary.watcher import Watcher
 
 BACKGROUND_BLOCKS = 64  # of one chain, before the background looks at the next chain
 
@@ -36,9 +39,9 @@ class SignedVerdict:
 class Judging:
     """Judges commits as one member. Safe to share between threads."""
 
-    def __init__(self, chains: Chains, journal: Journal, signer: Signer, replays: Replays, *, member: int) -> None:
+    def __init__(self, chains: Chains, journal: Journal, signer: Signer, seats: Seats, replays: Replays) -> None:
         """Errors: `WrongUse` RULES_FORK, RULES_VALUE when a chain's rules are not ones we can execute."""
-        self._chains, self._journal, self._signer, self._member = chains, journal, signer, member
+        self._chains, self._journal, self._signer, self._seats = chains, journal, signer, seats
         self._recheckers = {chain_id: Rechecker(each, journal, replays) for chain_id, each in chains.watchers.items()}
         self._troubles: dict[int, Problem] = {}
         self._lock = threading.Lock()
@@ -47,7 +50,8 @@ class Judging:
         """Judge the commit of the message at `origin` whose log stands at `commit`.
 
         Errors: those of the proofs, `read_leaf` and `read_commit`; `Refused` COMMIT_CHAIN, NOT_CHECKED,
-        VERDICT_CONFLICT; `Unavailable` NOT_FINAL, FINAL_REWRITTEN, UNKNOWN (blocks could not all be re-executed).
+        VERDICT_CONFLICT, NOT_A_MEMBER and SUSPENDED in the transaction chain's epoch; `Unavailable` NOT_FINAL,
+        FINAL_REWRITTEN, UNKNOWN (blocks could not all be re-executed).
         """
         proposed = self._block(origin)
         message = self._chains.message(origin, proposed)
@@ -56,22 +60,25 @@ class Judging:
             raise Refused("COMMIT_CHAIN", "the message is for another chain", where=str(message.destination))
         block = self._block(commit)
         said = policy.read_commit(block.log(commit), message=message)
-        lane = destination.lane_at(block.header.number, message.lane)
+        found = self._recheck(destination.chain, block)
+        lane = self._lane(destination, block, message.lane, found)
+        seat = self._seats.at_finality(self._chains.manifest.chain(Role.TRANSACTION).chain_id)
         return self._sign(
+            seat,
             Verdict(
                 id=message.id,
-                epoch=self._chains.manifest.committee.epoch,
+                epoch=seat.epoch,
                 origin_block=proposed.header.hash,
                 commit_block=block.header.hash,
                 commit_transaction=destination.transaction(block, commit.transaction_index),
                 checked_from=destination.chain.checked_from,
-                verdict=self._recheck(destination.chain, block),
+                verdict=found,
                 executed=said.executed,
                 outcome=said.outcome,
                 policy=policy.policy_of(lane, message=message),
                 origin_log=log_place(origin.transaction_index, origin.log_index),
                 commit_log=log_place(commit.transaction_index, commit.log_index),
-            )
+            ),
         )
 
     def keep_up(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -98,6 +105,12 @@ class Judging:
             if is_stopping() or checked.differs_at is not None or checked.header.number >= final:
                 break
 
+    def _lane(self, destination: Watcher, block: ProvenBlock, lane: bytes, found: int) -> Lane:
+        """The lane of a commit, held when it was; in a false state nothing is proven, it is the node's word."""
+        if found == DIFFERS:
+            return destination.lane_said(block.header.number, lane)
+        return destination.lanes(block.header, [lane])[lane]
+
     def _block(self, locator: Locator) -> ProvenBlock:
         return self._chains.watcher(locator.chain_id).block(self._chains.look(locator.chain_id), locator.block)
 
@@ -113,7 +126,7 @@ class Judging:
             policy.require_history(chain, number=number, witnessed=held or b"", found=block.header.hash)
         return word
 
-    def _sign(self, verdict: Verdict) -> SignedVerdict:
+    def _sign(self, seat: Seat, verdict: Verdict) -> SignedVerdict:
         chain = self._chains.manifest.chain(Role.TRANSACTION)
         registry = chain.contracts["TransactionRegistry"]
         digest = verdict_digest(chain_id=chain.chain_id, registry=registry, verdict=verdict)
@@ -121,4 +134,4 @@ class Judging:
             recorded = self._journal.verdict(verdict.id, verdict.commit_transaction)
             policy.require_same_verdict(verdict, recorded=recorded)
             self._journal.judge(verdict)
-            return SignedVerdict(verdict, self._member, self._signer.sign(digest))
+            return SignedVerdict(verdict, seat.index, self._signer.sign(digest))

@@ -23,26 +23,33 @@ from notary.cosigning import Cosigning
 from notary.journal import Journal
 from notary.judging import Judging
 from notary.replays import Replays
+from notary.seats import Seats
 from notary.signer import open_signer
 
 
 @dataclass(frozen=True, slots=True)
 class ChainStatus:
-    """Where a chain is. `verdict`: "same", "differs" or "unchecked"; `problem`: why it differs or cannot be read."""
+    """Where a chain is. `verdict`: "same", "differs" or "unchecked"; `problem`: why it differs, cannot be read, or what
+    else an operator should look at. `epoch`: the current one there, `member`: this notary's index in it, None where it
+    has none; `drift_seconds`: how far the chain's time is ahead of this machine's. None where nothing could be read.
+    """
 
     final_block: int | None
     checked_to: int | None
     verdict: str
     problem: str
+    epoch: int | None = None
+    member: int | None = None
+    drift_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What anybody may know about a notary."""
+    """What anybody may know about a notary. `index`, `epoch`: as the manifest says, `index` None for a later member."""
 
-    index: int
+    index: int | None
     address: bytes
-    cosigner: str
+    cosigner: str | None
     epoch: int
     version: str
     chains: dict[str, ChainStatus]
@@ -60,25 +67,29 @@ class Notary:
         *,
         nodes: Mapping[int, Node] | None = None,
         clock: Callable[[], int] = lambda: int(time.time()),
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """Open keys and journal and look at every chain once.
 
-        `nodes`: nodes to use instead of those the configuration names; `clock`: POSIX seconds, for cosignatures only.
+        `nodes`: nodes to use instead of those the configuration names. `clock`: POSIX seconds, for cosignatures only;
+        `wall`: likewise, to compare chains' clocks with. Nothing that is signed rests on this machine's clock.
         Errors: those of `open_signer` and `Journal`; NOT_A_MEMBER; CHAIN_ID, WRONG_NETWORK, FINAL_REWRITTEN, NODE_*;
         RULES_*.
         """
-        self.config = config
+        self.config, self._wall = config, wall
         manifest, member = config.manifest, config.index
         self.replays = Replays(config.folder)
         signer = open_signer(config.folder)
         self._keys = signer.public
-        policy.require_member(manifest, member, address=self._keys.address, cosigning=self._keys.cosigning)
+        if member is not None:
+            policy.require_member(manifest, member, address=self._keys.address, cosigning=self._keys.cosigning)
         with ExitStack() as opened:
             self._journal = Journal(config.folder, owner=self._keys.address)
             opened.callback(self._journal.close)
             self._chains = Chains(manifest, nodes or _connect(config, opened), self._journal)
-            self._attesting = Attesting(self._chains, self._journal, signer, member=member)
-            self._judging = Judging(self._chains, self._journal, signer, self.replays, member=member)
+            self._seats = Seats(self._chains, self._keys.address)
+            self._attesting = Attesting(self._chains, self._journal, signer, self._seats)
+            self._judging = Judging(self._chains, self._journal, signer, self._seats, self.replays)
             self._cosigning = Cosigning(manifest, self._journal, signer, member=member, clock=clock)
             for chain_id in self._chains.watchers:
                 self._chains.look(chain_id)
@@ -108,7 +119,7 @@ class Notary:
         return Status(
             index=self.config.index,
             address=self._keys.address,
-            cosigner=manifest.cosigners[self.config.index].name,
+            cosigner=None if self.config.index is None else manifest.cosigners[self.config.index].name,
             epoch=manifest.committee.epoch,
             version=version("pledgetrail"),
             chains={chain.caip2: self._chain_status(chain) for chain in manifest.chains},
@@ -128,7 +139,14 @@ class Notary:
         if trouble is not None and not found.problem:
             found = replace(found, problem=f"{trouble.code}: {trouble.what}")
         try:
-            return replace(found, final_block=self._chains.look(chain.chain_id).final)
+            view = self._chains.look(chain.chain_id)
+            found = replace(found, final_block=view.final, drift_seconds=round(view.head.timestamp - self._wall()))
+            if alarm := policy.clock_alarm(found.drift_seconds or 0):
+                found = replace(found, problem=found.problem or alarm)
+            if view.final < 0:
+                return found
+            current = self._chains.committee(chain.chain_id, self._chains.final_header(chain.chain_id, view)).current
+            return replace(found, epoch=current.number, member=current.index_of(self._keys.address))
         except Problem as problem:
             return replace(found, problem=f"{problem.code}: {problem.what}")
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from contracts.epochs import Epoch
 from contracts.manifest import NOTARY_POLICY, ChainManifest, Manifest
 from ledger.attestation import DIFFERS, SAME, Verdict
 from ledger.checkpoint import Checkpoint
@@ -22,6 +23,7 @@ from ledger.ethereum.tx_receipt import Log
 from ledger.proposal import Message, Proposal, read_proposal
 
 MAX_LEAVES = 64
+MAX_DRIFT_SECONDS = 3600  # between a chain's newest block and this machine, before an operator is told
 POLICIES_SERVED = frozenset({NOTARY_POLICY})
 MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bytes32,uint32,uint64,bool,bytes32)")
 _WORD = 32
@@ -33,6 +35,11 @@ class Lane:
 
     generation: int
     policy: int
+
+
+def read_lane(word: int) -> Lane:
+    """A lane from its word in the gateway, as `lane_word.vy` packs it."""
+    return Lane(generation=word & (2**32 - 1), policy=word >> 32 & 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,33 @@ def require_member(manifest: Manifest, index: int, *, address: bytes, cosigning:
         )
 
 
+def require_cosigner(name: str | None) -> str:
+    """Row 3: the name under which readers know this notary's cosignatures. Errors: `Refused` NOT_A_MEMBER."""
+    if name is None:
+        what = "the manifest names no cosigning key of this notary's, so that no reader would know its cosignature"
+        raise Refused("NOT_A_MEMBER", what, cure="Ask the cosigners whom the manifest names.")
+    return name
+
+
+def require_seat(epoch: Epoch, *, address: bytes, chain: ChainManifest) -> int:
+    """Row 5 and 8: this notary's index among the members of the epoch in which it is asked to sign.
+
+    Errors: `Refused` NOT_A_MEMBER, SUSPENDED (its key was barred: it contradicted itself, or somebody has it).
+    """
+    index = epoch.index_of(address)
+    if index is None:
+        raise Refused(
+            "NOT_A_MEMBER",
+            f"the attesting key is no member's of epoch {epoch.number}",
+            where=f"0x{address.hex()}, {chain.caip2}",
+            cure="Ask the members of that epoch; what was attested before stays served.",
+        )
+    if index in epoch.barred:
+        what = f"member {index} of epoch {epoch.number} is barred: its signature counts for nobody"
+        raise Refused("SUSPENDED", what, where=f"0x{address.hex()}, {chain.caip2}", cure="Retire the key.")
+    return index
+
+
 def require_network(chain: ChainManifest, *, chain_id: int, genesis: bytes) -> None:
     """Refuse a node of another chain: CHAIN_ID, or WRONG_NETWORK for the same id on another genesis (E12)."""
     if chain_id != chain.chain_id:
@@ -109,18 +143,32 @@ def require_history(chain: ChainManifest, *, number: int, witnessed: bytes, foun
         )
 
 
-def require_final(chain: ChainManifest, *, block: int, head: int) -> None:
-    """Ask to wait (`Unavailable` NOT_FINAL) until `finality_blocks` blocks stand above the block (E05)."""
-    missing = block + chain.rules.finality_blocks - head
+def final_height(chain: ChainManifest, *, head: int, finalized: int | None) -> int:
+    """The highest final block, negative while there is none: as many blocks below the head as the chain's rule asks
+    for, and not above what the chain itself calls finalized where the rule asks for that.
+    """
+    height = head - chain.rules.finality_blocks
+    return height if finalized is None else min(height, finalized)
+
+
+def require_final(chain: ChainManifest, *, block: int, head: int, final: int) -> None:
+    """Ask to wait (`Unavailable` NOT_FINAL) until a block is final by the chain's rule (E05)."""
+    where = f"{chain.caip2}, head {head}"
     if block > head:
-        raise Unavailable("NOT_FINAL", f"there is no block {block} yet", where=f"{chain.caip2}, head {head}")
-    if missing > 0:
-        raise Unavailable(
-            "NOT_FINAL",
-            f"block {block} is not final: {missing} more block(s) must stand above it",
-            where=f"{chain.caip2}, head {head}",
-            cure="Ask again later.",
-        )
+        raise Unavailable("NOT_FINAL", f"there is no block {block} yet", where=where)
+    if block > final:
+        what = f"block {block} is not final: {block - final} more block(s) must become so"
+        raise Unavailable("NOT_FINAL", what, where=where, cure="Ask again later.")
+
+
+def clock_alarm(drift: int) -> str:
+    """What to tell an operator of a chain whose newest block is `drift` seconds ahead of this machine; "" for nothing.
+
+    Only an alarm (E11): expiries are judged by the time of the chain they are about, whatever any other clock says.
+    """
+    if abs(drift) <= MAX_DRIFT_SECONDS:
+        return ""
+    return f"CLOCK_DRIFT: the newest block is {abs(drift)} seconds {'ahead of' if drift > 0 else 'behind'} this machine"
 
 
 def require_undisputed(chain: ChainManifest, *, block: int, differs_at: int | None) -> None:

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from contracts.chain_rules import Rules, Seals
 from contracts.reexecution.transactions import encode_transaction
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.ethereum.header import Header, header_from_rpc
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.partial_trie import PartialTrie
+from ledger.ethereum.qbft import QbftHeader
 from ledger.ethereum.trie import index_key, ordered_root, trie_of
 from ledger.ethereum.tx_receipt import Log, open_log, tx_receipts_from_rpc
 
@@ -53,17 +55,20 @@ class ProvenBlock:
         return open_log(self.header, proof, locator.transaction_index, locator.log_index).log
 
 
-def prove_block(chain: Sequence[object], receipts: object, *, number: int) -> ProvenBlock:
+def form_of(rules: Rules) -> type[Header]:
+    """How a chain hashes its headers: where validators seal them, the seals are left out."""
+    return Header if rules.seals is Seals.NONE else QbftHeader
+
+
+def prove_block(chain: Sequence[object], receipts: object, *, number: int, form: type[Header] = Header) -> ProvenBlock:
     """Prove a block from what a node claims.
 
     `chain`: the block's RPC object and those of the blocks above it, in order; each must hash to what it states and
-    name the one before as its parent. `receipts`: the answer of `eth_getBlockReceipts`.
+    name the one before as its parent. `receipts`: the answer of `eth_getBlockReceipts`. `form`: see `form_of`.
     Errors: `Unavailable` NODE_BEHIND (the node does not have one of them); `Refused` HEADER_HASH, RECEIPTS_ROOT;
     `BadInput` RECEIPT_TYPE, RECEIPT_INVALID.
     """
-    headers = [read_header(fields, number=number + place) for place, fields in enumerate(chain)]
-    for parent, header in pairwise(headers):
-        header.require_parent(parent)
+    headers = read_headers(chain, number=number, form=form)
     if receipts is None:
         raise Unavailable("NODE_BEHIND", "the node has no receipts of the block", where=f"block {number}")
     if not isinstance(receipts, list) or not all(isinstance(item, dict) for item in receipts):
@@ -80,13 +85,22 @@ def prove_block(chain: Sequence[object], receipts: object, *, number: int) -> Pr
     return ProvenBlock(headers[0], trie)
 
 
-def read_header(fields: object, *, number: int) -> Header:
+def read_headers(chain: Sequence[object], *, number: int, form: type[Header] = Header) -> list[Header]:
+    """Headers of consecutive blocks from `number` on, each hashed and linked to the one before. Errors: HEADER_HASH,
+    NODE_BEHIND."""
+    headers = [read_header(fields, number=number + place, form=form) for place, fields in enumerate(chain)]
+    for parent, header in pairwise(headers):
+        header.require_parent(parent)
+    return headers
+
+
+def read_header(fields: object, *, number: int, form: type[Header] = Header) -> Header:
     """A header from a node's claim, hashed, and of the block that was asked for. Errors: HEADER_HASH, NODE_BEHIND."""
     if fields is None:
         raise Unavailable("NODE_BEHIND", "the node does not have the block", where=f"block {number}")
     if not isinstance(fields, dict):
         raise Refused("HEADER_HASH", "the node's block is no object", where=f"block {number}")
-    header = header_from_rpc(fields)
+    header = header_from_rpc(fields, form)
     if header.number != number:
         raise Refused("HEADER_HASH", f"the node answered with block {header.number}", where=f"block {number}")
     return header

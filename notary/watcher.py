@@ -1,8 +1,9 @@
-"""Reads one chain through the notary's own node: what is final, and what a block proves.
+"""Reads one chain through the notary's own nodes: what is final, what a block proves, what the state proves.
 
 A node is asked, never believed: chain id and genesis are compared each time, a block's header is hashed, its
-descendants up to finality are linked, its receipts are complete. Two things are the node's word alone: where its head
-is (a lie delays, or is caught as FINAL_REWRITTEN) and the lanes of the destination, which enforces them itself.
+descendants up to finality are linked, its receipts are complete, and contracts are read by proofs under a final
+header. One thing is the nodes' word alone: where the head is, or what the chain calls finalized (a lie delays, or is
+caught as FINAL_REWRITTEN).
 """
 
 from __future__ import annotations
@@ -11,30 +12,37 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from contracts.chain_rules import Finality
 from contracts.manifest import ChainManifest
 from contracts.node import Node, quantity
+from contracts.proven_storage import ProvenStorage, slot_of
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.ethereum.header import Header
 from notary import policy
 from notary.policy import Lane
-from notary.proven import ProvenBlock, Witnessed, prove_block, read_header, transaction_hash
+from notary.proven import ProvenBlock, Witnessed, form_of, prove_block, read_header, read_headers, transaction_hash
 
 MAX_BLOCK = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A chain at one moment. `final`: the highest final block, negative while there is none."""
+    """A chain at one moment. `final`: the highest final block, negative while there is none; `finalized`: what the
+    chain itself calls so, where its rule asks for that.
+    """
 
     head: Header
     final: int
+    finalized: Header | None = None
 
 
 class Watcher:
-    """One chain and this notary's node of it. Keeps no state: safe to share between threads."""
+    """One chain and this notary's node of it. Keeps nothing but trie nodes by hash: safe to share between threads."""
 
     def __init__(self, chain: ChainManifest, node: Node) -> None:
         self.chain, self.node = chain, node
+        self.storage = ProvenStorage(node)
+        self._form = form_of(chain.rules)
 
     def look(self, witnessed: Witnessed | None) -> View:
         """Check that this is still the right chain, and say where it is.
@@ -45,23 +53,30 @@ class Watcher:
             return self._look(witnessed)
 
     def _look(self, witnessed: Witnessed | None) -> View:
-        again = [] if witnessed is None else [("eth_getBlockByNumber", [hex(witnessed.number), False])]
-        blocks = [("eth_getBlockByNumber", [place, False]) for place in ("0x0", "latest")]
-        chain_id, genesis, head, *before = self.node.batch([("eth_chainId", []), *blocks, *again])
-        policy.require_network(
-            self.chain, chain_id=quantity(chain_id, what="chain id"), genesis=read_header(genesis, number=0).hash
+        asks_tag = self.chain.rules.finality is Finality.FINALIZED
+        again = [] if witnessed is None else [hex(witnessed.number)]
+        places = ["0x0", "latest", *(["finalized"] if asks_tag else []), *again]
+        chain_id, genesis, head, *others = self.node.batch(
+            [("eth_chainId", []), *(("eth_getBlockByNumber", [place, False]) for place in places)]
         )
-        latest = read_header(head, number=_number_of(head))
+        policy.require_network(
+            self.chain,
+            chain_id=quantity(chain_id, what="chain id"),
+            genesis=self._read(genesis, 0).hash,
+        )
+        latest = self._read(head, _number_of(head))
+        finalized = self._read(others[0], _number_of(others[0])) if asks_tag else None
         if witnessed is not None:
-            found = read_header(before[0], number=witnessed.number).hash
+            found = self._read(others[-1], witnessed.number).hash
             policy.require_history(self.chain, number=witnessed.number, witnessed=witnessed.hash, found=found)
-        return View(latest, latest.number - self.chain.rules.finality_blocks)
+        tag = None if finalized is None else finalized.number
+        return View(latest, policy.final_height(self.chain, head=latest.number, finalized=tag), finalized)
 
     def block(self, view: View, number: int) -> ProvenBlock:
         """A final block, proven. Errors: `BadInput` LOCATOR; `Unavailable` NOT_FINAL and the codes of `prove_block`."""
         if not 0 <= number <= MAX_BLOCK:
             raise BadInput("LOCATOR", "no block has this number", where=str(number)[:40])
-        policy.require_final(self.chain, block=number, head=view.head.number)
+        policy.require_final(self.chain, block=number, head=view.head.number, final=view.final)
         numbers = range(number, number + self.chain.rules.finality_blocks + 1)
         with own_word():
             *blocks, receipts = self.node.batch(
@@ -70,7 +85,7 @@ class Watcher:
                     ("eth_getBlockReceipts", [hex(number)]),
                 ]
             )
-            return prove_block(blocks, receipts, number=number)
+            return prove_block(blocks, receipts, number=number, form=self._form)
 
     def transaction(self, block: ProvenBlock, index: int) -> bytes:
         """The hash of a transaction of a proven block. Errors: `Unavailable` with the codes of `transaction_hash`."""
@@ -81,27 +96,49 @@ class Watcher:
     def header(self, number: int) -> Header:
         """One header, hashed. Errors: `Unavailable` NODE_BEHIND, HEADER_HASH."""
         with own_word():
-            return read_header(self.node.request("eth_getBlockByNumber", hex(number), False), number=number)
+            return self._read(self.node.request("eth_getBlockByNumber", hex(number), False), number)
 
-    def lanes(self, view: View, lanes: Iterable[bytes], *, at_head: bool = False) -> dict[bytes, Lane]:
-        """Lanes by id, as the chain's gateway holds them at finality, or at its head. Errors: NOT_FINAL, NODE_*."""
+    def final_header(self, view: View) -> Header:
+        """The header of the highest final block, linked to the head. Errors: `Unavailable` NOT_FINAL, HEADER_HASH,
+        NODE_*."""
         if view.final < 0:
             raise Unavailable("NOT_FINAL", "the chain has no final block yet", where=self.chain.caip2)
-        block = hex(view.head.number if at_head else view.final)
-        return {lane: self._lane(block, lane) for lane in set(lanes)}
+        for known in (view.finalized, view.head):
+            if known is not None and known.number == view.final:
+                return known
+        numbers = range(view.final, view.final + self.chain.rules.finality_blocks + 1)
+        with own_word():
+            found = self.node.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+            return read_headers(found, number=view.final, form=self._form)[0]
 
-    def lane_at(self, number: int, lane: bytes) -> Lane:
-        """A lane as the chain's gateway held it after a block. Errors: `Unavailable` NODE_*."""
-        return self._lane(hex(number), lane)
+    def lanes(self, header: Header, lanes: Iterable[bytes]) -> dict[bytes, Lane]:
+        """Lanes by id, as the state after a block proves that the chain's gateway holds them.
 
-    def _lane(self, block: str, lane: bytes) -> Lane:
-        gateway = self.chain.contract("Gateway")
+        Errors: `Unavailable` STATE_UNPROVEN, NODE_*.
+        """
+        wanted, gateway = sorted(set(lanes)), self.chain.contracts["Gateway"]
+        keys = {lane: slot_of("Gateway", "inbound_key", lane) for lane in wanted}
+        with own_word():
+            # The committee comes along: whoever asks for lanes is about to sign, and asks for its members next.
+            held = self.storage.words(header, {gateway: keys.values(), self.chain.contracts["Committee"]: ()})
+            words = {lane: slot_of("Gateway", "inbound", held[gateway][key]) for lane, key in keys.items()}
+            found = self.storage.words(header, {gateway: words.values()})[gateway]
+        return {lane: policy.read_lane(found[slot]) for lane, slot in words.items()}
+
+    def lane_said(self, number: int, lane: bytes) -> Lane:
+        """A lane after a block, by the node's word alone: for a block whose state nobody can derive.
+
+        Errors: `Unavailable` NODE_*.
+        """
         with own_word():
             try:
-                held = gateway.read(self.node, "lanes", lane, block=block)
+                held = self.chain.contract("Gateway").read(self.node, "lanes", lane, block=hex(number))
             except BadInput as error:
                 raise Unavailable("NODE_GARBAGE", error.what, where=self.node.url) from error
         return Lane(generation=held[0], policy=held[1])
+
+    def _read(self, fields: object, number: int) -> Header:
+        return read_header(fields, number=number, form=self._form)
 
 
 @contextmanager

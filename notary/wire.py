@@ -77,8 +77,8 @@ def show_attestation(attestation: Attestation) -> dict[str, Any]:
     }
 
 
-def show_attested(message_id: bytes, member: int, held: list[tuple[Attested, bytes]]) -> dict[str, Any]:
-    """The answer to `GET /attestations/{id}`."""
+def show_attested(message_id: bytes, member: int | None, held: list[tuple[Attested, bytes]]) -> dict[str, Any]:
+    """The answer to `GET /attestations/{id}`. `member`: the index in the manifest's epoch, None for a later member."""
     return {
         "id": _hex(message_id),
         "member": member,

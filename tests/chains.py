@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.chain_rules import Finality
 from contracts.deploy import ChainPlan, Deployment, LogIdentity
 from contracts.embedded.genesis import Genesis
 from contracts.embedded.server import EmbeddedNode
@@ -192,9 +193,11 @@ def fund(node: RpcNode, account: bytes) -> None:
     node.request("anvil_mine", "0x1")
 
 
-def deploy(urls: Mapping[Role, str], *, trie: Trie, finality_blocks: int = 0) -> Deployed:
+def deploy(
+    urls: Mapping[Role, str], *, trie: Trie, finality_blocks: int = 0, finality: Finality = Finality.DEPTH
+) -> Deployed:
     """Deploy everything on three nodes where the deployer has funds, and open a lane from it to the anchor mirror."""
-    plans, rules = {}, Rules(trie=trie, finality_blocks=finality_blocks)
+    plans, rules = {}, Rules(trie=trie, finality_blocks=finality_blocks, finality=finality)
     for role, url in urls.items():
         transactor = Transactor(RpcNode(url), DEPLOYER, chain_id=CHAIN_IDS[role])
         plans[role] = ChainPlan(NAMES[role], transactor, rules)
@@ -212,15 +215,17 @@ def deploy(urls: Mapping[Role, str], *, trie: Trie, finality_blocks: int = 0) ->
 
 
 @contextmanager
-def deployed_on_anvil(*, finality_blocks: int = 0) -> Iterator[Deployed]:
-    """Three fresh anvil nodes with a deployment; ended with the block."""
-    with three_anvils() as nodes:
+def deployed_on_anvil(
+    *arguments: str, finality_blocks: int = 0, finality: Finality = Finality.DEPTH
+) -> Iterator[Deployed]:
+    """Three fresh anvil nodes, started with these arguments, with a deployment; ended with the block."""
+    with three_anvils(*arguments) as nodes:
         for node in nodes.values():
             client = RpcNode(node.url)
             fund(client, DEPLOYER.address)
             client.close()
         urls = {role: node.url for role, node in nodes.items()}
-        chains = deploy(urls, trie="keeps_zero_leaves", finality_blocks=finality_blocks)
+        chains = deploy(urls, trie="keeps_zero_leaves", finality_blocks=finality_blocks, finality=finality)
         try:
             yield chains
         finally:

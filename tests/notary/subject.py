@@ -84,6 +84,12 @@ class Subject:
         self.notary.close()
         self.notary = self._open()
 
+    def beside(self, index: int) -> Notary:
+        """Another member on the same chains, with a folder of its own; closed by whoever asks."""
+        folder = self.folder.parent / f"beside{index}"
+        write_keys(folder, index)
+        return Notary(NotaryConfig(index, self.chains.manifest, dict(self.chains.urls), folder), nodes=self.liars)
+
     def close(self) -> None:
         self.notary.close()
 

@@ -12,13 +12,16 @@ import pytest
 
 from contracts.manifest import Role
 from contracts.node import RpcNode
+from contracts.transactor import Transactor
 from ledger.errors import BadInput, Unavailable
 from ledger.ethereum.header import header_from_rpc
+from ledger.interoperable import encode
 from ledger.proposal import lane_id
+from ledger.secp256k1 import SigningKey
 from notary.notary import Notary
 from notary.proven import transaction_hash
 from notary.watcher import Watcher
-from tests.chains import DEPLOYER, Deployed, anvil
+from tests.chains import DEPLOYER, Deployed, anchor_payload, anvil, fund
 from tests.notary.subject import Lie, LyingNode, Subject, codes, honest, locator, refusal
 
 ORIGIN, DESTINATION = 7101, 7102
@@ -162,8 +165,8 @@ def test_a_chain_without_a_final_block_has_no_lanes_and_no_blocks(subject: Subje
     view = watcher.look(None)
     origin = subject.chains.manifest.chain(Role.ORIGIN).end
     lane = lane_id(origin, chain.end, DEPLOYER.address, chain.contracts["AnchorMirror"])
-    assert watcher.lanes(view, [lane])[lane].generation == 1
-    assert refusal(lambda: watcher.lanes(replace(view, final=-1), [lane])).code == "NOT_FINAL"
+    assert watcher.lanes(watcher.final_header(view), [lane])[lane].generation == 1
+    assert refusal(lambda: watcher.final_header(replace(view, final=-1))).code == "NOT_FINAL"
     for number in (-1, 2**63):
         with pytest.raises(BadInput) as caught:
             watcher.block(view, number)
@@ -268,11 +271,32 @@ def test_e08_a_silent_node_delays_and_is_asked_once_for_many_leaves(subject: Sub
     assert len(subject.notary.attest(leaves).ids) == 4
 
 
-@pytest.mark.parametrize("answer", ["0x", "0x" + "ff" * 31, "0x" + "ff" * 64])
-def test_e09_garbage_for_a_lane_is_not_an_answer(subject: Subject, answer: str) -> None:
+def _emptied(proof: Any) -> Any:
+    """A slot that holds something, shown as one that holds nothing."""
+    return proof | {"storageProof": [entry | {"value": "0x0", "proof": []} for entry in proof["storageProof"]]}
+
+
+def _without_account(proof: Any) -> Any:
+    return proof | {"accountProof": proof["accountProof"][:1]}
+
+
+STATE_LIES = {
+    "no object": (lambda _: "0x", "NODE_GARBAGE"),
+    "no proofs": (lambda _: {"accountProof": [], "storageProof": None}, "NODE_GARBAGE"),
+    "an account cut off": (_without_account, "STATE_UNPROVEN"),
+    "slots emptied": (_emptied, "STATE_UNPROVEN"),
+    "another balance": (lambda proof: proof | {"balance": "0x7"}, "STATE_UNPROVEN"),
+    "nodes that are no bytes": (lambda proof: proof | {"accountProof": ["0x0"]}, "NODE_GARBAGE"),
+}
+
+
+@pytest.mark.parametrize(("lie", "code"), STATE_LIES.values(), ids=STATE_LIES)
+def test_e09_a_lane_that_the_state_does_not_prove_is_not_an_answer(
+    subject: Subject, lie: Callable[[Any], Any], code: str
+) -> None:
     sent = subject.chains.send()
-    subject.liars[DESTINATION].lie = answering("eth_call", lambda _: answer)
-    subject.refuses(lambda notary: notary.attest([locator(sent)]), "NODE_GARBAGE")
+    subject.liars[DESTINATION].lie = answering("eth_getProof", lie)
+    assert subject.refuses(lambda notary: notary.attest([locator(sent)]), code).http_status == 503
     subject.liars[DESTINATION].lie = honest
     assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
 
@@ -292,34 +316,30 @@ def test_nothing_is_attested_from_an_origin_whose_blocks_do_not_re_execute(own_s
 
 def test_a_lane_that_is_open_and_not_yet_final_is_waited_for(slow_chains: Deployed, tmp_path: Path) -> None:
     subject = Subject(slow_chains, tmp_path / "slow")
-    sent = slow_chains.send()
-    slow_chains.node(Role.ORIGIN).request("anvil_mine", "0x2")
-    head = int(slow_chains.node(Role.DESTINATION).request("eth_blockNumber"), 16)
-    closed = "0x" + "00" * 32 * 5
-
-    def not_at(*blocks: int) -> Lie:
-        def lie(method: str, params: Sequence[Any], result: Any) -> Any:
-            return closed if method == "eth_call" and int(params[1], 16) in blocks else result
-
-        return lie
-
+    stranger = SigningKey.from_secret(b"\x61" * 32)
+    node, elsewhere = slow_chains.node(Role.ORIGIN), slow_chains.node(Role.DESTINATION)
+    fund(node, stranger.address)
+    gateway, mirror = (
+        slow_chains.manifest.chain(Role.ORIGIN).contract("Gateway"),
+        slow_chains.manifest.chain(Role.DESTINATION),
+    )
+    to = encode(mirror.chain_id, mirror.contracts["AnchorMirror"])
+    sender = Transactor(node, stranger, chain_id=ORIGIN)
+    sent = slow_chains.sent(sender.send(gateway.address, gateway.encode_call("sendMessage", to, anchor_payload(1), [])))
+    node.request("anvil_mine", "0x2")
     try:
-        subject.liars[DESTINATION].lie = not_at(head - 2)
+        subject.refuses(lambda notary: notary.attest([locator(sent)]), "LANE")
+        slow_chains.open_lane(stranger.address)
         waiting = subject.refuses(lambda notary: notary.attest([locator(sent)]), "NOT_FINAL")
         assert (waiting.http_status, "lane" in waiting.what) == (503, True)
-        subject.liars[DESTINATION].lie = not_at(head - 2, head)
-        assert subject.refuses(lambda notary: notary.attest([locator(sent)]), "LANE").http_status == 409
-        # Open at finality is what counts, whatever the head says.
-        subject.liars[DESTINATION].lie = not_at(head)
+        elsewhere.request("anvil_mine", "0x2")
         assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
     finally:
         subject.close()
 
 
-def test_a_lane_the_node_invents_is_checked_again_by_the_destination(subject: Subject) -> None:
-    """The lane is the one fact a node may lie about; the destination's gateway refuses the commit all the same."""
+def test_e08_a_lane_that_only_the_nodes_word_opens_is_refused(subject: Subject) -> None:
     sent = subject.chains.send(recipient=b"\x09" * 20)
     opened = "0x" + (1).to_bytes(32, "big").hex() * 2 + "00" * 32 * 3
     subject.liars[DESTINATION].lie = answering("eth_call", lambda _: opened)
-    assert subject.notary.attest([locator(sent)]).ids == (sent.message.id,)
-    assert refusal(lambda: subject.chains.commit(sent)).code == "CALL_REVERTED"
+    subject.refuses(lambda notary: notary.attest([locator(sent)]), "LANE")
