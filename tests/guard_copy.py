@@ -30,7 +30,9 @@ LIBRARIES: Final = (
     "coincurve", "cryptography.hazmat.primitives.asymmetric.ed25519", "httpx", "eth_abi.abi", "rlp", "trie",
 )  # fmt: skip
 
-KILLED, SURVIVED, NOT_COMPILED, TIMED_OUT = "killed", "SURVIVED", "NOT COMPILED", "TIMED OUT"
+KILLED, SURVIVED = "killed", "SURVIVED"
+# No verdict at all: nothing was learned of the guard.
+NOT_COMPILED, TIMED_OUT, NOT_RUN = "NOT COMPILED", "TIMED OUT", "NOT RUN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Copy:
             _end_group(child)
         if not is_over:
             return TIMED_OUT, f"after {limit:.0f} s"
-        outcome, by = json.loads(said) if said else (KILLED, "the process of the tests itself")
+        outcome, by = json.loads(said) if said else (NOT_RUN, "the process of the tests ended early")
         return outcome, by
 
 
@@ -131,7 +133,9 @@ def _be_the_child(folder: Path, tests: Sequence[str], answering: int, *, keep_by
     compile_by_content(_kept_contracts(), on_failure=lambda why: answer(NOT_COMPILED, why))
     first = _FirstFailure()
     status = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--tb=short", *tests], plugins=[first])
-    answer(SURVIVED if status == 0 else KILLED, first.by or f"pytest's exit {int(status)}")
+    if first.by:
+        answer(KILLED, first.by)
+    answer(SURVIVED if status == pytest.ExitCode.OK else NOT_RUN, f"pytest's exit {int(status)}")
 
 
 class _FirstFailure:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -172,6 +173,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"no tests given, and guard_kill.toml declares none for {module}\n")
         return 2
     found: list[Verdict] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the copy is removed
     try:
         for verdict in verdicts(module, tests):
             found.append(verdict)

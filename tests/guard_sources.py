@@ -6,6 +6,7 @@ changed; where one line changes five hundred times that would be the whole day.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import re
@@ -35,11 +36,14 @@ class Artifacts(MutableMapping[str, Artifact]):
         """A contract by its file. A failure to compile is told to `on_failure` before it is raised."""
         kept = self._cache / f"{path.stem}-{content_digest(path)}.json"
         if not kept.exists():
+            gc.disable()  # a fifth faster
             try:
                 content = compiler._compile(path.stem, compiler.SOURCES, path.parent)
             except Exception as failure:
                 self._on_failure(f"{path.name}: {type(failure).__name__}: {failure}"[:500])
                 raise
+            finally:
+                gc.enable()
             _write(kept, content)
         return compiler._read(path.stem, kept)
 

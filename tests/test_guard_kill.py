@@ -12,7 +12,7 @@ from vyper.compiler import compile_from_file_input
 from vyper.compiler.input_bundle import FilesystemInputBundle
 
 from contracts.compiler import SOURCES
-from tests.guard_copy import KILLED, NOT_COMPILED, ROOT, SURVIVED, TIMED_OUT
+from tests.guard_copy import KILLED, NOT_COMPILED, NOT_RUN, ROOT, SURVIVED, TIMED_OUT
 from tests.guard_kill import DECLARED, Memory, Verdict, declared, main, shown, unexplained
 from tests.guard_mutants import Mutant, mutants
 from tests.guard_sources import Artifacts, content_digest, sources
@@ -212,12 +212,12 @@ def test_a_run_passes_when_every_guard_is_tested_or_declared_with_a_reason() -> 
     assert "accepted" in shown(found[1], {found[1].mutant.key: "the loop before refuses it"})
 
 
-@pytest.mark.parametrize("outcome", [SURVIVED, NOT_COMPILED, TIMED_OUT])
+@pytest.mark.parametrize("outcome", [SURVIVED, NOT_COMPILED, TIMED_OUT, NOT_RUN])
 def test_a_run_fails_on_a_guard_that_no_test_missed(outcome: str) -> None:
     assert len(list(unexplained([verdict(outcome), verdict(KILLED, of=1)], {}))) == 1
 
 
-@pytest.mark.parametrize("outcome", [NOT_COMPILED, TIMED_OUT])
+@pytest.mark.parametrize("outcome", [NOT_COMPILED, TIMED_OUT, NOT_RUN])
 def test_a_declaration_excuses_no_guard_that_was_not_judged(outcome: str) -> None:
     found = verdict(outcome)
     assert list(unexplained([found], {found.mutant.key: "not needed"}))
