@@ -24,17 +24,13 @@ class Ancestors:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._headers: dict[bytes, Header] = {}
+        self.headers: dict[bytes, Header] = {}  # the verified ones that are remembered, by their hash
 
     def learn(self, header: Header) -> None:
         """Remember a verified header's parent."""
-        if len(self._headers) > MAX_KNOWN:
-            self._headers.clear()
-        self._headers[header.hash] = header
-
-    def known(self) -> dict[bytes, Header]:
-        """The verified headers that are remembered, by their hash."""
-        return dict(self._headers)
+        if len(self.headers) > MAX_KNOWN:
+            self.headers.clear()
+        self.headers[header.hash] = header
 
     def of(self, parent: Header) -> Iterator[bytes]:
         """The hashes of `parent` and of those before it, at most 256. Lazy: errors come where a hash is
@@ -46,9 +42,9 @@ class Ancestors:
             yield block_hash
             if number == 0:
                 return
-            if block_hash not in self._headers:
+            if block_hash not in self.headers:
                 self._fetch(block_hash, number)
-            block_hash, number = self._headers[block_hash].parent_hash, number - 1
+            block_hash, number = self.headers[block_hash].parent_hash, number - 1
 
     def _fetch(self, block_hash: bytes, number: int) -> None:
         numbers = range(number, max(-1, number - FETCHED_AT_ONCE), -1)
@@ -59,5 +55,5 @@ class Ancestors:
             header = header_from_rpc(reply)
             if header.hash != block_hash:
                 raise Disagreement("an ancestor is not the one its child names", where=f"block {each}")
-            self._headers[block_hash] = header
+            self.headers[block_hash] = header
             block_hash = header.parent_hash

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from contracts.reexecution.ancestors import Ancestors
-from contracts.reexecution.claims import ClaimedBlock, Hints
+from contracts.reexecution.claims import Hints
 from contracts.reexecution.examination import Comparison, Scene, examine
 from contracts.reexecution.replay_file import WitnessFile
-from contracts.reexecution.rules import ChainRules
 from contracts.reexecution.verdict import Disagreement
 from contracts.reexecution.witness import KnownState, Witness
 from ledger.errors import BadInput, Problem
@@ -119,9 +119,7 @@ class Rehearsal:
         parts = self._parts
         codes = self._codes.taken()
         codes.pop(EMPTY_CODE_HASH, None)
-        return WitnessFile(
-            parts.rules, parts.parent, parts.block, self._nodes.taken(), codes, self._ancestors.headers.taken()
-        )
+        return replace(parts, nodes=self._nodes.taken(), codes=codes, ancestors=self._ancestors.noted.taken())
 
     def _scene(self) -> Scene:
         parent, block = self._parts.parent, self._parts.block
@@ -142,23 +140,36 @@ class OfflineAncestors(Ancestors):
 
     def __init__(self, given: Mapping[bytes, Header]) -> None:
         super().__init__(Nobody())
-        self._headers = self.headers = Noted(given)
+        self.headers = self.noted = Noted(given)
 
 
-def record(
-    parent: Header, block: ClaimedBlock, rules: ChainRules, known: KnownState, ancestors: Mapping[bytes, Header]
-) -> WitnessFile:
-    """What of `known` and `ancestors` the block needs. Errors: `BadInput` REPLAY_INCOMPLETE where they do not reach, or
-    where the block is not `parent`'s child.
+def record(parts: WitnessFile) -> WitnessFile:
+    """What of the parts the block needs, hints left out. Errors: `BadInput` REPLAY_INCOMPLETE where they do not reach,
+    or where the block is not the parent's child.
     """
+    parent, block = parts.parent, parts.block
     if block.header.parent_hash != parent.hash:
         raise _incomplete("the parent that the header names")
-    bare = ClaimedBlock(block.header, block.transactions, block.withdrawals, block.receipts, Hints({}, {}))
-    older = {name: header for name, header in ancestors.items() if name != parent.hash}
-    rehearsal = Rehearsal(WitnessFile(rules, parent, bare, dict(known.nodes), dict(known.codes), older))
+    older = {name: header for name, header in parts.ancestors.items() if name != parent.hash}
+    bare = replace(
+        parts,
+        block=replace(block, hints=Hints({}, {})),
+        nodes=dict(parts.nodes),
+        codes=dict(parts.codes),
+        ancestors=older,
+    )
+    rehearsal = Rehearsal(bare)
     with suppress(Disagreement):  # a finding: the file shows it
         rehearsal.run()
     return rehearsal.taken()
+
+
+def differs(parts: WitnessFile) -> bool:
+    """Whether executing the parts shows a difference. Errors: `BadInput` REPLAY_INCOMPLETE."""
+    try:
+        return any(each.reason for each in Rehearsal(parts).run())
+    except Disagreement:
+        return True
 
 
 def _incomplete(what: str) -> BadInput:

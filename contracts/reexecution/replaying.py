@@ -53,9 +53,8 @@ def evidence(checker: BlockChecker, parent: Header, number: int) -> bytes | None
     A witness where the block disagrees with itself. Where only the node's answers do not prove what they say, those
     answers, asked for again. None where neither shows it any more.
     """
-    found = checker.witness()
-    if found is not None and _differs(found):
-        return found
+    if checker.shows_itself():
+        return checker.witness()
     recording = RecordingNode(checker.node)
     BlockChecker(recording, checker.rules).check(parent, number)
     try:
