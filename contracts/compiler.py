@@ -39,6 +39,7 @@ CONTRACTS = (
     "RemoteReader",
     "Vault",
     "Voucher",
+    "TokenLeg",
 )
 
 

@@ -14,7 +14,15 @@ from dataclasses import astuple, dataclass, field
 from contracts.binding import Contract, created_address, creation_code
 from contracts.manifest import ChainManifest, Cosigner, Lane, Manifest, Observer, Policy, Role, Rotation, members_of
 from contracts.node import data, quantity
-from contracts.plan import PLEDGE_LANES, ChainPlan, LanePlan, LogIdentity, ValueLanePlan, require_possible
+from contracts.plan import (
+    PLEDGE_LANES,
+    ApplicationPlan,
+    ChainPlan,
+    LanePlan,
+    LogIdentity,
+    ValueLanePlan,
+    require_possible,
+)
 from contracts.transactor import Mined
 from ledger.errors import Refused
 from ledger.hash_lock import End
@@ -24,7 +32,7 @@ from ledger.membership import Possession, check_cosigning_possession
 from ledger.proposal import Chain
 from ledger.quorum import Committee
 
-__all__ = ["ChainPlan", "Deployment", "LanePlan", "LogIdentity", "ValueLanePlan"]
+__all__ = ["ApplicationPlan", "ChainPlan", "Deployment", "LanePlan", "LogIdentity", "ValueLanePlan"]
 
 ROTATION = Rotation()
 OWNED = (
@@ -34,6 +42,8 @@ OWNED = (
     "TransactionRegistry",
     "AnchorMirror",
     "PledgeRegistry",
+    "Coordinator",
+    "TokenLeg",
 )
 
 
@@ -75,13 +85,14 @@ class Deployment:
         *,
         rotation: Rotation = ROTATION,
         lanes: Sequence[LanePlan] = PLEDGE_LANES,
+        applications: Sequence[ApplicationPlan] = (),
         value_lanes: Sequence[ValueLanePlan] = (),
         on_step: Callable[[str], None] = lambda _step: None,
     ) -> None:
-        require_possible(plans, lanes)
+        require_possible(plans, lanes, applications)
         self._committee, self._cosigners, self._log, self._on_step = committee, cosigners, log, on_step
         self._members, self._rotation = members_of(committee, cosigners), rotation
-        self._lanes, self._value_plans = lanes, value_lanes
+        self._lanes, self._applications, self._value_plans = lanes, applications, value_lanes
         self._value_lanes: list[ValueLane] = []
         for member, possession in zip(self._members, possessions, strict=True):
             check_cosigning_possession(member, possession.cosigning)
@@ -123,13 +134,28 @@ class Deployment:
         origin, destination, transaction = (self._sites[role] for role in Role)
         log_digest = hashlib.sha256(self._log.origin.encode()).digest()
         self._create(origin, "AnchorRegistry", origin.contracts["Gateway"], log_digest, self._log.anchorer)
-        self._create(origin, "WarehouseReceipt", origin.contracts["Gateway"])
+        self._create(origin, "WarehouseReceipt", *self._leg_of(origin))
         self._create(transaction, "GoodsRegistry", transaction.contracts["Gateway"])
         gateway, committee = transaction.contracts["Gateway"], transaction.contracts["Committee"]
         self._create(transaction, "TransactionRegistry", gateway, committee, self._rotation.delay)
         self._create(destination, "AnchorMirror", destination.contracts["Gateway"])
         secures = (transaction.address_of("GoodsRegistry"), origin.address_of("WarehouseReceipt"))
         self._create(destination, "PledgeRegistry", destination.contracts["Gateway"], *secures)
+        for added in self._applications:
+            self._create_added(self._sites[added.role], added.name)
+
+    def _create_added(self, site: _Site, name: str) -> None:
+        """Create an application that not every deployment has."""
+        told: dict[str, tuple[object, ...]] = {
+            "Coordinator": (site.contracts["Gateway"],),
+            "TokenLeg": self._leg_of(site),
+            "ConditionalLien": (),
+        }
+        self._create(site, name, *told[name])
+
+    def _leg_of(self, site: _Site) -> tuple[object, ...]:
+        """What the application of a leg is told: its gateway, and by whose orders a leg is forced."""
+        return site.contracts["Gateway"], site.contracts["Committee"], self._rotation.delay
 
     def _connect(self) -> None:
         transaction = self._sites[Role.TRANSACTION]

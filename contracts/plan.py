@@ -50,6 +50,14 @@ class LogIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplicationPlan:
+    """An application beside those that every deployment has: one of `ADDABLE`, and on which chain."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class LanePlan:
     """A lane to open: the sending contract and its chain, the receiving one and its chain."""
 
@@ -81,14 +89,37 @@ PLEDGE_LANES = (
 )
 
 
-def require_possible(plans: Mapping[Role, ChainPlan], lanes: Sequence[LanePlan]) -> None:
+# Delivery against payment by two-phase commit: a coordinator, and a leg on either side of it. A coordinator cannot send
+# to its own chain, so that it stands where no leg does.
+ADDABLE = ("Coordinator", "TokenLeg", "ConditionalLien")
+EXCHANGE = (ApplicationPlan("Coordinator", Role.TRANSACTION), ApplicationPlan("TokenLeg", Role.DESTINATION))
+EXCHANGE_LANES = tuple(
+    lane
+    for leg, role in (("WarehouseReceipt", Role.ORIGIN), ("TokenLeg", Role.DESTINATION))
+    for lane in (
+        LanePlan("Coordinator", Role.TRANSACTION, leg, role),
+        LanePlan(leg, role, "Coordinator", Role.TRANSACTION),
+    )
+)
+
+
+def require_possible(
+    plans: Mapping[Role, ChainPlan], lanes: Sequence[LanePlan], applications: Sequence[ApplicationPlan] = ()
+) -> None:
     """Refuse what cannot be deployed.
 
     Errors: `Refused` CHAIN_ID (not three different chains), POLICY_CAPABILITY (a lane asks for more than its chains can
-    do), HEADERS_UNKNOWN (a lane rests on sealed headers, and none to begin with is named), LANE_PLAN (a lane twice).
+    do), HEADERS_UNKNOWN (a lane rests on sealed headers, and none to begin with is named), LANE_PLAN (a lane twice),
+    APPLICATION_PLAN (an application that is none of `ADDABLE`, or twice on a chain).
     """
     if set(plans) != set(Role) or len({plan.transactor.chain_id for plan in plans.values()}) != len(Role):
         raise Refused("CHAIN_ID", "three different chains are needed, one for each role")
+    if len(set(applications)) < len(applications) or not {added.name for added in applications} <= set(ADDABLE):
+        raise Refused(
+            "APPLICATION_PLAN",
+            f"each of {', '.join(ADDABLE)} is planned at most once on a chain, and nothing else",
+            where=", ".join(f"{added.name} on {plans[added.role].name}" for added in applications),
+        )
     seen = set()
     for lane in lanes:
         origin, destination = plans[lane.origin], plans[lane.destination]

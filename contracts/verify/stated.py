@@ -89,6 +89,13 @@ def _application(_manifest: Manifest, chain: ChainManifest) -> _Said:
     return {"gateway": gateway}, {"application.GATEWAY": address_word(gateway)}
 
 
+def _leg(manifest: Manifest, chain: ChainManifest) -> _Said:
+    """An application that takes part in two-phase commits: a leg that waits in vain is forced by an order."""
+    arguments, fixed = _application(manifest, chain)
+    arguments |= {"committee": chain.contracts["Committee"], "delay": manifest.rotation.delay}
+    return arguments, fixed | _order(manifest, chain)
+
+
 def _anchor_registry(manifest: Manifest, chain: ChainManifest) -> _Said:
     arguments, fixed = _application(manifest, chain)
     log = hashlib.sha256(manifest.log_origin.encode()).digest()
@@ -148,7 +155,8 @@ _SAID: dict[str, _Say] = {
     "Gateway": _gateway,
     "AnchorRegistry": _anchor_registry,
     "AnchorMirror": _application,
-    "WarehouseReceipt": _application,
+    "WarehouseReceipt": _leg,
+    "TokenLeg": _leg,
     "GoodsRegistry": _application,
     "PledgeRegistry": _pledge_registry,
     "TransactionRegistry": _transaction_registry,

@@ -52,6 +52,17 @@ def _id(
 
 @internal
 @pure
+def _asks_a_leg(payload: Bytes[1024]) -> bool:
+    """
+    @notice Whether a payload is a coordinator's, for applications that take other messages as well
+    @param payload What was delivered
+    @return Whether its first word is PREPARE, COMMIT or ABORT; nothing else of it was looked at
+    """
+    return len(payload) >= 32 and convert(extract32(payload, 0), uint256) in [PREPARE, COMMIT, ABORT]
+
+
+@internal
+@pure
 def _with_leg(id: bytes32, chain_id: uint256, participant: address, terms_digest: bytes32) -> bytes32:
     """
     @notice The identity with one more leg

@@ -11,11 +11,12 @@ from ledger.collateral.record import Record, number, raw, record_of
 
 
 class ReceiptState(StrEnum):
-    """Where a warehouse receipt stands; `free` is one that was frozen before, `divided` one that other receipts stand
-    for since it was split or merged."""
+    """Where a warehouse receipt stands; `held` is a prepared leg of a two-phase commit, `free` one that was frozen or
+    held before, `divided` one that other receipts stand for since it was split or merged."""
 
     ISSUED = "issued"
     FROZEN = "frozen"
+    HELD = "held"
     FREE = "free"
     REDEEMED = "redeemed"
     DIVIDED = "divided"
@@ -23,7 +24,7 @@ class ReceiptState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A warehouse receipt. `keeper`, `holder`: 20 bytes; `frozen_by`: the loan that holds the lien."""
+    """A warehouse receipt. `keeper`, `holder`: 20 bytes; `frozen_by`: the loan that holds the lien, if one does."""
 
     id: bytes
     goods_key: bytes
@@ -87,16 +88,24 @@ def receipt_after(receipt: Receipt, fact: ChainFact) -> Receipt:
         case "PledgeConsented":
             loan = raw(fact, "loan_id")
             return replace(changed, consented_to=loan if any(loan) else None)
+        case "LegConsented" | "ReceiptPresented":  # instead of the loan that was consented to
+            return replace(changed, consented_to=None)
         case "ReceiptFrozen":
             return replace(changed, state=ReceiptState.FROZEN, frozen_by=raw(fact, "loan_id"), consented_to=None)
-        case "ReceiptEnforced":
-            return replace(changed, state=ReceiptState.FREE, frozen_by=None, holder=raw(fact, "holder"))
-        case "ReceiptReleased":
-            return replace(changed, state=ReceiptState.FREE, frozen_by=None)
         case "ReceiptTransferred":
             return replace(changed, holder=raw(fact, "holder"), consented_to=None)
-        case _:  # ReceiptRedeemed
+        case "ReceiptRedeemed":
             return replace(changed, state=ReceiptState.REDEEMED, holder=bytes(20), consented_to=None)
+        case _:
+            return _held_or_freed(changed, fact)
+
+
+def _held_or_freed(receipt: Receipt, fact: ChainFact) -> Receipt:
+    """After a leg took the receipt (ReceiptHeld), or a leg or a loan let it go, to its holder or a new one."""
+    if fact.event == "ReceiptHeld":
+        return replace(receipt, state=ReceiptState.HELD, consented_to=None)
+    holder = raw(fact, "holder") if fact.event in ("ReceiptEnforced", "ReceiptDelivered") else receipt.holder
+    return replace(receipt, state=ReceiptState.FREE, frozen_by=None, holder=holder)
 
 
 def split(whole: Receipt, fact: ChainFact) -> tuple[Receipt, ...]:

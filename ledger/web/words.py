@@ -118,6 +118,7 @@ RECEIPT_STATES = MappingProxyType(
     {
         ReceiptState.ISSUED: N_("Issued, free"),
         ReceiptState.FROZEN: N_("Frozen"),
+        ReceiptState.HELD: N_("Held for an exchange"),
         ReceiptState.FREE: N_("Free again"),
         ReceiptState.REDEEMED: N_("Redeemed"),
         ReceiptState.DIVIDED: N_("Replaced by other receipts"),

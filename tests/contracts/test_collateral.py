@@ -205,6 +205,7 @@ def test_a_frozen_receipt_is_neither_transferred_nor_redeemed_nor_pledged_again(
         with pytest.raises(Refused, match="WarehouseReceipt: frozen"):
             world.send(Role.ORIGIN, "WarehouseReceipt", function, *arguments, by=key)
     world.send(Role.ORIGIN, "WarehouseReceipt", "transfer", free.receipt, STRANGER.address, by=HOLDER)
+    world.send(Role.ORIGIN, "WarehouseReceipt", "present", free.receipt, by=STRANGER)
     world.send(Role.ORIGIN, "WarehouseReceipt", "redeem", free.receipt)
 
 

@@ -14,6 +14,7 @@ from tests.contracts.swaps import HERE
 
 OWNER, KEEPER, OTHER_KEEPER, HOLDER, STRANGER = (bytes([number]) * 20 for number in range(0xA1, 0xA6))
 GOODS, OTHER_GOODS, LOAN = (bytes([number]) * 32 for number in (1, 2, 3))
+DELAY = 2 * 24 * 3600
 SENDER = b"\x00\x01\x00\x00\x02\x1b\xbe\x14" + b"\x77" * 20
 
 
@@ -25,7 +26,9 @@ class Receipts:
         for account in (OWNER, KEEPER, OTHER_KEEPER, HOLDER, STRANGER):
             self.evm.fund(account, 10**24)
         self.post = self.evm.deploy(HERE / "PostOffice.vy")
-        self.contract: Deployed = self.evm.deploy("WarehouseReceipt", self.post.address, by=OWNER)
+        self.committee = self.evm.deploy(HERE / "AnyQuorum.vy")
+        ends = (self.post.address, self.committee.address, DELAY)
+        self.contract: Deployed = self.evm.deploy("WarehouseReceipt", *ends, by=OWNER)
         for keeper in (KEEPER, OTHER_KEEPER):
             self.contract.send("enrol_keeper", keeper, by=OWNER)
         self.contract.send("admit", 7102, b"\x77" * 20, by=OWNER)
@@ -229,6 +232,7 @@ class Conserved(RuleBasedStateMachine):
     def redeem(self, data: st.DataObject) -> None:
         receipt = self.pick(data, list(self.live))
         try:
+            self.shared.contract.send("present", receipt, by=HOLDER)
             self.shared.contract.send("redeem", receipt, by=KEEPER)
         except Reverted:
             assert receipt in self.frozen

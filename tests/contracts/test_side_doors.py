@@ -53,6 +53,14 @@ APPLICATION = {
     "admit": Door("owner", "application: not the owner", (7101, b"\x05" * 20)),
     "receiveMessage": Door("gateway", "application: not the gateway"),
 }
+LEG = (
+    APPLICATION
+    | orders()
+    | {
+        "report": Door(ANYONE, "participant: nothing to report"),
+        "force": Door(ANYONE, "participant: not prepared", (b"\x01" * 32, 19, b"\x02" * 32)),
+    }
+)
 LOCK = {
     "claim": Door(ANYONE, "HashLock: no such swap"),
     "refund": Door(ANYONE, "HashLock: no such swap"),
@@ -112,8 +120,10 @@ DOORS: dict[str, dict[str, Door]] = {
         "carry": Door(ANYONE, "AnchorRegistry: not the latest anchor"),
     },
     "AnchorMirror": APPLICATION,
-    "WarehouseReceipt": APPLICATION
+    "WarehouseReceipt": LEG
     | {
+        "consent_to_leg": Door("holder", "WarehouseReceipt: not the holder", (RECEIPT, NUMBER)),
+        "present": Door("holder", "WarehouseReceipt: not the holder", (RECEIPT,)),
         "enrol_keeper": Door("owner", "WarehouseReceipt: not the owner", (b"\x05" * 20,)),
         "issue": Door("keeper", "WarehouseReceipt: not a keeper", (NUMBER, GOODS, b"\x05" * 20, 1)),
         "consent": Door("holder", "WarehouseReceipt: not the holder", (RECEIPT, NUMBER)),
@@ -121,6 +131,12 @@ DOORS: dict[str, dict[str, Door]] = {
         "split": Door("holder", "WarehouseReceipt: not the holder", (RECEIPT, 1)),
         "merge": Door("holder", "WarehouseReceipt: not the holder", (RECEIPT, OTHER_RECEIPT)),
         "redeem": Door("keeper", "WarehouseReceipt: not the keeper", (RECEIPT,)),
+    },
+    "TokenLeg": LEG
+    | {
+        "fund": Door(ANYONE, "TokenLeg: length of terms"),
+        "take_back": Door(ANYONE, "TokenLeg: not the payer", (b"\x01" * 32,)),
+        "withdraw": Door(ANYONE, "TokenLeg: nothing owed"),
     },
     "GoodsRegistry": APPLICATION,
     "PledgeRegistry": APPLICATION
@@ -202,8 +218,14 @@ def of_gateway(name: str, *also: Any) -> Callable[[], tuple[Deployed, bytes]]:
     return build
 
 
+def leg(name: str) -> tuple[Deployed, bytes]:
+    evm = evm_with_roles()
+    gateway, committee = evm.deploy(HERE / "PostOffice.vy"), deploy_committee(evm)
+    return evm.deploy(name, gateway.address, committee.address, DELAY, by=ROLES["owner"]), gateway.address
+
+
 def receipts() -> tuple[Deployed, bytes]:
-    deployed, gateway = of_gateway("WarehouseReceipt")()
+    deployed, gateway = leg("WarehouseReceipt")
     deployed.send("enrol_keeper", ROLES["keeper"], by=ROLES["owner"])
     for receipt in (RECEIPT, OTHER_RECEIPT):
         deployed.send("issue", receipt, GOODS, ROLES["holder"], 7, by=ROLES["keeper"])
@@ -270,6 +292,7 @@ BUILT: dict[str, Callable[[], tuple[Deployed, bytes]]] = {
     "AnchorRegistry": of_gateway("AnchorRegistry", b"\x01" * 32, ROLES["anchorer"]),
     "AnchorMirror": of_gateway("AnchorMirror"),
     "WarehouseReceipt": receipts,
+    "TokenLeg": lambda: leg("TokenLeg"),
     "GoodsRegistry": of_gateway("GoodsRegistry"),
     "PledgeRegistry": pledges,
     "Coordinator": of_gateway("Coordinator"),

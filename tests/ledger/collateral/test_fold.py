@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -137,6 +138,28 @@ def test_an_active_loan_whose_security_went_away_says_stop(tale: Tale) -> None:
     fields = {"receipt_id": f"0x{named('one').hex()}", "loan_id": f"0x{named('A').hex()}"}
     tale.tell(ESTATE, ("WarehouseReceipt", "ReceiptReleased", dict(fields)))
     assert _attention(fold(tale.facts)) is Attention.SECURITY_LOST
+
+
+def test_a_receipt_held_by_a_leg_is_not_free_and_the_decision_says_whose_it_is(tale: Tale) -> None:
+    receipt, buyer = named("one"), b"\x07" * 20
+    both: dict[str, Any] = {"receipt_id": f"0x{receipt.hex()}", "key": f"0x{named('leg').hex()}"}
+
+    def after(event: str, **more: str) -> Any:
+        tale.tell(ESTATE, ("WarehouseReceipt", event, both | more))
+        return fold(tale.facts).receipts[receipt]
+
+    seller = fold(tale.facts).receipts[receipt].holder
+    assert after("LegConsented").consented_to is None
+    held = after("ReceiptHeld")
+    assert (held.state, held.holder, held.frozen_by) == (ReceiptState.HELD, seller, None)
+    let_go = after("ReceiptLetGo")
+    assert (let_go.state, let_go.holder) == (ReceiptState.FREE, seller)
+    assert after("ReceiptHeld").state is ReceiptState.HELD
+    delivered = after("ReceiptDelivered", holder=f"0x{buyer.hex()}")
+    assert (delivered.state, delivered.holder) == (ReceiptState.FREE, buyer)
+    after("PledgeConsented", loan_id=both["key"])
+    assert fold(tale.facts).receipts[receipt].consented_to == named("leg")
+    assert after("ReceiptPresented").consented_to is None
 
 
 def test_a_dispute_stays_one_whatever_comes_after(tale: Tale) -> None:
