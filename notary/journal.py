@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ledger.attestation import Verdict, word
 from ledger.checkpoint import Checkpoint
@@ -132,14 +133,11 @@ class Journal:
 
     def verdict(self, message_id: bytes, transaction: bytes) -> Verdict | None:
         """The verdict given over one commit of a message, if any."""
-        row = self._file.row('SELECT * FROM verdicts WHERE message = ? AND "transaction" = ?', message_id, transaction)
-        if row is None:
-            return None
-        message, transaction, epoch, origin_block, commit_block, checked_from, found, executed, *rest = row
-        outcome, lane_policy, *places = rest
-        blocks = (origin_block, commit_block, transaction)
-        logs = (int.from_bytes(place, "big") for place in places)
-        return Verdict(message, epoch, *blocks, checked_from, found, bool(executed), outcome, lane_policy, *logs)
+        return next((each for each in self.verdicts(message_id) if each.commit_transaction == transaction), None)
+
+    def verdicts(self, message_id: bytes) -> list[Verdict]:
+        """Every verdict given over a message: one for each commit, and one where it ended without."""
+        return [_verdict(row) for row in self._file.rows("SELECT * FROM verdicts WHERE message = ?", message_id)]
 
     def judge(self, verdict: Verdict) -> None:
         """Record, durably, a verdict that is going to be signed; a verdict over this commit that exists stays."""
@@ -188,6 +186,15 @@ class Journal:
         row = self._file.row("SELECT (SELECT count(*) FROM promises), (SELECT count(*) FROM verdicts)")
         assert row is not None
         return row[0], row[1]
+
+
+def _verdict(row: tuple[Any, ...]) -> Verdict:
+    """A row of `verdicts`."""
+    message, transaction, epoch, origin_block, commit_block, checked_from, found, executed, *rest = row
+    outcome, lane_policy, *places = rest
+    blocks = (origin_block, commit_block, transaction)
+    logs = (int.from_bytes(place, "big") for place in places)
+    return Verdict(message, epoch, *blocks, checked_from, found, bool(executed), outcome, lane_policy, *logs)
 
 
 def _witness(db: sqlite3.Connection, chain: Chain, block: Witnessed) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from contracts.manifest import ChainManifest, Role
-from ledger.attestation import DIFFERS, SAME, Verdict, log_place, verdict_digest
+from ledger.attestation import DIFFERS, EXPIRED, SAME, VOID, Verdict, log_place, verdict_digest
 from ledger.errors import Problem, Refused, Unavailable
+from ledger.ethereum.header import Header
+from ledger.proposal import Message
 from notary import policy
 from notary.chains import Chains
+from notary.ending import expiry_block, require_ended
 from notary.journal import Journal
 from notary.policy import Lane
 from notary.proven import Locator, ProvenBlock
@@ -36,6 +39,24 @@ class SignedVerdict:
     signature: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a verdict says of the destination; its fields are those of `Verdict`."""
+
+    commit_block: bytes
+    commit_transaction: bytes
+    checked_from: int
+    verdict: int
+    executed: bool
+    outcome: bytes
+    policy: int
+    commit_log: int
+
+    def about(self, message: Message, epoch: int, *, origin_block: bytes, origin_log: int) -> Verdict:
+        """The verdict over a message whose log stands at a place of the origin."""
+        return Verdict(id=message.id, epoch=epoch, origin_block=origin_block, origin_log=origin_log, **asdict(self))
+
+
 class Judging:
     """Judges commits as one member. Safe to share between threads."""
 
@@ -46,39 +67,61 @@ class Judging:
         self._troubles: dict[int, Problem] = {}
         self._lock = threading.Lock()
 
-    def judge(self, origin: Locator, commit: Locator) -> SignedVerdict:
-        """Judge the commit of the message at `origin` whose log stands at `commit`.
+    def judge(self, origin: Locator, commit: Locator | None) -> SignedVerdict:
+        """Judge what became of the message at `origin`: by the log at `commit`, which says that the destination
+        committed or voided it; without one, that it expired there and was never executed.
 
-        Errors: those of the proofs, `read_leaf` and `read_commit`; `Refused` COMMIT_CHAIN, NOT_CHECKED,
-        VERDICT_CONFLICT, NOT_A_MEMBER and SUSPENDED in the transaction chain's epoch; `Unavailable` NOT_FINAL,
-        FINAL_REWRITTEN, UNKNOWN (blocks could not all be re-executed).
+        Errors: those of the proofs, `read_leaf`, `read_commit`, `read_void`, `expiry_block` and `require_ended`;
+        `Refused` COMMIT_CHAIN, NOT_CHECKED, VERDICT_CONFLICT, NOT_A_MEMBER and SUSPENDED in the transaction chain's
+        epoch; `Unavailable` NOT_FINAL, FINAL_REWRITTEN, UNKNOWN (blocks could not all be re-executed).
         """
         proposed = self._block(origin)
         message = self._chains.message(origin, proposed)
+        finding = self._expired(message) if commit is None else self._found(message, commit)
+        seat = self._seats.at_finality(self._chains.manifest.chain(Role.TRANSACTION).chain_id)
+        place = log_place(origin.transaction_index, origin.log_index)
+        return self._sign(seat, finding.about(message, seat.epoch, origin_block=proposed.header.hash, origin_log=place))
+
+    def _found(self, message: Message, commit: Locator) -> Finding:
+        """What the log at a place of the destination says, once its block was re-executed."""
         destination = self._chains.watcher(commit.chain_id)
         if message.destination != destination.chain.end:
             raise Refused("COMMIT_CHAIN", "the message is for another chain", where=str(message.destination))
         block = self._block(commit)
-        said = policy.read_commit(block.log(commit), message=message)
+        log = block.log(commit)
+        is_void = policy.is_void(log)
+        said = (policy.read_void if is_void else policy.read_commit)(log, message=message)
         found = self._recheck(destination.chain, block)
         lane = self._lane(destination, block, message.lane, found)
-        seat = self._seats.at_finality(self._chains.manifest.chain(Role.TRANSACTION).chain_id)
-        return self._sign(
-            seat,
-            Verdict(
-                id=message.id,
-                epoch=seat.epoch,
-                origin_block=proposed.header.hash,
-                commit_block=block.header.hash,
-                commit_transaction=destination.transaction(block, commit.transaction_index),
-                checked_from=destination.chain.checked_from,
-                verdict=found,
-                executed=said.executed,
-                outcome=said.outcome,
-                policy=policy.policy_of(lane, message=message),
-                origin_log=log_place(origin.transaction_index, origin.log_index),
-                commit_log=log_place(commit.transaction_index, commit.log_index),
-            ),
+        return Finding(
+            commit_block=block.header.hash,
+            commit_transaction=destination.transaction(block, commit.transaction_index),
+            checked_from=destination.chain.checked_from,
+            verdict=VOID if is_void and found == SAME else found,
+            executed=said.executed,
+            outcome=said.outcome,
+            # A void asks for no proof of the message, and may concern a generation that is over.
+            policy=0 if is_void else policy.policy_of(lane, message=message),
+            commit_log=log_place(commit.transaction_index, commit.log_index),
+        )
+
+    def _expired(self, message: Message) -> Finding:
+        """That the destination never executed the message, and never will."""
+        chain_id = message.destination.chain_id
+        destination, view = self._chains.watcher(chain_id), self._chains.look(chain_id)
+        expired = expiry_block(destination, view, message)
+        checked = self._recheckers[chain_id].catch_up(view.final)
+        require_ended(destination, message, expired=expired, checked=checked)
+        self._require_rechecked(destination.chain, expired)
+        return Finding(
+            commit_block=expired.hash,
+            commit_transaction=bytes(32),
+            checked_from=destination.chain.checked_from,
+            verdict=EXPIRED,
+            executed=False,
+            outcome=policy.EXPIRED_OUTCOME,
+            policy=0,
+            commit_log=0,
         )
 
     def keep_up(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -121,10 +164,16 @@ class Judging:
             block=number, first=chain.checked_from, checked_to=checked.header.number, differs_at=checked.differs_at
         )
         if word == SAME:
-            # The block that was re-executed, and not merely one of the same number.
-            held = self._journal.final(chain.end, number)
-            policy.require_history(chain, number=number, witnessed=held or b"", found=block.header.hash)
+            self._require_rechecked(chain, block.header)
         return word
+
+    def _require_rechecked(self, chain: ChainManifest, header: Header) -> None:
+        """The very block that was re-executed, and not merely one of the same number; blocks before the first one that
+        is re-executed are not held.
+        """
+        if header.number >= chain.checked_from:
+            held = self._journal.final(chain.end, header.number)
+            policy.require_history(chain, number=header.number, witnessed=held or b"", found=header.hash)
 
     def _sign(self, seat: Seat, verdict: Verdict) -> SignedVerdict:
         chain = self._chains.manifest.chain(Role.TRANSACTION)
@@ -133,5 +182,6 @@ class Judging:
         with self._lock:
             recorded = self._journal.verdict(verdict.id, verdict.commit_transaction)
             policy.require_same_verdict(verdict, recorded=recorded)
+            policy.require_no_rival(verdict, recorded=self._journal.verdicts(verdict.id))
             self._journal.judge(verdict)
             return SignedVerdict(verdict, seat.index, self._signer.sign(digest))

@@ -111,6 +111,15 @@ class Watcher:
             found = self.node.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
             return read_headers(found, number=view.final, form=self._form)[0]
 
+    def linked(self, number: int, view: View) -> tuple[Header, Header]:
+        """A block's header and the next one's, which names it and is final. Errors: NOT_FINAL, HEADER_HASH, NODE_*."""
+        policy.require_final(self.chain, block=number + 1, head=view.head.number, final=view.final)
+        places = range(number, number + 2 + self.chain.rules.finality_blocks)
+        with own_word():
+            found = self.node.batch([("eth_getBlockByNumber", [hex(place), False]) for place in places])
+            before, header, *_ = read_headers(found, number=number, form=self._form)
+        return before, header
+
     def lanes(self, header: Header, lanes: Iterable[bytes]) -> dict[bytes, Lane]:
         """Lanes by id, as the state after a block proves that the chain's gateway holds them.
 

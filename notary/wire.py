@@ -39,10 +39,16 @@ def read_attestation_request(raw: bytes) -> list[Locator]:
     return [_locator(leaf, "origin", f"leaves[{place}]") for place, leaf in enumerate(leaves)]
 
 
-def read_verdict_request(raw: bytes) -> tuple[Locator, Locator]:
-    """{"origin": locator, "commit": locator with "chain"}. Errors as `read_attestation_request`."""
-    fields = _object(raw, {"origin", "commit"})
-    return _locator(fields["origin"], "origin", "origin"), _locator(fields["commit"], "chain", "commit")
+def read_verdict_request(raw: bytes) -> tuple[Locator, Locator | None]:
+    """{"origin": locator, "commit": locator with "chain"}; without "commit" it asks whether the message expired.
+
+    Errors as `read_attestation_request`.
+    """
+    value = parse_json(raw, max_bytes=MAX_BODY_BYTES, max_depth=8)
+    is_over = isinstance(value, dict) and "commit" not in value
+    fields = _fields(value, {"origin"} if is_over else {"origin", "commit"}, "body")
+    commit = None if is_over else _locator(fields["commit"], "chain", "commit")
+    return _locator(fields["origin"], "origin", "origin"), commit
 
 
 def read_checkpoint_request(raw: bytes) -> tuple[int, list[bytes], bytes]:

@@ -71,6 +71,8 @@ def test_attestation_and_verdict_of_one_message(client: httpx.Client, subject: S
     assert [each["signature"] for each in held["attestations"]] == [answer["signature"]]
 
     _, commit = subject.chains.commit(sent)
+    early = client.post("/verdicts", json={"origin": place(sent)})
+    assert (early.status_code, early.json()["code"]) == (503, "NOT_EXPIRED")
     judged = client.post("/verdicts", json={"origin": place(sent), "commit": commit})
     assert judged.status_code == 200, judged.text
     verdict = judged.json()["verdict"]
