@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from eth_hash.auto import keccak
-
 from contracts.embedded.archive import Block, Place
 from contracts.embedded.chain import EmbeddedChain
 from contracts.embedded.execution import Outcome, estimate_gas, run_call
@@ -36,6 +34,7 @@ from contracts.embedded.views import (
     transaction_view,
     word,
 )
+from ledger.ethereum.keccak import keccak256 as keccak
 
 CLIENT_VERSION: Final = "pledgetrail-embedded/1"
 PRIORITY_FEE_WEI: Final = 1_000_000  # what we suggest; the sequencer takes any

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import rlp
-from eth_hash.auto import keccak
+
+from ledger.ethereum.keccak import keccak256 as keccak
 
 EMPTY_TRIE_ROOT: Final = bytes(keccak(b"\x80"))
 EMPTY_CODE_HASH: Final = bytes(keccak(b""))

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from coincurve import PublicKey
 from eth.vm.forks.prague.transactions import PragueTransactionBuilder
-from eth_hash.auto import keccak
 
 from contracts.embedded.rules import calldata_floor_gas
 from ledger.errors import BadInput, Refused
 from ledger.ethereum import rlp_strict
+from ledger.ethereum.keccak import keccak256 as keccak
 
 MAX_TRANSACTION_BYTES: Final = 128 * 1024  # geth's limit too
 MAX_INITCODE_BYTES: Final = 49_152  # EIP-3860

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import rlp
-from eth_hash.auto import keccak
 
 from contracts.embedded.archive import Block, Place
 from contracts.embedded.transaction import ACCESS_LIST, SET_CODE, Transaction
+from ledger.ethereum.keccak import keccak256 as keccak
 
 Json = dict[str, Any]
 
