@@ -1,31 +1,45 @@
-"""Taking one step of a message: what is asked of the notaries, and what is sent to which contract.
+"""Taking one step of several messages: what is asked of the notaries, and what is sent to which contract.
 
-May never happen here: a decision about trying again (that is `relay.retry`), or a belief about what has happened
-(that is `relay.journey`, from logs).
+What goes together goes in one transaction; a message that would spoil it is found by halving, and left out alone. May
+never happen here: a decision about trying again (that is `relay.retry`), or a belief about what has happened (that is
+`relay.journey`, from logs).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import astuple
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import astuple, replace
 
 from contracts.binding import Contract
 from contracts.manifest import Manifest, Role
-from contracts.transactor import Transactor
+from contracts.node import data
+from contracts.submitter import Submitter
+from ledger.errors import Problem, Refused, Unavailable
 from ledger.quorum import Certificate
+from relay.certifier import Certifier, Failures
 from relay.journey import Journey, Step
 from relay.panel import NotaryPanel
+from relay.roots import MAX_TOGETHER, Root, runs
+
+MAX_PROPOSALS = 16  # TransactionRegistry.vy
+RUNS_BEFORE_CERTIFY = 3  # more calls than these under one root, and its certificate is checked once for all of them
+
+# A whole group stands already: halving it finds nothing.
+_STANDS = ("TransactionRegistry: id exists", "TransactionRegistry: attested before")
+
+Encode = Callable[[Sequence[Journey]], bytes]
 
 
 class Carrier:
-    """Pays with `transactors`, by chain id. Certificates are kept in memory: losing them costs one question."""
+    """Pays with `payers`, by chain id. Certificates are kept in memory: losing them costs one question."""
 
-    def __init__(self, manifest: Manifest, transactors: Mapping[int, Transactor], panel: NotaryPanel) -> None:
-        self._transactors, self._panel = transactors, panel
+    def __init__(self, manifest: Manifest, payers: Mapping[int, Submitter], panel: NotaryPanel) -> None:
+        self._manifest, self._payers, self._panel = manifest, payers, panel
         self._chain = manifest.chain(Role.TRANSACTION)
         self._registry = self._chain.contract("TransactionRegistry")
-        self._certificates: dict[bytes, Certificate] = {}
+        self._certifier = Certifier(panel)
 
     def pays_on(self, journey: Journey, step: Step) -> int:
         """The chain, by id, whose answer a step waits for."""
@@ -33,60 +47,186 @@ class Carrier:
             return journey.proposal.message.destination.chain_id
         return self._chain.chain_id
 
-    def prune(self, is_wanted: Callable[[bytes], bool]) -> None:
-        """Drop the certificates of messages that nobody carries any more."""
-        for message_id in list(self._certificates):
-            if not is_wanted(message_id):
-                self._certificates.pop(message_id, None)
-
-    def take(self, journey: Journey, step: Step) -> None:
-        """Take one step. Errors: those of `NotaryPanel` and of `Transactor.send`."""
-        message = journey.proposal.message
+    def group(self, journey: Journey, step: Step) -> Hashable:
+        """Messages of one group may take a step together; each alone, where they have nothing in common."""
         match step:
             case Step.PROPOSE:
-                self._record("propose", [message.as_abi()])
+                return step
+            case Step.ATTEST | Step.COMMIT:
+                root = self._certifier.root_of(journey.id)
+                return journey.proposal.message.destination.chain_id, None if root is None else root.digest
+            case _:
+                return journey.id
+
+    def most(self, step: Step) -> int:
+        """How many messages take a step together."""
+        return MAX_PROPOSALS if step is Step.PROPOSE else MAX_TOGETHER
+
+    def forget(self, message_id: bytes) -> None:
+        """Nobody carries this message any more."""
+        self._certifier.forget(message_id)
+
+    def held(self) -> int:
+        """How many messages a certificate is kept for."""
+        return len(self._certifier)
+
+    def take(self, step: Step, journeys: Sequence[Journey]) -> Failures:
+        """Take one step of messages of one group. Who failed, and why; the others' transactions are under way, each
+        with a tag that `read_tag` reads.
+        """
+        match step:
+            case Step.PROPOSE:
+                return self._record(
+                    step, journeys, lambda some: ("propose", [each.proposal.message.as_abi() for each in some])
+                )
             case Step.ATTEST:
-                held = self._certificate(journey)
-                self._record("attest", message.destination.chain_id, [message.id], held.epoch, held.signatures)
+                return self._under_roots(journeys, self._attest)
             case Step.COMMIT:
-                self._deliver(journey, "commit", *as_abi(self._certificate(journey)))
+                return self._under_roots(journeys, self._commit)
             case Step.REDELIVER:
-                self._deliver(journey, "retry")
+                return self._submit(step, journeys, self._redelivery)
             case Step.JUDGE:
-                self._judge(journey)
+                return _joined(self._judge(journey) for journey in journeys)
 
-    def _record(self, function: str, *arguments: object) -> None:
-        call = self._registry.encode_call(function, *arguments)
-        self._transactors[self._chain.chain_id].send(self._registry.address, call)
+    # -- calls -------------------------------------------------------------------------------------------------------
 
-    def _deliver(self, journey: Journey, function: str, *arguments: object) -> None:
+    def _under_roots(self, journeys: Sequence[Journey], act: Callable[[Root, Sequence[Journey]], Failures]) -> Failures:
+        failures = self._certifier.certify(journeys)
+        by_root: dict[bytes, tuple[Root, list[Journey]]] = {}
+        for journey in journeys:
+            root = self._certifier.root_of(journey.id)
+            if root is not None:
+                by_root.setdefault(root.digest, (root, []))[1].append(journey)
+            elif journey.id not in failures:
+                failures[journey.id] = Unavailable("WAITING", "its certificate is formed again")
+        return failures | _joined(act(root, under) for root, under in by_root.values())
+
+    def _attest(self, root: Root, journeys: Sequence[Journey]) -> Failures:
+        """The registry takes a root once, whole."""
+        arguments = ("attest", root.chain_id, list(root.ids), root.epoch, root.signatures)
+        return self._record(Step.ATTEST, journeys, lambda _some: arguments, is_whole=True)
+
+    def _commit(self, root: Root, journeys: Sequence[Journey]) -> Failures:
+        """One transaction for each run under the root, the certificate checked in each, or before all of many."""
+        by_id = {journey.id: journey for journey in journeys}
+        calls = [[by_id[each.message.id] for each in run] for run in runs(each.proposal for each in journeys)]
+        signatures = root.signatures
+        if len(calls) > RUNS_BEFORE_CERTIFY:
+            try:
+                self._certify_there(root)
+            except Problem as problem:
+                return dict.fromkeys(by_id, problem)
+            signatures = b""
+        return _joined(
+            self._submit(Step.COMMIT, call, lambda some: _delivery(root, some, signatures)) for call in calls
+        )
+
+    def _certify_there(self, root: Root) -> None:
+        payer = self._payers[root.chain_id]
+        gateway = Contract("Gateway", self._manifest.ends[root.chain_id].gateway)
+        if not gateway.read(payer.node, "certified", root.digest):
+            payer.send(gateway.address, gateway.encode_call("certify", root.digest, root.epoch, root.signatures))
+
+    def _redelivery(self, journeys: Sequence[Journey]) -> bytes:
+        (journey,) = journeys
         message = journey.proposal.message
         gateway = Contract("Gateway", message.destination.gateway)
-        call = gateway.encode_call(function, message.as_delivery(), journey.proposal.payload, *arguments)
-        self._transactors[message.destination.chain_id].send(gateway.address, call)
+        return gateway.encode_call("retry", message.as_delivery(), journey.proposal.payload)
 
-    def _judge(self, journey: Journey) -> None:
+    def _judge(self, journey: Journey) -> Failures:
         if journey.commit is None:
-            return  # its block was left behind since the step was chosen
+            return {journey.id: Unavailable("NOT_FINAL", "its delivery was left behind by its chain")}
         started = time.monotonic()
-        judged = self._panel.judge(
-            journey.proposal.message,
-            journey.origin,
-            journey.commit,
-            chain_id=self._chain.chain_id,
-            registry=self._registry.address,
-        )
+        try:
+            judged = self._panel.judge(
+                journey.proposal.message,
+                journey.origin,
+                journey.commit,
+                chain_id=self._chain.chain_id,
+                registry=self._registry.address,
+            )
+        except Problem as problem:
+            return {journey.id: problem}
         journey.milliseconds["recheck"] = (time.monotonic() - started) * 1000
-        self._record("judge", astuple(judged.verdict), judged.signatures)
+        return self._record(Step.JUDGE, [journey], lambda _some: ("judge", astuple(judged.verdict), judged.signatures))
 
-    def _certificate(self, journey: Journey) -> Certificate:
-        held = self._certificates.get(journey.id)
-        if held is None:
-            started = time.monotonic()
-            held = self._panel.certify(journey.proposal.message, journey.origin)
-            journey.milliseconds["certify"] = (time.monotonic() - started) * 1000
-            self._certificates[journey.id] = held
-        return held
+    def _record(
+        self,
+        step: Step,
+        journeys: Sequence[Journey],
+        arguments: Callable[[Sequence[Journey]], tuple[object, ...]],
+        *,
+        is_whole: bool = False,
+    ) -> Failures:
+        def encode(some: Sequence[Journey]) -> bytes:
+            function, *values = arguments(some)
+            return self._registry.encode_call(str(function), *values)
+
+        return self._submit(step, journeys, encode, is_whole=is_whole)
+
+    def _submit(self, step: Step, journeys: Sequence[Journey], encode: Encode, *, is_whole: bool = False) -> Failures:
+        """Send one transaction for all of them; where one spoils it, find that one and send the others."""
+        chain_id = self.pays_on(journeys[0], step)
+        end = journeys[0].proposal.message.destination
+        to = end.gateway if step in (Step.COMMIT, Step.REDELIVER) else self._registry.address
+        shares = Counter(journey.proposal.message.lane.hex() for journey in journeys)
+        tag = tag_of(step, [journey.id for journey in journeys])
+        try:
+            self._payers[chain_id].submit(to, encode(journeys), tag=tag, shares=shares)
+        except Refused as problem:
+            if problem.code != "CALL_REVERTED" or is_whole or len(journeys) == 1 or _stands(problem):
+                return {journey.id: problem for journey in journeys}
+        except Problem as problem:
+            return {journey.id: problem for journey in journeys}
+        else:
+            return {}
+        arrived = self._arrived(journeys) if step is Step.COMMIT else {}
+        left = [journey for journey in journeys if journey.id not in arrived]
+        half = (len(left) + 1) // 2
+        parts = [left] if arrived else [left[:half], left[half:]]
+        return arrived | _joined(self._submit(step, part, encode) for part in parts if part)
+
+    def _arrived(self, journeys: Sequence[Journey]) -> Failures:
+        """Which of them somebody else has delivered meanwhile: asked at once, before anything is halved."""
+        messages = [journey.proposal.message for journey in journeys]
+        gateway = Contract("Gateway", messages[0].destination.gateway)
+        calls = [gateway.encode_call("is_committed", each.lane, each.generation, each.sequence) for each in messages]
+        to = f"0x{gateway.address.hex()}"
+        try:
+            replies = self._payers[messages[0].destination.chain_id].node.batch(
+                [("eth_call", [{"to": to, "data": f"0x{call.hex()}"}, "latest"]) for call in calls]
+            )
+            stands = [bool(gateway.interface.decode_result("is_committed", data(reply))) for reply in replies]
+        except Problem:
+            return {}
+        return {
+            journey.id: Refused("CALL_REVERTED", "Gateway: already committed", where=to)
+            for journey, is_there in zip(journeys, stands, strict=True)
+            if is_there
+        }
+
+
+def tag_of(step: Step, message_ids: Sequence[bytes]) -> bytes:
+    """What a transaction is for, as it is written down beside it: the step and the messages."""
+    return step.value.encode() + b"|" + b"".join(message_ids)
+
+
+def read_tag(tag: bytes) -> tuple[Step, list[bytes]]:
+    """The step and the ids of its messages. ValueError for what is no tag."""
+    name, _, joined = tag.partition(b"|")
+    return Step(name.decode()), [joined[at : at + 32] for at in range(0, len(joined), 32)]
+
+
+def _delivery(root: Root, journeys: Sequence[Journey], signatures: bytes) -> bytes:
+    """The call data that commits messages of one run under their root."""
+    message = journeys[0].proposal.message
+    gateway = Contract("Gateway", message.destination.gateway)
+    shown = replace(root, signatures=signatures)
+    if len(journeys) > 1:
+        return gateway.encode_call("commit_together", *shown.together([each.proposal for each in journeys]))
+    return gateway.encode_call(
+        "commit", message.as_delivery(), journeys[0].proposal.payload, *as_abi(shown.certificate(message.id))
+    )
 
 
 def as_abi(certificate: Certificate) -> tuple[object, ...]:
@@ -98,3 +238,11 @@ def as_abi(certificate: Certificate) -> tuple[object, ...]:
         certificate.epoch,
         certificate.signatures,
     )
+
+
+def _stands(problem: Problem) -> bool:
+    return any(words in problem.what for words in _STANDS)
+
+
+def _joined(parts: Iterable[Failures]) -> Failures:
+    return {message_id: problem for part in parts for message_id, problem in part.items()}

@@ -6,50 +6,65 @@ before the message it is about.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 
 from contracts.manifest import Manifest
 from ledger.errors import BadInput
 from ledger.proposal import read_proposal
-from relay.journey import Journey, is_left_behind
+from relay.journey import Fact, Journey, fact_of, is_left_behind
 from relay.watcher import Rewound, SeenBlock, SeenLog
 
 # A proposal costs its sender nothing but gas, and may name a message that nobody ever sent: so many are kept, and the
 # oldest goes first. What else names a message was let through by a quorum.
 MAX_UNCLAIMED_PROPOSALS = 10_000
 
-_PROPOSED = ("TransactionRegistry", "Proposed")
-_CERTIFIED = frozenset(
-    {("TransactionRegistry", "Attested"), ("TransactionRegistry", "CommitJudged"), ("Gateway", "MessageCommitted")}
-)
+Named = tuple[bytes, Fact]
 
 
 class Docket:
-    """The journeys by message id, in the order in which their messages were first seen."""
+    """The journeys by message id, in the order in which their messages were first seen.
+
+    A block costs what it says, however many messages are under way.
+    """
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self.journeys: dict[bytes, Journey] = {}
         # Chains are read independently: a destination's log may be seen before its origin's.
-        self._unclaimed: dict[bytes, list[SeenLog]] = {}
-        self._unclaimed_proposals: dict[bytes, SeenLog] = {}
+        self._unclaimed: dict[bytes, list[Fact]] = {}
+        self._unclaimed_proposals: dict[bytes, Fact] = {}
         self._live: dict[bytes, Journey] = {}
+        self._expiring: dict[int, list[tuple[int, bytes]]] = {}  # by destination: expiry and id, the next one first
+        self._moved: dict[bytes, None] = {}
         self.times: dict[int, int] = {}  # of each chain's last final block, by chain id
 
     def live(self) -> list[Journey]:
         """The journeys that are not over."""
         return list(self._live.values())
 
+    def is_live(self, message_id: bytes) -> bool:
+        """Whether a message is known and not over."""
+        return message_id in self._live
+
+    def moved(self) -> list[bytes]:
+        """The ids of messages whose open steps may be others than when this was last asked, each once."""
+        moved, self._moved = self._moved, {}
+        return list(moved)
+
+    def touch(self, journey: Journey) -> None:
+        """Something that is not a log changed a journey: what a person asked for, or what was set aside."""
+        self._sort(journey)
+
     def take(self, block: SeenBlock) -> None:
         """Fold one final block."""
         for seen in block.logs:
             if (seen.decoded.contract, seen.decoded.name) == ("Gateway", "MessageSent"):
                 self._open(seen)
-            elif (named := seen.decoded.fields.get("id")) is not None:
-                self._observe(named, seen)
+            elif (fact := fact_of(seen)) is not None:
+                self._observe(seen.decoded.fields["id"], fact)
         self.times[block.chain_id] = block.timestamp
-        for journey in self.live():
-            self._expire(journey, block.chain_id)
+        self._expire(block.chain_id)
 
     def rewind(self, rewound: Rewound) -> set[bytes]:
         """Forget what a chain left behind: steps, messages, and logs that no message has claimed yet.
@@ -57,10 +72,10 @@ class Docket:
         The ids of the messages that lost a step, or themselves.
         """
         chain_id, above = rewound.chain_id, rewound.block
-        unclaimed = [seen for logs in self._unclaimed.values() for seen in logs]
-        unclaimed += self._unclaimed_proposals.values()
+        unclaimed = [(named, fact) for named, facts in self._unclaimed.items() for fact in facts]
+        unclaimed += self._unclaimed_proposals.items()
         self._unclaimed, self._unclaimed_proposals = {}, {}
-        self._keep(seen for seen in unclaimed if not is_left_behind(seen.place, chain_id, above))
+        self._keep((named, fact) for named, fact in unclaimed if not is_left_behind(fact.place, chain_id, above))
         self.times.pop(chain_id, None)  # the next block says what time it is there
         undone: set[bytes] = set()
         for journey in list(self.journeys.values()):
@@ -71,10 +86,12 @@ class Docket:
                 undone.add(journey.id)
                 del self.journeys[journey.id]
                 self._live.pop(journey.id, None)
-                self._keep(journey.logs)
+                self._moved[journey.id] = None
+                self._keep((journey.id, fact) for fact in journey.facts)
                 continue
-            if journey.proposal.message.destination.chain_id == chain_id:
+            if journey.expired and journey.proposal.message.destination.chain_id == chain_id:
                 journey.expired = False
+                self._await_expiry(journey)
             self._sort(journey)
         return undone
 
@@ -86,43 +103,52 @@ class Docket:
             proposal = read_proposal(seen.raw, origin=chain.end, destinations=self._manifest.ends)
         except BadInput:
             return  # a message to a chain outside this deployment is not ours to carry
-        if proposal.message.id in self.journeys:
+        message_id = seen.decoded.fields["sendId"]  # as its fields say: that was checked
+        if message_id in self.journeys:
             return
-        journey = Journey(proposal, seen.place)
-        if (proposed := self._unclaimed_proposals.pop(journey.id, None)) is not None:
+        journey = Journey(proposal, seen.place, message_id)
+        if (proposed := self._unclaimed_proposals.pop(message_id, None)) is not None:
             journey.observe(proposed)
-        for early in self._unclaimed.pop(journey.id, []):
+        for early in self._unclaimed.pop(message_id, []):
             journey.observe(early)
-        self.journeys[journey.id] = self._live[journey.id] = journey
-        self._expire(journey, proposal.message.destination.chain_id)
+        self.journeys[message_id] = journey
+        self._await_expiry(journey)
+        self._sort(journey)
+        self._expire(proposal.message.destination.chain_id)
 
-    def _observe(self, named: bytes, seen: SeenLog) -> None:
+    def _observe(self, named: bytes, fact: Fact) -> None:
         journey = self.journeys.get(named)
         if journey is None:
-            self._keep([seen])
+            self._keep([(named, fact)])
             return
-        journey.observe(seen)
+        journey.observe(fact)
         self._sort(journey)
 
-    def _keep(self, logs: Iterable[SeenLog]) -> None:
+    def _keep(self, facts: Iterable[Named]) -> None:
         """Keep what names a message that is not known yet."""
-        for seen in logs:
-            named, kind = seen.decoded.fields["id"], (seen.decoded.contract, seen.decoded.name)
-            if kind == _PROPOSED:
-                self._unclaimed_proposals[named] = seen
+        for named, fact in facts:
+            if fact.kind == "Proposed":
+                self._unclaimed_proposals[named] = fact
                 if len(self._unclaimed_proposals) > MAX_UNCLAIMED_PROPOSALS:
                     del self._unclaimed_proposals[next(iter(self._unclaimed_proposals))]
-            elif kind in _CERTIFIED:
-                self._unclaimed.setdefault(named, []).append(seen)
+            else:
+                self._unclaimed.setdefault(named, []).append(fact)
 
-    def _expire(self, journey: Journey, chain_id: int) -> None:
-        # Expiry is block time of the chain where the act would happen, never this machine's clock.
+    def _await_expiry(self, journey: Journey) -> None:
         message = journey.proposal.message
-        if journey.commit is None and message.destination.chain_id == chain_id and chain_id in self.times:
-            journey.expired = self.times[chain_id] >= message.expiry
-        self._sort(journey)
+        heapq.heappush(self._expiring.setdefault(message.destination.chain_id, []), (message.expiry, journey.id))
+
+    def _expire(self, chain_id: int) -> None:
+        # Expiry is block time of the chain where the act would happen, never this machine's clock.
+        waiting, now = self._expiring.get(chain_id, []), self.times.get(chain_id)
+        while now is not None and waiting and waiting[0][0] <= now:
+            journey = self.journeys.get(heapq.heappop(waiting)[1])
+            if journey is not None:
+                journey.expired = True
+                self._sort(journey)
 
     def _sort(self, journey: Journey) -> None:
+        self._moved[journey.id] = None
         if journey.is_over:
             self._live.pop(journey.id, None)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from ledger.errors import Problem
 from ledger.proposal import Proposal
@@ -43,6 +44,16 @@ class State(StrEnum):
 _JUDGED = {4: State.CLOSED, 5: State.DISPUTED, 6: State.EXPIRED, 7: State.ABORTED}
 
 
+class Fact(NamedTuple):
+    """What one final log says of a message, and no more of it than is needed: there may be very many."""
+
+    kind: str
+    place: Place
+    executed: bool = False
+    word: bytes = b""
+    state: int = 0
+
+
 @dataclass(slots=True)
 class Journey:
     """A message and where each of its steps was observed. Times of steps are the relay's own, in milliseconds.
@@ -52,7 +63,8 @@ class Journey:
 
     proposal: Proposal
     origin: Place
-    logs: list[SeenLog] = field(default_factory=list)
+    id: bytes = b""
+    facts: list[Fact] = field(default_factory=list)
     proposed: Place | None = None
     attested: Place | None = None
     commit: Place | None = None
@@ -68,10 +80,8 @@ class Journey:
     set_aside: dict[Step, Problem] = field(default_factory=dict)
     tried: Tried = field(default_factory=Tried)
 
-    @property
-    def id(self) -> bytes:
-        """The message's id."""
-        return self.proposal.message.id
+    def __post_init__(self) -> None:
+        self.id = self.id or self.proposal.message.id
 
     @property
     def state(self) -> State:
@@ -100,22 +110,25 @@ class Journey:
         if self.is_over:
             return ()
         steps: list[Step] = []
-        if self.attested is None:  # what is attested has been proposed, even where that log was not kept
-            steps.append(Step.PROPOSE if self.proposed is None else Step.ATTEST)
+        if self.proposed is None:
+            steps.append(Step.PROPOSE)
+        elif self.attested is None:
+            steps.append(Step.ATTEST)
         if self.commit is None:
             steps.append(Step.COMMIT)
             return tuple(steps)
         if self.redeliver and not self.executed:
             steps.append(Step.REDELIVER)
-        if self.attested is not None and (self.judged is None or self.executed):
+        is_recorded = self.proposed is not None and self.attested is not None
+        if is_recorded and (self.judged is None or self.executed):
             # A commit judged as not executed waits for a redelivery's log, which sets `executed`.
             steps.append(Step.JUDGE)
         return tuple(steps)
 
-    def observe(self, seen: SeenLog) -> None:
-        """Take one final log that names this message."""
-        if self._fold(seen):
-            self.logs.append(seen)
+    def observe(self, fact: Fact) -> None:
+        """Take what one final log says of this message."""
+        if self._fold(fact):
+            self.facts.append(fact)
             # What has happened, by whomever, is no longer waited for and was not worth setting aside.
             for step in {*self.waiting, *self.set_aside} - {*self.open_steps()}:
                 self.waiting.pop(step, None)
@@ -123,15 +136,15 @@ class Journey:
 
     def forget(self, chain_id: int, above: int) -> bool:
         """A chain left its blocks above `above` behind; return whether a step was lost with them."""
-        kept = [seen for seen in self.logs if not is_left_behind(seen.place, chain_id, above)]
-        is_undone = len(kept) < len(self.logs)
+        kept = [fact for fact in self.facts if not is_left_behind(fact.place, chain_id, above)]
+        is_undone = len(kept) < len(self.facts)
         if is_undone:
             self.proposed = self.attested = self.commit = self.judged = None
             self.executed, self.judged_state = False, 0
             self.outcome = self.credential = bytes(32)
-            for seen in kept:
-                self._fold(seen)
-            self.logs = kept
+            for fact in kept:
+                self._fold(fact)
+            self.facts = kept
             # What was said of any step may have rested on what is gone: a judgement on its commit, above all.
             self.waiting.clear()
             self.set_aside.clear()
@@ -149,22 +162,36 @@ class Journey:
             return f"{self.state}: the application's call failed; it waits for a retry"
         return str(self.state)
 
-    def _fold(self, seen: SeenLog) -> bool:
-        """Whether the log is a step of this message, by the contract and on the chain where that step happens."""
-        fields, place = seen.decoded.fields, seen.place
-        match seen.decoded.contract, seen.decoded.name:
-            case "TransactionRegistry", "Proposed":
-                self.proposed = place
-            case "TransactionRegistry", "Attested":
-                self.attested = place
-            case "TransactionRegistry", "CommitJudged":
-                self.judged, self.judged_state = place, fields["state"]
-                self.credential = fields["credential"]
-            case "Gateway", "MessageCommitted" if place.chain_id == self.proposal.message.destination.chain_id:
-                self.commit, self.executed, self.outcome = place, fields["executed"], fields["outcome"]
+    def _fold(self, fact: Fact) -> bool:
+        """Whether the log is a step of this message, on the chain where that step happens."""
+        match fact.kind:
+            case "Proposed":
+                self.proposed = fact.place
+            case "Attested":
+                self.attested = fact.place
+            case "CommitJudged":
+                self.judged, self.judged_state, self.credential = fact.place, fact.state, fact.word
+            case "MessageCommitted" if self._is_there(fact):
+                self.commit, self.executed, self.outcome = fact.place, fact.executed, fact.word
             case _:
                 return False
         return True
+
+    def _is_there(self, fact: Fact) -> bool:
+        return fact.place.chain_id == self.proposal.message.destination.chain_id
+
+
+def fact_of(seen: SeenLog) -> Fact | None:
+    """What a log says of the message it names; None for one that is no step of any."""
+    fields, place = seen.decoded.fields, seen.place
+    match seen.decoded.contract, seen.decoded.name:
+        case "TransactionRegistry", ("Proposed" | "Attested") as kind:
+            return Fact(kind, place)
+        case "TransactionRegistry", "CommitJudged":
+            return Fact("CommitJudged", place, word=fields["credential"], state=fields["state"])
+        case "Gateway", "MessageCommitted":
+            return Fact("MessageCommitted", place, executed=fields["executed"], word=fields["outcome"])
+    return None
 
 
 def is_left_behind(place: Place, chain_id: int, above: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ledger.canonical import parse_json
@@ -11,8 +12,27 @@ from ledger.exchange import Exchange, Peer
 
 TIMEOUT_SECONDS = 60.0  # a verdict may first have to re-execute blocks
 MAX_REPLY_BYTES = 1024 * 1024
+MAX_LEAVES = 64  # of one root: what notaries take in one request
 
 _HTTP_OK = 200
+
+
+class RefusedLeaves(Refused):
+    """A notary signs nothing because of some leaves: `leaves` says which, from 0, and why each."""
+
+    def __init__(self, leaves: Mapping[int, Problem]) -> None:
+        first = leaves[min(leaves)]
+        super().__init__(first.code, first.what, where=first.where, cure=first.cure)
+        self.leaves = dict(leaves)
+
+
+class UnreadyLeaves(Unavailable):
+    """As `RefusedLeaves`, of what the notary cannot judge yet."""
+
+    def __init__(self, leaves: Mapping[int, Problem]) -> None:
+        first = leaves[min(leaves)]
+        super().__init__(first.code, first.what, where=first.where, cure=first.cure)
+        self.leaves = dict(leaves)
 
 
 class Notary(Protocol):
@@ -70,10 +90,24 @@ class HttpNotary:
 
 
 def _problem(answer: dict[str, Any], name: str, status: int) -> Problem:
-    refused = answer.get("refused")
-    first = refused[0] if isinstance(refused, list) and refused and isinstance(refused[0], dict) else answer
-    code, what = str(first.get("code", "NOTARY_REFUSED")), str(first.get("what", "no reason given"))
     kind = Unavailable if status >= 500 else Refused
-    return kind(
-        code[:80], f"{name}: {what[:500]}", where=str(first.get("where", ""))[:500], cure=str(answer.get("cure", ""))
-    )
+    cure = str(answer.get("cure", ""))
+    leaves = _leaves(answer.get("refused"), kind, name, cure)
+    if leaves:
+        return UnreadyLeaves(leaves) if kind is Unavailable else RefusedLeaves(leaves)
+    return _one(answer, kind, name, cure)
+
+
+def _leaves(refused: Any, kind: type[Problem], name: str, cure: str) -> dict[int, Problem]:
+    """The leaves a notary names, each with its reason; what is malformed is passed over."""
+    named: dict[int, Problem] = {}
+    for each in refused[:MAX_LEAVES] if isinstance(refused, list) else []:
+        leaf = each.get("leaf") if isinstance(each, dict) else None
+        if type(leaf) is int and 0 <= leaf < MAX_LEAVES:
+            named[leaf] = _one(each, kind, name, cure)
+    return named
+
+
+def _one(fields: dict[str, Any], kind: type[Problem], name: str, cure: str) -> Problem:
+    code, what = str(fields.get("code", "NOTARY_REFUSED")), str(fields.get("what", "no reason given"))
+    return kind(code[:80], f"{name}: {what[:500]}", where=str(fields.get("where", ""))[:500], cure=cure[:500])

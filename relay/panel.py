@@ -18,15 +18,17 @@ import httpx
 from ledger.attestation import DIFFERS, Verdict, attestation_digest, verdict_digest
 from ledger.errors import Problem, Refused, Unavailable
 from ledger.interoperable import caip2
-from ledger.proposal import Message
-from ledger.quorum import Certificate, Committee, pack, root_over
+from ledger.proposal import Chain, Message
+from ledger.quorum import Committee, pack, root_over
 from ledger.secp256k1 import Signature
 from relay.answers import read_signature, read_verdict
-from relay.notaries import Notary
+from relay.notaries import Notary, RefusedLeaves, UnreadyLeaves
+from relay.roots import Root
 from relay.watcher import Place
 
 PATIENCE_SECONDS = 75.0  # for all notaries together, where one has many questions before ours
 GRACE_SECONDS = 2.0  # for the other cosigners, once a quorum has cosigned
+MAX_ROUNDS = 8  # in which a root is formed again without what some notary named
 MAX_LINES = 8  # signature lines of one notary: one for each key it may hold
 MAX_SIZE_DIGITS = 19
 THREADS_PER_NOTARY = 24  # as many as the relay takes steps at once, on its three chains together
@@ -48,6 +50,22 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaf:
+    """A message, and where its log stands."""
+
+    message: Message
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A root over the messages that could be certified, None where none could; and why each other one could not."""
+
+    root: Root | None
+    refused: dict[bytes, Problem]
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedCommit:
     """A verdict with the packed signatures of a quorum."""
 
@@ -58,30 +76,55 @@ class JudgedCommit:
 class NotaryPanel:
     """All notaries of the epoch, asked together. `executor` is for tests that want everything in one thread.
 
-    Each notary has threads of its own: one that hangs holds up its own answers and nobody else's.
+    Each notary has threads of its own: one that hangs holds up its own answers and nobody else's. `committees`: those
+    whose signatures a chain takes now, by chain id, the current one first; the given committee's, where none are named.
     """
 
     def __init__(
-        self, notaries: Sequence[Notary], committee: Committee, *, executor: Callable[[str], Executor] | None = None
+        self,
+        notaries: Sequence[Notary],
+        committee: Committee,
+        *,
+        executor: Callable[[str], Executor] | None = None,
+        committees: Callable[[int], Sequence[Committee]] | None = None,
     ) -> None:
         self.notaries, self._committee = tuple(notaries), committee
+        self._committees = committees or (lambda _chain_id: (committee,))
         self._lines = [(executor or _threads)(notary.name) for notary in self.notaries]
 
-    def certify(self, message: Message, place: Place) -> Certificate:
-        """Collect a certificate for one message. Errors: `Unavailable` WAITING, or what a quorum refused."""
-        root, end, epoch = root_over([message]), message.destination, self._committee.epoch
-        digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=epoch)
-        signatures: dict[int, Signature] = {}
+    def epochs(self, chain_id: int) -> tuple[int, ...]:
+        """The epochs whose signatures a chain takes now."""
+        return tuple(committee.epoch for committee in self._committees(chain_id))
 
-        def take(answer: dict[str, Any]) -> None:
-            index, signature = self._signature(answer, digest)
-            signatures[index] = signature
+    def certify(self, leaves: Sequence[Leaf]) -> Certified:
+        """Collect a certificate over a root of messages for one destination, without those that a quorum refuses.
 
-        def given() -> Count:
-            return Count(len(signatures), self._committee.quorum)
+        Notaries answer per leaf: what they name is left out, with their reason (`Unavailable` WAITING where it is not
+        certain yet), and the rest is asked again.
+        """
+        left, out = list(leaves), dict[bytes, Problem]()
+        for _round in range(MAX_ROUNDS):
+            try:
+                return Certified(self._root(left), out)
+            except _LeftOut as named:
+                out |= {left[place].message.id: problem for place, problem in named.problems.items()}
+                left = [leaf for place, leaf in enumerate(left) if place not in named.problems]
+            if not left:
+                return Certified(None, out)
+        waiting = Unavailable("WAITING", "the notaries name other leaves each time", cure="It is asked again.")
+        return Certified(None, out | {leaf.message.id: waiting for leaf in left})
 
-        self._collect("attestation", "/attestations", {"leaves": [locator(place)]}, take, given)
-        return Certificate(root, 0, 1, (), epoch, pack(_first(signatures, self._committee.quorum)))
+    def _root(self, leaves: Sequence[Leaf]) -> Root:
+        messages = [leaf.message for leaf in leaves]
+        root, end = root_over(messages), messages[0].destination
+        asked = _Signatures(self._committees(end.chain_id), end, root)
+        body = {"leaves": [locator(leaf.place) for leaf in leaves]}
+        try:
+            self._collect("/attestations", body, asked.take, asked.count)
+        except _Short as short:
+            raise _left_out(short, len(leaves), asked.current) from None
+        epoch, signatures = asked.quorum()
+        return Root(end.chain_id, tuple(message.id for message in messages), epoch, signatures)
 
     def judge(self, message: Message, origin: Place, commit: Place, *, chain_id: int, registry: bytes) -> JudgedCommit:
         """Collect a quorum of equal verdicts over a commit; n - t + 1 are enough where they differ, and dispute it.
@@ -90,23 +133,30 @@ class NotaryPanel:
         """
         body = {"origin": locator(origin), "commit": locator(commit, chain="chain")}
         by_verdict: dict[Verdict, dict[int, Signature]] = {}
+        known = {each.epoch: each for each in self._committees(chain_id)}
 
         def take(answer: dict[str, Any]) -> None:
             verdict = read_verdict(answer)
             if verdict.id != message.id:
                 raise Unavailable("NOTARY_GARBAGE", "the verdict is about another message")
+            if verdict.epoch not in known:
+                raise Unavailable("NOTARY_GARBAGE", f"the verdict is of epoch {verdict.epoch}")
             digest = verdict_digest(chain_id=chain_id, registry=registry, verdict=verdict)
-            index, signature = self._signature(answer, digest)
+            index, signature = _signature(answer, digest, known[verdict.epoch])
             by_verdict.setdefault(verdict, {})[index] = signature
 
         def needed(verdict: Verdict) -> int:
-            return self._committee.blocking if verdict.verdict == DIFFERS else self._committee.quorum
+            committee = known[verdict.epoch]
+            return committee.blocking if verdict.verdict == DIFFERS else committee.quorum
 
         def nearest() -> Count:
             counts = [Count(len(signed), needed(verdict)) for verdict, signed in by_verdict.items()]
-            return min(counts, key=lambda count: count.missing, default=Count(0, self._committee.quorum))
+            return min(counts, key=lambda count: count.missing, default=Count(0, next(iter(known.values())).quorum))
 
-        self._collect("verdict", "/verdicts", body, take, nearest)
+        try:
+            self._collect("/verdicts", body, take, nearest)
+        except _Short as short:
+            raise short.problem("verdict", next(iter(known.values()))) from None
         verdict, signed = min(by_verdict.items(), key=lambda item: needed(item[0]) - len(item[1]))
         return JudgedCommit(verdict, pack(_first(signed, needed(verdict))))
 
@@ -148,15 +198,8 @@ class NotaryPanel:
         for line in self._lines:
             line.shutdown(wait=False, cancel_futures=True)
 
-    def _signature(self, answer: dict[str, Any], digest: bytes) -> tuple[int, Signature]:
-        index, signature = read_signature(answer)
-        if self._committee.index_of(digest, signature) != index:
-            raise Unavailable("NOTARY_GARBAGE", "the signature is another member's")
-        return index, signature
-
     def _collect(
         self,
-        wanted: str,
         path: str,
         body: dict[str, Any],
         take: Callable[[dict[str, Any]], None],
@@ -178,21 +221,113 @@ class NotaryPanel:
             problems.append(Unavailable("NOTARY_SLOW", f"no answer within {PATIENCE_SECONDS:.0f} s"))
         finally:
             _cancel(asked)
-        raise self._short(wanted, count(), problems)
+        raise _Short(count(), problems)
 
-    def _short(self, wanted: str, count: Count, problems: list[Problem]) -> Problem:
-        refusals = [problem for problem in problems if isinstance(problem, Refused)]
-        if len(refusals) > len(self._committee.members) - self._committee.quorum:
-            # A quorum can no longer be reached, whoever returns; most say why, so that one liar does not choose.
-            codes = [problem.code for problem in refusals]
-            return max(refusals, key=lambda problem: codes.count(problem.code))
+
+class _Signatures:
+    """The attestations of one root, by epoch."""
+
+    def __init__(self, committees: Sequence[Committee], end: Chain, root: bytes) -> None:
+        self.current = committees[0]
+        self._committees = {each.epoch: each for each in committees}
+        self._digests = {
+            epoch: attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=epoch)
+            for epoch in self._committees
+        }
+        self._given: dict[int, dict[int, Signature]] = {epoch: {} for epoch in self._committees}
+
+    def take(self, answer: dict[str, Any]) -> None:
+        """Count one answer, once it is shown to be its member's. Errors: `Unavailable` NOTARY_GARBAGE; SIG_*."""
+        epoch = answer.get("epoch")
+        if type(epoch) is not int or epoch not in self._committees:
+            raise Unavailable("NOTARY_GARBAGE", "it signed in an epoch that does not count")
+        index, signature = _signature(answer, self._digests[epoch], self._committees[epoch])
+        self._given[epoch][index] = signature
+
+    def count(self) -> Count:
+        """The epoch that is nearest to its quorum."""
+        counts = (Count(len(given), self._committees[epoch].quorum) for epoch, given in self._given.items())
+        return min(counts, key=lambda count: count.missing)
+
+    def quorum(self) -> tuple[int, bytes]:
+        """The first epoch that has one, and its packed signatures."""
+        for epoch, given in self._given.items():
+            needed = self._committees[epoch].quorum
+            if len(given) >= needed:
+                return epoch, pack(_first(given, needed))
+        raise AssertionError("asked before there was one")
+
+
+class _Short(Exception):
+    """Too few notaries gave what was asked; `problems`: what the others said."""
+
+    def __init__(self, count: Count, problems: Sequence[Problem]) -> None:
+        super().__init__()
+        self.count, self.problems = count, tuple(problems)
+
+    def problem(self, wanted: str, committee: Committee) -> Problem:
+        """It in words, for all that was asked."""
+        return _judged([each for each in self.problems if isinstance(each, Refused)], committee) or self.waiting(wanted)
+
+    def waiting(self, wanted: str) -> Unavailable:
+        """How many are missing."""
+        count = self.count
         return Unavailable(
             "WAITING",
             f"waiting for {count.missing} more {wanted}{'s' if count.missing > 1 else ''} "
             f"({count.have} of {count.needed} given)",
-            where="; ".join(str(problem) for problem in problems)[:500],
+            where="; ".join(str(problem) for problem in self.problems)[:500],
             cure="It goes on by itself as soon as another notary answers.",
         )
+
+
+class _LeftOut(Exception):
+    """The root is formed again without these leaves."""
+
+    def __init__(self, problems: dict[int, Problem]) -> None:
+        super().__init__()
+        self.problems = problems
+
+
+def _left_out(short: _Short, size: int, committee: Committee) -> _LeftOut:
+    """Which leaves stand in the way of a quorum: as few as those notaries name who are needed for one.
+
+    Whoever refuses without naming leaves refuses all. A liar that names all of them is passed over as long as there are
+    enough others.
+    """
+    named = sorted((found for each in short.problems if (found := _named(each, size))), key=len)
+    waiting = short.waiting("attestation")
+    if len(named) < short.count.missing:
+        return _LeftOut(dict.fromkeys(range(size), waiting))
+    left_out: dict[int, Problem] = {}
+    for leaf in sorted({leaf for each in named[: short.count.missing] for leaf in each}):
+        refusals = [each[leaf] for each in named if isinstance(each.get(leaf), Refused)]
+        left_out[leaf] = _judged(refusals, committee) or waiting
+    return _LeftOut(left_out)
+
+
+def _named(problem: Problem, size: int) -> dict[int, Problem]:
+    if isinstance(problem, (RefusedLeaves, UnreadyLeaves)):
+        return {leaf: each for leaf, each in problem.leaves.items() if leaf < size}
+    return dict.fromkeys(range(size), problem) if isinstance(problem, Refused) else {}
+
+
+def _judged(refusals: Sequence[Problem], committee: Committee) -> Problem | None:
+    """What a quorum that has become impossible says, whoever returns; None while it has not.
+
+    Most say why, so that one liar does not choose.
+    """
+    if len(refusals) < committee.blocking:
+        return None
+    codes = [problem.code for problem in refusals]
+    return max(refusals, key=lambda problem: codes.count(problem.code))
+
+
+def _signature(answer: dict[str, Any], digest: bytes, committee: Committee) -> tuple[int, Signature]:
+    index, signature = read_signature(answer)
+    if committee.index_of(digest, signature) != index:
+        raise Unavailable("NOTARY_GARBAGE", "the signature is another member's")
+    return index, signature
 
 
 def _as_answered(asked: list[Future[T]]) -> Iterator[Future[T]]:

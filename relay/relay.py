@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,21 +19,24 @@ from typing import Protocol
 
 from contracts.manifest import Manifest
 from contracts.node import Node
-from contracts.transactor import Transactor
-from ledger.errors import Problem, Unavailable
+from contracts.submitter import Submitter, Ticket
+from ledger.errors import Problem, Refused, Unavailable
 from relay.agenda import Agenda
-from relay.carrier import Carrier
+from relay.carrier import Carrier, read_tag
 from relay.docket import Docket
 from relay.explain import Moment
 from relay.index import Index
 from relay.journey import Journey, Step
 from relay.panel import NotaryPanel
 from relay.retry import SetAside, decide, is_refusal, wait_after
+from relay.turns import Queue, Turns
 from relay.watcher import Place, Rewound, SeenBlock, Watcher
 
-STEPS_AT_ONCE = 8  # on each chain that is paid on
+# Groups under way at once in each queue: a step on the chain whose answer it waits for.
+GROUPS_AT_ONCE = {Step.PROPOSE: 2, Step.ATTEST: 2, Step.COMMIT: 4, Step.REDELIVER: 2, Step.JUDGE: 8}
 IDLE_SECONDS = 0.02
-LONGEST_IDLE_SECONDS = 0.5
+LONGEST_IDLE_SECONDS = 0.1
+SENT_SECONDS = 5.0  # a step whose transaction is in a block is looked at again, should no final block show its log
 
 
 class Progress(Enum):
@@ -69,7 +73,7 @@ class Relay:
     def __init__(
         self,
         manifest: Manifest,
-        transactors: Mapping[int, Transactor],
+        transactors: Mapping[int, Submitter],
         panel: NotaryPanel,
         sinks: Sequence[BlockSink] = (),
         *,
@@ -77,22 +81,32 @@ class Relay:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.manifest, self.panel = manifest, panel
+        self._payers = dict(transactors)
         self._carrier = Carrier(manifest, transactors, panel)
         self.index = Index(manifest)
         self._sinks: tuple[BlockSink, ...] = (self.index, *sinks)
         self._reading: Agenda[int] = Agenda(clock)
-        self._agenda: Agenda[tuple[bytes, Step]] = Agenda(clock)
+        self._settling: Agenda[int] = Agenda(clock)
+        self._turns = Turns(clock)
         self._watchers = [
             Watcher(transactors[chain.chain_id].node, chain, first_block=chain.first_block) for chain in manifest.chains
         ]
         self._docket = Docket(manifest)
         self._troubles: dict[int, Problem] = {}
-        self._readers = executor or ThreadPoolExecutor(len(self._watchers), thread_name_prefix="relay-reader")
-        # A pool for each chain that is paid on: one that accepts and does not mine holds up nobody else's steps.
-        self._pools = {chain.chain_id: executor or _steps(chain.name) for chain in manifest.chains}
+        self._executor = executor
+        self._readers = executor or ThreadPoolExecutor(2 * len(self._watchers), thread_name_prefix="relay-reader")
+        # A pool for each queue: a chain that answers late holds up nobody else's steps.
+        self._pools: dict[Queue, Executor] = {}
+        self._under_way: Counter[Queue] = Counter()
         self._lock = threading.RLock()  # over journeys and sinks; never held while anybody is asked anything
         self._changed, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        for chain_id, payer in self._payers.items():
+            for ticket in payer.in_flight:  # what an earlier process sent is under way still
+                if not ticket.tag:
+                    continue
+                step, message_ids = read_tag(ticket.tag)
+                self._turns.begin((step, chain_id), message_ids)
 
     @property
     def journeys(self) -> dict[bytes, Journey]:
@@ -161,18 +175,48 @@ class Relay:
         self._changed.clear()  # first: what happens during this step is looked at in the next one
         for watcher in self._watchers:
             self._reading.begin(self._readers, watcher.chain.chain_id, partial(self._read, watcher))
+        for chain_id, payer in self._payers.items():
+            if payer.in_flight:
+                self._settling.begin(self._readers, chain_id, partial(self._settle, chain_id, payer))
         with self._lock:
-            live = {journey.id: journey for journey in self._docket.live()}
-            wanted = [
-                (journey, step)
-                for journey in live.values()
-                for step in journey.open_steps()
-                if step not in journey.set_aside
-            ]
-        self._agenda.prune(lambda key: key[0] in live)
-        self._carrier.prune(lambda message_id: message_id in live)
-        started = [self._begin(journey, step) for journey, step in wanted]
-        return Progress.CONTINUE if any(started) or self._changed.is_set() else Progress.IDLE
+            groups = list(self._groups())
+        for queue, group in groups:
+            self._pool(queue).submit(self._take, queue, group)
+        return Progress.CONTINUE if groups or self._changed.is_set() else Progress.IDLE
+
+    def _groups(self) -> Iterator[tuple[Queue, list[Journey]]]:
+        """What is begun now: whatever is ready, in groups as large as they have become, and never waited for."""
+        for message_id in self._docket.moved():
+            self._want(message_id)
+        for queue in self._turns.queues:
+            step = queue[0]
+            free = GROUPS_AT_ONCE[step] - self._under_way[queue]
+            if free <= 0:
+                continue
+            named = [self.journeys.get(each) for each in self._turns.ready(queue, free * self._carrier.most(step))]
+            for group in self._packed(step, [journey for journey in named if journey is not None])[:free]:
+                self._turns.begin(queue, (journey.id for journey in group))
+                self._under_way[queue] += 1
+                yield queue, group
+
+    def _packed(self, step: Step, journeys: Sequence[Journey]) -> list[list[Journey]]:
+        """Groups of what may go together; what was refused before goes alone."""
+        groups: dict[object, list[Journey]] = {}
+        for journey in journeys:
+            trial = self._turns.trial((journey.id, step))
+            is_alone = trial is not None and trial.goes_alone
+            groups.setdefault(journey.id if is_alone else self._carrier.group(journey, step), []).append(journey)
+        most = self._carrier.most(step)
+        return [group[at : at + most] for group in groups.values() for at in range(0, len(group), most)]
+
+    def _want(self, message_id: bytes) -> None:
+        journey = self.journeys.get(message_id)
+        if journey is None or journey.is_over:
+            self._turns.want(message_id, {})
+            self._carrier.forget(message_id)
+            return
+        steps = [step for step in journey.open_steps() if step not in journey.set_aside]
+        self._turns.want(message_id, {step: self._carrier.pays_on(journey, step) for step in steps})
 
     @contextmanager
     def still(self) -> Iterator[dict[bytes, Journey]]:
@@ -194,14 +238,17 @@ class Relay:
             journey.set_aside.clear()
             journey.redeliver = journey.commit is not None and not journey.executed
             for step in Step:
-                self._agenda.release((message_id, step))
+                self._turns.release((message_id, step))
+            self._docket.touch(journey)
         self._changed.set()
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 
-    def _begin(self, journey: Journey, step: Step) -> bool:
-        pool = self._pools[self._carrier.pays_on(journey, step)]
-        return self._agenda.begin(pool, (journey.id, step), partial(self._take, journey, step))
+    def _pool(self, queue: Queue) -> Executor:
+        if queue not in self._pools:
+            name = f"relay-{queue[0].value}-{queue[1]}"
+            self._pools[queue] = self._executor or ThreadPoolExecutor(GROUPS_AT_ONCE[queue[0]], thread_name_prefix=name)
+        return self._pools[queue]
 
     def _read(self, watcher: Watcher) -> bool:
         """Fold what is new on one chain; whether there was anything."""
@@ -231,52 +278,99 @@ class Relay:
             return
         for message_id in self._docket.rewind(news):
             for step in Step:
-                self._agenda.undo((message_id, step))
+                self._turns.undo((message_id, step))
 
-    def _take(self, journey: Journey, step: Step) -> bool:
+    def _take(self, queue: Queue, group: Sequence[Journey]) -> None:
+        """Take one step of a group. What was sent stays under way until `_settle` hears of it."""
         started = time.monotonic()
         try:
-            self._carrier.take(journey, step)
-        except Exception as error:  # noqa: BLE001 - a defect that one message meets must not stop the others
-            problem = _problem_of(error)
-            _note(journey, step, started, problem)
-            self._failed(journey, step, problem)
-        else:
-            _note(journey, step, started)
-            self._done(journey, step, (time.monotonic() - started) * 1000)
-        self._changed.set()
-        return True
+            try:
+                failures = self._carrier.take(queue[0], group)
+            except Exception as error:  # noqa: BLE001 - a defect that one message meets must not stop the others
+                failures = self._alone(queue[0], group, _problem_of(error))
+            with self._lock:
+                for journey in group:
+                    if (problem := failures.get(journey.id)) is not None:
+                        _note(journey, queue[0], started, problem)
+                        self._failed(journey, queue[0], problem)
+        finally:
+            with self._lock:
+                self._under_way[queue] -= 1
+            self._changed.set()
 
-    def _failed(self, journey: Journey, step: Step, problem: Problem) -> None:
-        key = (journey.id, step)
+    def _alone(self, step: Step, group: Sequence[Journey], problem: Problem) -> dict[bytes, Problem]:
+        """Each of a group for itself, because of a defect that one of them met."""
+        if len(group) == 1:
+            return {group[0].id: problem}
+        failures: dict[bytes, Problem] = {}
+        for journey in group:
+            try:
+                failures |= self._carrier.take(step, [journey])
+            except Exception as error:  # noqa: BLE001 - as in `_take`
+                failures[journey.id] = _problem_of(error)
+        return failures
+
+    def _settle(self, chain_id: int, payer: Submitter) -> bool:
+        """Hear what became of the transactions under way on one chain; whether there was anything."""
+        try:
+            settled = payer.poll()
+        except Exception as error:  # noqa: BLE001 - as in `_read`
+            self._settling.hold(chain_id, wait_after(self._settling.failed(chain_id).failures))
+            if not isinstance(error, Problem):
+                self._troubles[chain_id] = _problem_of(error)
+            return False
+        self._settling.succeeded(chain_id)
         with self._lock:
-            if self._agenda.attempt(key).sent and problem.code == "CALL_REVERTED":
-                problem = Unavailable("NOT_FINAL", f"{step} was sent, and waits until its block is final")
-            attempt = self._agenda.failed(key, refused=is_refusal(problem))
-            decision = decide(problem, failures=attempt.failures, refusals=attempt.refusals)
-            journey.waiting.pop(step, None)
-            if step not in journey.open_steps():
-                return  # somebody else took it meanwhile, and its log has been read
+            for ticket in settled:
+                self._heard(ticket)
+        if settled:
+            self._changed.set()
+        return bool(settled)
+
+    def _heard(self, ticket: Ticket) -> None:
+        step, message_ids = read_tag(ticket.tag)
+        for message_id in message_ids:
+            key, journey = (message_id, step), self.journeys.get(message_id)
+            if journey is None:
+                # Sent by an earlier process, and its message is not read yet; or left behind since.
+                self._turns.succeeded(key)
+                self._turns.hold(key, SENT_SECONDS)
+            elif isinstance(ticket.outcome, Problem):
+                _note(journey, step, ticket.started, ticket.outcome)
+                self._failed(journey, step, ticket.outcome, is_lost=len(message_ids) > 1)
+            else:
+                _note(journey, step, ticket.started)
+                self._done(journey, step, (time.monotonic() - ticket.started) * 1000)
+
+    def _failed(self, journey: Journey, step: Step, problem: Problem, *, is_lost: bool = False) -> None:
+        """`is_lost`: its transaction was mined and failed together with others', of which any may be the reason."""
+        key = (journey.id, step)
+        before = self._turns.trial(key)
+        if before is not None and before.sent and problem.code == "CALL_REVERTED":
+            problem = Unavailable("NOT_FINAL", f"{step} was sent, and waits until its block is final")
+        if is_lost and isinstance(problem, Refused):
+            problem = Unavailable("GROUP_FAILED", f"{step} failed in its block, together with others")
+        trial = self._turns.failed(key, refused=is_refusal(problem), lost=is_lost)
+        decision = decide(problem, failures=trial.failures, refusals=trial.refusals)
+        journey.waiting.pop(step, None)
+        if step in journey.open_steps():  # else somebody took it meanwhile, and its log has been read
             if isinstance(decision, SetAside):
                 journey.set_aside[step] = problem
             else:
                 journey.waiting[step] = problem
-                self._agenda.hold(key, decision.seconds)
+                self._turns.hold(key, decision.seconds)
+        self._docket.touch(journey)
 
     def _done(self, journey: Journey, step: Step, milliseconds: float) -> None:
         key = (journey.id, step)
-        with self._lock:
-            journey.milliseconds.setdefault(step.value, milliseconds)
-            journey.waiting.pop(step, None)
-            if step is Step.REDELIVER:
-                journey.redeliver = False
-            self._agenda.succeeded(key)
-            # The log that proves the step is usually read before the step could be taken again.
-            self._agenda.hold(key, LONGEST_IDLE_SECONDS)
-
-
-def _steps(chain: str) -> Executor:
-    return ThreadPoolExecutor(STEPS_AT_ONCE, thread_name_prefix=f"relay-{chain}")
+        journey.milliseconds.setdefault(step.value, milliseconds)
+        journey.waiting.pop(step, None)
+        if step is Step.REDELIVER:
+            journey.redeliver = False
+        self._turns.succeeded(key)
+        # The log that proves the step is usually read before the step could be taken again.
+        self._turns.hold(key, SENT_SECONDS)
+        self._docket.touch(journey)
 
 
 def _note(journey: Journey, step: Step, started: float, problem: Problem | None = None) -> None:

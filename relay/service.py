@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from contracts.node import RpcNode
-from contracts.transactor import Transactor
+from contracts.submitter import Submitter
 from ledger.serve import RunningServer, serve
 from ledger.store.chain_book import ChainBook
 from ledger.store.database import Database
@@ -43,7 +43,7 @@ def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> Run
         for chain in config.manifest.chains:
             node = RpcNode(config.nodes[chain.chain_id])
             opening.callback(node.close)
-            transactors[chain.chain_id] = Transactor(node, config.key, chain_id=chain.chain_id)
+            transactors[chain.chain_id] = Submitter(node, config.key, chain_id=chain.chain_id)
         notaries = [HttpNotary(name, url) for name, url in config.notaries]
         for notary in notaries:
             opening.callback(notary.close)

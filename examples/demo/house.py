@@ -13,6 +13,7 @@ from pathlib import Path
 
 from contracts.deploy import ChainPlan, Deployment, LogIdentity
 from contracts.manifest import Cosigner, Manifest, Role, Rules, Trie
+from contracts.submitter import Submitter
 from examples.demo.accounts import own_accounts
 from examples.demo.chains import NAMES, Chains, open_chains
 from examples.demo.folder import DataFolder
@@ -97,7 +98,9 @@ def open_house(
     panel = NotaryPanel(notaries, committee)
     opened.callback(panel.close)
     say("starting the relay, the ledger's API and its pages")
-    payers = {chains.ids[role]: chains.transactor(role, accounts["relay"]) for role in Role}
+    payers = {
+        chains.ids[role]: Submitter(chains.nodes[role], accounts["relay"], chain_id=chains.ids[role]) for role in Role
+    }
     relay = Relay(manifest, payers, panel, [Indexer(ledger.chains)])
     opened.callback(relay.stop)
     relay.start()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.submitter import Submitter
 from relay.journey import Journey, State
 from relay.notaries import HttpNotary
 from relay.panel import NotaryPanel
@@ -82,7 +83,8 @@ def relay(chains: Deployed, notaries: Notaries) -> Iterator[Relay]:
         panel = NotaryPanel(clients, chains.manifest.committee)
         opened.callback(panel.close)
         # The deployer pays: funding by a cheat code is a change by no transaction, which notaries rightly dispute.
-        payers = {chain.chain_id: chains.transactors[chain.role] for chain in chains.manifest.chains}
+        accounts = {chain.chain_id: chains.transactors[chain.role] for chain in chains.manifest.chains}
+        payers = {number: Submitter(each.node, each.key, chain_id=number) for number, each in accounts.items()}
         carrying = Relay(chains.manifest, payers, panel)
         opened.callback(carrying.stop)
         carrying.start()

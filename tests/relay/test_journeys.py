@@ -313,10 +313,13 @@ def test_journeys_do_not_mix() -> None:
     assert [journey.state for journey in chains.docket.journeys.values()] == [State.SENT, State.COMMITTED]
 
 
-def test_an_attested_message_is_not_proposed_again() -> None:
+def test_an_attested_message_still_has_to_be_proposed_and_only_that() -> None:
     chains = Chains()
     chains.add(HERE, sent(MESSAGE))
     chains.add(RECORD, attested(MESSAGE))
+    chains.read()
+    assert chains.journey().open_steps() == (Step.PROPOSE, Step.COMMIT)
+    chains.add(RECORD, proposed(MESSAGE))
     chains.read()
     assert chains.journey().open_steps() == (Step.COMMIT,)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,11 @@ import pytest
 
 from ledger.attestation import DIFFERS, SAME, Verdict, attestation_digest, verdict_digest
 from ledger.errors import Refused, Unavailable
+from ledger.proposal import Message
 from ledger.quorum import Committee, root_over
 from ledger.secp256k1 import ORDER
 from relay import panel as asking
-from relay.panel import NotaryPanel
+from relay.panel import Leaf, NotaryPanel
 from relay.watcher import Place
 from tests.contracts.world import COMMITTEE, NOTARIES
 from tests.ledger.refusals import refused
@@ -28,10 +29,10 @@ REGISTRY = b"\x55" * 20
 VERDICT = Verdict(MESSAGE.id, 1, b"\x01" * 32, b"\x03" * 32, b"\x04" * 32, 1, SAME, True, b"\x05" * 32, 1, 2, 3)
 
 
-def attestation(index: int) -> Answer:
-    end = MESSAGE.destination
+def attestation(index: int, messages: Sequence[Message] = (MESSAGE,)) -> Answer:
+    end = messages[0].destination
     digest = attestation_digest(
-        chain_id=end.chain_id, gateway=end.gateway, root=root_over([MESSAGE]), epoch=COMMITTEE.epoch
+        chain_id=end.chain_id, gateway=end.gateway, root=root_over(messages), epoch=COMMITTEE.epoch
     )
     return {"epoch": 1, "member": index, "signature": f"0x{NOTARIES[index].sign(digest).pack().hex()}"}
 
@@ -76,7 +77,12 @@ def panel(*changed: Callable[[], Any], honest: Callable[[int], Answer] = attesta
 
 
 def certify(asked: NotaryPanel) -> tuple[int, ...]:
-    return asked.certify(MESSAGE, PLACE).check(MESSAGE, COMMITTEE)
+    """The members whose signatures make the certificate of one message, or the problem."""
+    found = asked.certify([Leaf(MESSAGE, PLACE)])
+    if found.root is None:
+        raise found.refused[MESSAGE.id]
+    assert found.refused == {}
+    return found.root.certificate(MESSAGE.id).check(MESSAGE, COMMITTEE)
 
 
 def judge(asked: NotaryPanel) -> Verdict:
@@ -267,7 +273,7 @@ def test_the_committee_decides_who_counts() -> None:
         executor=lambda _name: Inline(),
     )
     with refused("WAITING"):
-        asked.certify(MESSAGE, PLACE)
+        certify(asked)
 
 
 # -- cosignatures ---------------------------------------------------------------------------------------------------

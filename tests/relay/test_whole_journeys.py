@@ -10,7 +10,8 @@ import pytest
 
 from contracts.manifest import Role
 from contracts.node import NodeError
-from contracts.transactor import Mined, Transactor
+from contracts.submitter import Submitter
+from contracts.transactor import Mined
 from ledger.attestation import DIFFERS
 from ledger.errors import Refused
 from ledger.ethereum.keccak import keccak256
@@ -194,8 +195,8 @@ def test_a_relay_killed_leaves_everything_to_the_next(network: Network, name: st
     role, attribute, method, skip = POINTS[name]
     message = network.carry_anchor().message
     first = network.relay()
-    reached = list(State).index({0: State.SENT, 1: State.PROPOSED, 2: State.COMMITTED}[skip])
-    network.run(first, until=lambda: list(State).index(state_of(first, message.id) or State.SENT) >= reached)
+    sent = skip + 1 if method == RECEIPT else skip
+    network.run(first, until=lambda: network.node(role).calls.count(SEND) >= sent)
     setattr(network.node(role), attribute, method)
     with pytest.raises(Killed):
         network.run(first, until=lambda: is_over(first, message.id))
@@ -316,7 +317,8 @@ def test_a_judgement_that_was_set_aside_is_taken_up_when_its_commit_is_left_behi
     assert journey.commit is not None
     network.node(Role.DESTINATION).forked_above = journey.commit.block - 1
     network.run(relay, until=lambda: journey.commit is None)
-    assert (journey.set_aside, relay._agenda.attempt((message.id, Step.COMMIT)).sent) == ({}, False)
+    trial = relay._turns.trial((message.id, Step.COMMIT))
+    assert (journey.set_aside, trial is not None and trial.sent) == ({}, False)
     network.node(Role.DESTINATION).forked_above = None
     for notary in network.notaries:
         notary.twist = lambda answer: answer
@@ -336,7 +338,8 @@ def test_a_node_that_limits_its_rate_delays_and_sets_nothing_aside(network: Netw
     journey = relay.journeys[message.id]
     assert journey.set_aside == {}
     assert {problem.code for problem in journey.waiting.values()} == {"NODE_ERROR"}
-    assert relay._agenda.attempt((message.id, Step.COMMIT)).failures > REFUSALS_BEFORE_FATAL
+    trial = relay._turns.trial((message.id, Step.COMMIT))
+    assert trial is not None and trial.failures > REFUSALS_BEFORE_FATAL
     # What failed so often before has all its tries left when the contract says no once.
     world_says_no = [NodeError("execution reverted: not now", rpc_code=3)]
 
@@ -354,7 +357,7 @@ def test_a_node_that_limits_its_rate_delays_and_sets_nothing_aside(network: Netw
 def test_a_transaction_chain_that_accepts_and_does_not_mine_holds_up_no_delivery(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "STEPS_AT_ONCE", 2)
+    monkeypatch.setattr(running, "GROUPS_AT_ONCE", dict.fromkeys(Step, 2))
     mined = threading.Event()
 
     def stalled(_params: object, honest: object) -> object:
@@ -484,7 +487,7 @@ def send_with_short_life(world: World) -> Mined:
 def test_a_defect_that_one_message_meets_does_not_stop_the_others(network: Network) -> None:
     one, two = (network.carry_anchor().message for _ in range(2))
     for notary in network.notaries:
-        notary.twist = lambda answer: 1 // 0 if answer.get("ids") == [f"0x{one.id.hex()}"] else answer
+        notary.twist = lambda answer: 1 // 0 if f"0x{one.id.hex()}" in answer.get("ids", ()) else answer
     relay = network.relay()
     network.run(relay, until=lambda: is_over(relay, two.id))
     assert {problem.code for problem in relay.journeys[one.id].set_aside.values()} == {"RELAY_DEFECT"}
@@ -528,7 +531,7 @@ def threaded(network: Network, sink: BlockSink) -> Relay:
 
 
 def connected(network: Network, sink: BlockSink) -> Relay:
-    payers = {chain_id: Transactor(node, STRANGER, chain_id=chain_id) for chain_id, node in network.nodes.items()}
+    payers = {chain_id: Submitter(node, STRANGER, chain_id=chain_id) for chain_id, node in network.nodes.items()}
     return Relay(network.manifest, payers, NotaryPanel(network.notaries, network.manifest.committee), [sink])
 
 
@@ -543,10 +546,10 @@ def test_what_is_over_is_not_held_in_memory(network: Network) -> None:
     messages = [network.carry_anchor().message for _ in range(3)]
     network.run(relay, until=lambda: all(is_over(relay, message.id) for message in messages))
     relay.step()
-    assert (len(relay._agenda), relay._carrier._certificates) == (0, {})
+    assert (len(relay._turns), relay._carrier.held()) == (0, 0)
     relay.retry(messages[0].id)
     network.settle(relay, steps=3)
-    assert len(relay._agenda) == 0
+    assert len(relay._turns) == 0
     assert all(network.effects(message.id) == ONCE for message in messages)
 
 

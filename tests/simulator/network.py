@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from contracts.manifest import Manifest, Role
-from contracts.transactor import Transactor
+from contracts.submitter import Submitter
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.tx_receipt import Log
 from ledger.proposal import Proposal
@@ -48,7 +48,7 @@ class Network:
         self, *, payer: SigningKey = STRANGER, sinks: Sequence[BlockSink] = (), manifest: Manifest | None = None
     ) -> Relay:
         """A relay as after a start: it knows nothing. It reads from where this test began, to save time."""
-        transactors = {chain_id: Transactor(node, payer, chain_id=chain_id) for chain_id, node in self.nodes.items()}
+        transactors = {chain_id: Submitter(node, payer, chain_id=chain_id) for chain_id, node in self.nodes.items()}
         started = Relay(
             manifest or self.manifest, transactors, self.panel(), sinks, executor=Inline(), clock=self.clock
         )
