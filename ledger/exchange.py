@@ -11,7 +11,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -49,20 +49,31 @@ class Exchange:
     URL at all) or `garbage` (more than `max_bytes`, or an encoding nobody asked for).
     """
 
-    def __init__(self, peer: Peer, *, seconds: float, max_bytes: int, connect_seconds: float = CONNECT_SECONDS) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        *,
+        seconds: float,
+        max_bytes: int,
+        connect_seconds: float = CONNECT_SECONDS,
+        resolve: Callable[[str, int], str] | None = None,
+    ) -> None:
+        """`resolve`: from host and port to the address that is connected to, for whoever may not reach every address;
+        what it raises ends the exchange.
+        """
         self._peer, self._seconds, self._max_bytes = peer, seconds, max_bytes
         self._deadline = _Deadline()
         # trust_env: a proxy of the environment must never see, nor answer, what is asked here.
         self._http = httpx.Client(
-            transport=_Transport(self._deadline),
+            transport=_Transport(self._deadline, resolve),
             timeout=httpx.Timeout(seconds, connect=min(connect_seconds, seconds)),
             trust_env=False,
             headers={"Accept-Encoding": "identity"},
         )
 
-    def post(self, url: str, body: bytes, *, media_type: str) -> Reply:
+    def post(self, url: str, body: bytes, *, media_type: str, headers: Mapping[str, str] | None = None) -> Reply:
         """Send a body; the reply, whatever its status."""
-        return self._exchange("POST", url, content=body, headers={"Content-Type": media_type})
+        return self._exchange("POST", url, content=body, headers={"Content-Type": media_type, **(headers or {})})
 
     def get(self, url: str) -> Reply:
         """Ask for a resource; the reply, whatever its status."""
@@ -117,14 +128,16 @@ class _Transport(httpx.HTTPTransport):
     httpx has no way to hand a network backend in, so its pool's is replaced; a release that moves it fails loudly.
     """
 
-    def __init__(self, deadline: _Deadline) -> None:
+    def __init__(self, deadline: _Deadline, resolve: Callable[[str, int], str] | None) -> None:
         super().__init__(verify=_tls(), trust_env=False)
-        self._pool._network_backend = _Backend(self._pool._network_backend, deadline)
+        self._pool._network_backend = _Backend(self._pool._network_backend, deadline, resolve)
 
 
 class _Backend(httpcore.NetworkBackend):
-    def __init__(self, inner: httpcore.NetworkBackend, deadline: _Deadline) -> None:
-        self._inner, self._deadline = inner, deadline
+    def __init__(
+        self, inner: httpcore.NetworkBackend, deadline: _Deadline, resolve: Callable[[str, int], str] | None
+    ) -> None:
+        self._inner, self._deadline, self._resolve = inner, deadline, resolve
 
     def connect_tcp(
         self,
@@ -134,6 +147,8 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
+        if self._resolve is not None:
+            host = self._resolve(host, port)
         stream = self._inner.connect_tcp(host, port, self._deadline.cut(timeout), local_address, socket_options)
         return _Stream(stream, self._deadline)
 

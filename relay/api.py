@@ -19,6 +19,9 @@ from ledger.http.requests import read_body, read_query, whole_number
 from relay.ask import answer_about, find
 from relay.explain import explain
 from relay.journey import State
+from relay.partner.api import partner_routes
+from relay.partner.desk import Desk
+from relay.partner.event_routes import event_routes
 from relay.relay import Relay
 from relay.shown import show_message, show_row, show_status
 from relay.told import tell_message
@@ -28,10 +31,15 @@ MAX_ROWS = 1000
 ROWS = 200
 
 
-def create_app(relay: Relay) -> FastAPI:
-    """The application of one relay; starting and stopping the relay is the caller's business."""
-    app = FastAPI(title="Pledgetrail relay", docs_url=None, redoc_url=None)
-    app.add_middleware(Guard, public_url=lambda: None, on_defect=_defect)
+def create_app(relay: Relay, desk: Desk | None = None) -> FastAPI:
+    """The application of one relay, with the partners' counter where there is one; starting and stopping them is the
+    caller's business.
+    """
+    app = FastAPI(title="Pledgetrail relay", version="1", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app.add_middleware(Guard, public_url=lambda: desk.public_url if desk else None, on_defect=_defect)
+    if desk is not None:
+        app.include_router(partner_routes(relay, desk))
+        app.include_router(event_routes(relay, desk))
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_problem)
 

@@ -20,13 +20,14 @@ from ledger.secp256k1 import SigningKey
 
 MAX_CONFIG_BYTES = 64 * 1024
 _FIELDS = {"manifest", "nodes", "notaries", "key"}
-_OPTIONAL = {"database"}
+_OPTIONAL = {"database", "partners"}
 _KEY = re.compile(r"0x[0-9a-f]{64}\n?")
 
 
 @dataclass(frozen=True, slots=True)
 class RelayConfig:
-    """One relay. `nodes`: URL by EIP-155 id; `notaries`: (name, URL); `database`: the ledger's folder to index into.
+    """One relay. `nodes`: URL by EIP-155 id; `notaries`: (name, URL); `database`: the ledger's folder to index into;
+    `partners`: the file that says who may use the partner API.
 
     Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or notaries share a name.
     """
@@ -36,6 +37,7 @@ class RelayConfig:
     notaries: tuple[tuple[str, str], ...]
     key: SigningKey
     database: Path | None = None
+    partners: Path | None = None
 
     def __post_init__(self) -> None:
         wanted = {chain.chain_id for chain in self.manifest.chains}
@@ -55,7 +57,7 @@ class RelayConfig:
         value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
         try:
             if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
-                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))} and, if wanted, database")
+                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))} and, if wanted, database, partners")
             nodes, notaries = value["nodes"], value["notaries"]
             if not isinstance(nodes, dict) or not isinstance(notaries, list):
                 raise ValueError("nodes is an object and notaries a list")
@@ -65,6 +67,7 @@ class RelayConfig:
                 notaries=tuple(_notary(each) for each in notaries),
                 key=read_key(path.parent / non_empty(value["key"])),
                 database=path.parent / non_empty(value["database"]) if "database" in value else None,
+                partners=path.parent / non_empty(value["partners"]) if "partners" in value else None,
             )
         except ValueError as error:
             raise _malformed(str(error), where=str(path)) from error

@@ -43,18 +43,39 @@ def fetch_crossing(nodes: Mapping[int, Node], manifest: Manifest, journey: Journ
     """
     if journey.commit is None or journey.judged is None or journey.attested is None:
         raise Unavailable("NOT_CLOSED", f"the message is {journey.explain()}", where=journey.id.hex())
+    verdict, signatures = fetch_judgement(nodes, manifest, journey)
+    return Crossing(
+        sent=fetch_block_log(nodes, journey.origin),
+        certificate=fetch_certificate(nodes, manifest, journey),
+        committed=fetch_block_log(nodes, journey.commit),
+        verdict=verdict,
+        signatures=signatures,
+    )
+
+
+def fetch_certificate(nodes: Mapping[int, Node], manifest: Manifest, journey: Journey) -> Certificate:
+    """The certificate that the transaction chain holds of a message.
+
+    Errors: `Unavailable` NOT_ATTESTED while there is none; those of `Node.request` and `Contract.decode_call`.
+    """
+    if journey.attested is None:
+        raise Unavailable("NOT_ATTESTED", f"the message is {journey.explain()}", where=journey.id.hex())
     registry = manifest.chain(Role.TRANSACTION).contract("TransactionRegistry")
     _chain_id, ids, epoch, signatures = _call(nodes, registry, "attest", journey.attested)
-    fields, verdict_signatures = _call(nodes, registry, "judge", journey.judged)
     leaves, index = [merkle.leaf_hash(each) for each in ids], ids.index(journey.id)
     proof = tuple(merkle.inclusion_proof(leaves, index))
-    return Crossing(
-        sent=_block_log(nodes, journey.origin),
-        certificate=Certificate(merkle.root_of(leaves), index, len(leaves), proof, epoch, signatures),
-        committed=_block_log(nodes, journey.commit),
-        verdict=Verdict(*fields),
-        signatures=verdict_signatures,
-    )
+    return Certificate(merkle.root_of(leaves), index, len(leaves), proof, epoch, signatures)
+
+
+def fetch_judgement(nodes: Mapping[int, Node], manifest: Manifest, journey: Journey) -> tuple[Verdict, bytes]:
+    """The verdict that the transaction chain holds of a message, and its packed signatures. Errors: as above,
+    NOT_CLOSED.
+    """
+    if journey.judged is None:
+        raise Unavailable("NOT_CLOSED", f"the message is {journey.explain()}", where=journey.id.hex())
+    registry = manifest.chain(Role.TRANSACTION).contract("TransactionRegistry")
+    fields, signatures = _call(nodes, registry, "judge", journey.judged)
+    return Verdict(*fields), signatures
 
 
 def _call(nodes: Mapping[int, Node], contract: Contract, function: str, place: Place) -> tuple[Any, ...]:
@@ -62,7 +83,8 @@ def _call(nodes: Mapping[int, Node], contract: Contract, function: str, place: P
     return contract.decode_call(function, data(transaction["input"], what="call data"))
 
 
-def _block_log(nodes: Mapping[int, Node], place: Place) -> BlockLog:
+def fetch_block_log(nodes: Mapping[int, Node], place: Place) -> BlockLog:
+    """A log with its block's header and the proof of its receipt. Errors: those of `Node.batch`."""
     block, receipts = nodes[place.chain_id].batch(
         [
             ("eth_getBlockByHash", [f"0x{place.block_hash.hex()}", False]),

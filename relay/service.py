@@ -18,7 +18,9 @@ from relay.config import RelayConfig
 from relay.indexer import Indexer
 from relay.notaries import HttpNotary
 from relay.panel import NotaryPanel
-from relay.relay import Relay
+from relay.partner.config import PartnerConfig
+from relay.partner.desk import Desk
+from relay.relay import BlockSink, Relay
 
 
 class RunningRelay:
@@ -49,14 +51,24 @@ def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> Run
             opening.callback(notary.close)
         panel = NotaryPanel(notaries, config.manifest.committee)
         opening.callback(panel.close)
-        sinks = []
+        sinks: list[BlockSink] = []
         if config.database is not None:
             database = Database.open(config.database / DATABASE_FILE)
             opening.callback(database.close)
             sinks.append(Indexer(ChainBook(database)))
+        desk = None
+        if config.partners is not None:
+            desk = Desk(PartnerConfig.load(config.partners), config.manifest)
+            opening.callback(desk.stop)
+            sinks.append(desk.feed)
         relay = Relay(config.manifest, transactors, panel, sinks)
         opening.callback(relay.stop)
-        server = serve(create_app(relay), host=host, port=port)
+        if desk is not None:
+            desk.attend(relay)
+        server = serve(create_app(relay, desk), host=host, port=port)
         opening.callback(server.stop)
+        if desk is not None:
+            opening.callback(desk.is_closing.set)  # before the server: open streams would keep it from ending
+            desk.start()
         relay.start()
         return RunningRelay(relay, server, opening.pop_all())

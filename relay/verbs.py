@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     relay = typer.Typer(name="relay", help="Carry messages between chains until they are closed.", no_args_is_help=True)
     relay.command()(run)
     relay.command()(status)
+    relay.command(name="partner-key")(partner_key)
     app.command()(explain)
     app.add_typer(relay)
 
@@ -60,6 +61,17 @@ def status(
 
     rows = [row for found in under_way.values() if isinstance(found, list) for row in found if isinstance(row, dict)]
     print_status(shown, rows, Console())
+
+
+def partner_key(
+    name: Annotated[str, typer.Argument(help="The partner's name: lower-case letters, digits, hyphens.")],
+) -> None:
+    """Make an API key: print it, for the partner alone, and the row for the partners' file, which holds its digest."""
+    from relay.partner.config import check_name, make_key  # noqa: PLC0415
+
+    check_name(name)
+    key, digest = make_key()
+    typer.echo(json.dumps({"key": key, "row": {"name": name, "key_sha256": digest}}, indent=2))
 
 
 def explain(

@@ -25,8 +25,11 @@ STATUS_OF_CODE = MappingProxyType(
         "DEVICE_NOT_VALID": 403,
         "EVIDENCE_SIGNATURE": 403,
         "ENTRY_UNKNOWN": 404,
+        "EVENTS_GONE": 410,
         "HOST_UNKNOWN": 421,
         "JSON_SIZE": 413,
+        "KEY_UNKNOWN": 401,
+        "IDEMPOTENCY_KEY": 422,
         "EPCIS_LIMIT": 413,
         "MEDIA_UNKNOWN": 404,
         "MESSAGE_UNKNOWN": 404,
@@ -36,8 +39,16 @@ STATUS_OF_CODE = MappingProxyType(
         "QUERY_REPEATED": 400,
         "QUERY_VALUE": 400,
         "RECORDING_UNKNOWN": 404,
+        "SUBMISSION_UNKNOWN": 404,
+        "SUBSCRIPTION_UNKNOWN": 404,
+        "TRANSACTION_UNKNOWN": 404,
         "UNIT_UNKNOWN": 404,
     }
+)
+
+
+_HEADERS_OF_STATUS = MappingProxyType(
+    {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}, 503: {"Retry-After": "5"}}
 )
 
 
@@ -61,7 +72,7 @@ def problem_response(problem: Problem) -> Response:
         "where": problem.where,
         "cure": problem.cure,
     }
-    headers = {"Retry-After": "5"} if status == 503 else {}
+    headers = dict(_HEADERS_OF_STATUS.get(status, {}))
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 

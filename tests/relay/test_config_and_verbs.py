@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import relay
 from contracts.manifest import Role
 from ledger.cli import build
 from ledger.errors import Problem
 from ledger.store.chain_book import ChainBook
 from ledger.store.database import Database
 from relay.config import RelayConfig, read_key
+from relay.partner.config import PartnerConfig, digest_of
 from relay.service import start
 from tests.contracts.world import CHAIN_IDS, STRANGER, World
 from tests.ledger.refusals import refused
@@ -123,6 +125,56 @@ def test_the_command_explains_itself() -> None:
         shown = CliRunner().invoke(build(), arguments)
         assert shown.exit_code == 0
         assert "Usage" in shown.output
+
+
+def test_the_partners_in_the_readme_are_a_configuration(tmp_path: Path) -> None:
+    readme = (Path(relay.__file__).parent / "README.md").read_text("utf-8")
+    path = tmp_path / "partners.json"
+    path.write_text(readme.partition("## Partners")[2].partition("```json\n")[2].partition("```")[0])
+    loaded = PartnerConfig.load(path)
+    assert (loaded.folder, loaded.public_url, loaded.partners[0].name) == (
+        tmp_path / "partners-data",
+        "https://relay.example",
+        "harbour",
+    )
+    assert (loaded.private_webhooks, loaded.rate, loaded.burst) == (False, 20, 60)
+
+
+ROW = {"name": "harbour", "key_sha256": "0" * 64}
+PARTNERS: dict[str, dict[str, Any]] = {
+    "without_a_folder": {"folder": None},
+    "with_an_unknown_field": {"keys": []},
+    "with_a_key_in_it": {"partners": [{"name": "harbour", "key": "ptk_x"}]},
+    "with_a_short_digest": {"partners": [ROW | {"key_sha256": "00"}]},
+    "with_a_name_in_capitals": {"partners": [ROW | {"name": "Harbour"}]},
+    "with_a_name_twice": {"partners": [ROW, ROW | {"key_sha256": "1" * 64}]},
+    "with_a_key_twice": {"partners": [ROW, ROW | {"name": "mill"}]},
+    "with_a_rate_of_zero": {"requests_per_second": 0},
+    "with_a_rate_that_is_text": {"burst": "9"},
+    "with_a_flag_that_is_text": {"private_webhooks": "no"},
+    "with_a_name_instead_of_a_url": {"public_url": "relay.example"},
+}
+
+
+@pytest.mark.parametrize("name", PARTNERS)
+def test_a_partners_file_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "partners.json"
+    good: dict[str, Any] = {"folder": "data", "partners": [ROW]}
+    path.write_text(json.dumps({key: value for key, value in (good | PARTNERS[name]).items() if value is not None}))
+    with refused("CONFIG_FORMAT"):
+        PartnerConfig.load(path)
+    path.write_text(json.dumps(good))
+    assert PartnerConfig.load(path).partners[0].name == "harbour"
+
+
+def test_K01_a_partners_key_is_printed_once_and_only_its_digest_is_kept() -> None:
+    shown = [json.loads(CliRunner().invoke(build(), ["relay", "partner-key", "harbour"]).output) for _ in range(2)]
+    assert shown[0]["key"] != shown[1]["key"]
+    assert digest_of(shown[0]["key"]).hex() == shown[0]["row"]["key_sha256"]
+    assert shown[0]["row"]["name"] == "harbour"
+    found = CliRunner().invoke(build(), ["relay", "partner-key", "Har bour"]).exception
+    assert isinstance(found, Problem)
+    assert (found.code, found.exit_status) == ("PARTNER_NAME", 2)
 
 
 def test_status_of_nobody_is_a_typed_error() -> None:

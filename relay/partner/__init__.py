@@ -1,0 +1,1 @@
+"""The partner's counter: submit, follow, fetch proof and credential, subscribe. See relay/PARTNER.md."""
