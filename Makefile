@@ -24,7 +24,7 @@ lock:
 	@.ci/lock
 
 # Slow tiers and figures, not part of `make test`.
-.PHONY: bench-demo bench-gas guard-kill
+.PHONY: bench-demo bench-gas bench-relay guard-kill
 bench-demo:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.benchmarks.demo
@@ -33,6 +33,11 @@ bench-demo:
 bench-gas:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.benchmarks.gas $(if $(PEERS),--peers $(PEERS)) $(ARGS)
+
+# make bench-relay [ARGS="notary block"]
+bench-relay:
+	@.ci/setup dev
+	@.venv/bin/python -m tests.benchmarks.relay $(ARGS)
 
 # make guard-kill MODULE=contracts/vyper/merkle.vy, or a Python module; TESTS="…" instead of those in guard_kill.toml
 guard-kill:
