@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from ledger import interoperable
 from ledger.attestation import address_word, fits, word
@@ -18,6 +19,7 @@ from ledger.ethereum.tx_receipt import Log
 
 VERSION = 1
 MAX_PAYLOAD_BYTES = 1024
+MAX_LANES_KNOWN = 4_096  # ids kept ready
 
 _ID_TAG = keccak(b"pledgetrail/message/v1")
 _LANE_TAG = keccak(b"pledgetrail/lane/v1")
@@ -167,6 +169,7 @@ class Proposal:
         return position.to_bytes(8, "big") + b"".join(value.to_bytes(8, "big") for value in own) + self.payload
 
 
+@lru_cache(maxsize=MAX_LANES_KNOWN)  # asked for many times for each message
 def lane_id(origin: Chain, destination: Chain, sender: bytes, recipient: bytes) -> bytes:
     """Keccak-256 of tag, both ends, sender and recipient, 32 bytes."""
     return keccak(_LANE_TAG + origin.words() + destination.words() + address_word(sender) + address_word(recipient))

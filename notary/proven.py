@@ -15,10 +15,9 @@ from contracts.reexecution.transactions import encode_transaction
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.ethereum.header import Header, header_from_rpc
 from ledger.ethereum.keccak import keccak256
-from ledger.ethereum.partial_trie import PartialTrie
 from ledger.ethereum.qbft import QbftHeader
-from ledger.ethereum.trie import index_key, ordered_root, trie_of
-from ledger.ethereum.tx_receipt import Log, open_log, tx_receipts_from_rpc
+from ledger.ethereum.trie import ordered_root
+from ledger.ethereum.tx_receipt import Log, TxReceipt, tx_receipts_from_rpc
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,14 @@ class ProvenBlock:
     """A block whose receipts are exactly those its header commits to. Made by `prove_block`."""
 
     header: Header
-    receipts: PartialTrie
+    receipts: tuple[TxReceipt, ...]
 
     def log(self, locator: Locator) -> Log:
-        """The log at a place of this block. Errors as `open_log`: PROOF_ABSENT, TX_FAILED, RECEIPT_*."""
-        proof = self.receipts.proof(index_key(locator.transaction_index))
-        return open_log(self.header, proof, locator.transaction_index, locator.log_index).log
+        """The log at a place of this block. Errors: `Refused` PROOF_ABSENT, TX_FAILED."""
+        index, where = locator.transaction_index, f"block {self.header.number}, transaction {locator.transaction_index}"
+        if not 0 <= index < len(self.receipts):
+            raise Refused("PROOF_ABSENT", "the block has no such transaction", where=where)
+        return self.receipts[index].log(locator.log_index, where=f"{where}, log {locator.log_index}")
 
 
 def form_of(rules: Rules) -> type[Header]:
@@ -73,16 +74,15 @@ def prove_block(chain: Sequence[object], receipts: object, *, number: int, form:
         raise Unavailable("NODE_BEHIND", "the node has no receipts of the block", where=f"block {number}")
     if not isinstance(receipts, list) or not all(isinstance(item, dict) for item in receipts):
         raise BadInput("RECEIPT_INVALID", "the node's list of receipts is malformed", where=f"block {number}")
-    encoded = [receipt.encode() for receipt in tx_receipts_from_rpc(receipts)]
-    trie = trie_of({index_key(index): value for index, value in enumerate(encoded)})
-    if trie.root != headers[0].receipts_root:
+    read = tuple(tx_receipts_from_rpc(receipts))
+    if ordered_root([receipt.encode() for receipt in read]) != headers[0].receipts_root:
         raise Refused(
             "RECEIPTS_ROOT",
             "the receipts the node lists are not those of the block",
             where=f"block {number}",
             cure="The node omits, adds or falsifies receipts: use another one.",
         )
-    return ProvenBlock(headers[0], trie)
+    return ProvenBlock(headers[0], read)
 
 
 def read_headers(chain: Sequence[object], *, number: int, form: type[Header] = Header) -> list[Header]:

@@ -45,6 +45,14 @@ class TxReceipt:
     bloom: bytes
     logs: tuple[Log, ...]
 
+    def log(self, index: int, *, where: str = "") -> Log:
+        """A log by its place, from 0. Errors: `Refused` TX_FAILED (it was reverted), PROOF_ABSENT (no such log)."""
+        if self.status != 1:
+            raise Refused("TX_FAILED", "the transaction was reverted; its logs never happened", where=where)
+        if not 0 <= index < len(self.logs):
+            raise Refused("PROOF_ABSENT", f"the transaction emitted {len(self.logs)} logs", where=where)
+        return self.logs[index]
+
     def encode(self) -> bytes:
         """The value under its index in the receipts trie."""
         logs = tuple((log.address, log.topics, log.data) for log in self.logs)
@@ -133,12 +141,7 @@ def prove_log(
     found = prove(receipts_root, index_key(tx_index), proof)
     if isinstance(found, Absent):
         raise Refused("PROOF_ABSENT", "the proof shows that the block has no such transaction", where=where)
-    receipt = decode_tx_receipt(found.value)
-    if receipt.status != 1:
-        raise Refused("TX_FAILED", "the transaction was reverted; its logs never happened", where=where)
-    if log_index_in_tx >= len(receipt.logs):
-        raise Refused("PROOF_ABSENT", f"the transaction emitted {len(receipt.logs)} logs", where=where)
-    return receipt.logs[log_index_in_tx]
+    return decode_tx_receipt(found.value).log(log_index_in_tx, where=where)
 
 
 def bloom_of(logs: Sequence[Log]) -> bytes:
