@@ -6,17 +6,21 @@ Where the compiler put a variable stands in the artifact; what a header's state 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from contracts.compiler import artifact
 from contracts.node import Node
 from contracts.reexecution.verdict import Disagreement
 from contracts.reexecution.witness import MAX_KNOWN_CODES, MAX_KNOWN_NODES, KnownState, Witness
+from contracts.several_nodes import first_that_holds
 from ledger.attestation import word
 from ledger.errors import Unavailable
 from ledger.ethereum.header import Header
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.trie import Account
+
+T = TypeVar("T")
 
 
 def slot_of(contract: str, variable: str, *keys: bytes | int) -> int:
@@ -48,34 +52,40 @@ class ProvenStorage:
         Errors: `Unavailable` STATE_UNPROVEN where the node's proofs do not hold, NODE_*; `NodeError`.
         """
         asked = {address: tuple(slots) for address, slots in wanted.items()}
-        witness = self._witness(header)
-        try:
+
+        def read(witness: Witness) -> dict[bytes, dict[int, int]]:
             witness.prefetch(asked)
             return {address: {slot: witness.slot(address, slot) for slot in slots} for address, slots in asked.items()}
-        except Disagreement as error:
-            raise _unproven(error) from error
+
+        return self._read(header, read)
 
     def account(self, header: Header, address: bytes) -> Account | None:
         """An account after the block, None where it is proven that there is none. Errors as `words`."""
-        try:
-            return self._witness(header).account(address)
-        except Disagreement as error:
-            raise _unproven(error) from error
+        return self._read(header, lambda witness: witness.account(address))
 
     def code(self, header: Header, address: bytes) -> bytes:
         """A contract's code after the block, b"" where it is proven that there is none. Errors as `words`."""
-        witness = self._witness(header)
-        try:
+
+        def read(witness: Witness) -> bytes:
             account = witness.account(address)
             return b"" if account is None else witness.code(address, account.code_hash)
-        except Disagreement as error:
-            raise _unproven(error) from error
 
-    def _witness(self, header: Header) -> Witness:
+        return self._read(header, read)
+
+    def _read(self, header: Header, read: Callable[[Witness], T]) -> T:
+        """What a witness reads, from the first node whose proofs hold."""
         if len(self._known.nodes) > MAX_KNOWN_NODES or len(self._known.codes) > MAX_KNOWN_CODES:
             # Another object: whoever is still reading keeps the nodes he has just fetched.
             self._known = KnownState()
-        return Witness(self._node, self._known, header.state_root, header.number)
+        known = self._known
+
+        def check(node: Node) -> T:
+            try:
+                return read(Witness(node, known, header.state_root, header.number))
+            except Disagreement as error:
+                raise _unproven(error) from error
+
+        return first_that_holds(self._node, check)
 
 
 def _unproven(error: Disagreement) -> Unavailable:

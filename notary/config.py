@@ -5,8 +5,10 @@ A notary that reads another manifest is another notary. Nothing here is secret: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from contracts.manifest import Manifest
 from ledger.canonical import parse_json
@@ -19,9 +21,32 @@ _FIELDS = {"index", "manifest", "nodes", "folder"}
 
 
 @dataclass(frozen=True, slots=True)
+class NodeChoice:
+    """Several independent nodes of one chain. `agree`: how many must answer alike; None for more than half."""
+
+    urls: tuple[str, ...]
+    agree: int | None = None
+
+    @classmethod
+    def read(cls, value: Any) -> str | NodeChoice:
+        """A URL, a list of URLs, or {"urls", "agree"}. Errors: ValueError."""
+        if isinstance(value, str):
+            return non_empty(value)
+        fields = {"urls": value, "agree": None} if isinstance(value, list) else value
+        if not isinstance(fields, dict) or set(fields) != {"urls", "agree"} or not isinstance(fields["urls"], list):
+            raise ValueError('the nodes of a chain are a URL, a list of them, or an object with "urls" and "agree"')
+        urls, agree = tuple(non_empty(url) for url in fields["urls"]), fields["agree"]
+        if not (agree is None or type(agree) is int) or not urls or len(set(urls)) != len(urls):
+            raise ValueError("the nodes of a chain are different URLs, of which a whole number agree")
+        if agree is not None and not len(urls) < 2 * agree <= 2 * len(urls):
+            raise ValueError(f"more than half of {len(urls)} nodes must agree, and no more than there are")
+        return cls(urls, agree)
+
+
+@dataclass(frozen=True, slots=True)
 class NotaryConfig:
     """One notary. `index`: its place among the members of the manifest's committee, from 0; None for a member of a
-    later epoch, whose place the chains say. `nodes`: its own node of each chain, by EIP-155 id.
+    later epoch, whose place the chains say. `nodes`: its own node of each chain, by EIP-155 id, or several.
     `folder`: keys, journal and lock; one process at a time.
 
     Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or the index is no member's.
@@ -29,7 +54,7 @@ class NotaryConfig:
 
     index: int | None
     manifest: Manifest
-    nodes: dict[int, str]
+    nodes: Mapping[int, str | NodeChoice]
     folder: Path
 
     def __post_init__(self) -> None:
@@ -45,7 +70,7 @@ class NotaryConfig:
 
     @classmethod
     def load(cls, path: Path) -> NotaryConfig:
-        """Read a configuration file: {"index", "manifest": path, "nodes": {"eip155:…": url}, "folder": path}.
+        """Read a configuration file: {"index", "manifest": path, "nodes": {"eip155:…": url or urls}, "folder": path}.
 
         Relative paths start at the file. Errors: `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, JSON_* and
         those of `Manifest.load`.
@@ -60,7 +85,7 @@ class NotaryConfig:
             return cls(
                 index=index,
                 manifest=Manifest.load(read_file(path.parent / non_empty(manifest))),
-                nodes={parse_caip2(name): non_empty(url) for name, url in nodes.items()},
+                nodes={parse_caip2(name): NodeChoice.read(each) for name, each in nodes.items()},
                 folder=path.parent / non_empty(folder),
             )
         except ValueError as error:

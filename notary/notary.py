@@ -14,11 +14,12 @@ from importlib.metadata import version
 
 from contracts.manifest import ChainManifest
 from contracts.node import Node, RpcNode
+from contracts.several_nodes import SeveralNodes
 from ledger.errors import Problem
 from notary import policy
 from notary.attesting import Attesting
 from notary.chains import Chains
-from notary.config import NotaryConfig
+from notary.config import NodeChoice, NotaryConfig
 from notary.cosigning import Cosigning
 from notary.journal import Journal
 from notary.judging import Judging
@@ -153,8 +154,14 @@ class Notary:
 
 def _connect(config: NotaryConfig, opened: ExitStack) -> dict[int, Node]:
     nodes: dict[int, Node] = {}
-    for chain_id, url in config.nodes.items():
-        node = RpcNode(url)
-        opened.callback(node.close)
-        nodes[chain_id] = node
+    for chain_id, choice in config.nodes.items():
+        several = NodeChoice((choice,)) if isinstance(choice, str) else choice
+        endpoints = [RpcNode(url) for url in several.urls]
+        for endpoint in endpoints:
+            opened.callback(endpoint.close)
+        if len(endpoints) == 1:
+            nodes[chain_id] = endpoints[0]
+        else:
+            nodes[chain_id] = together = SeveralNodes(endpoints, agree=several.agree)
+            opened.callback(together.close)
     return nodes

@@ -8,8 +8,9 @@ from __future__ import annotations
 import threading
 
 from contracts.execution_rules import rules_of
-from contracts.reexecution import BlockChecker, evidence
+from contracts.reexecution import BlockCheck, BlockChecker, evidence
 from contracts.reexecution import Verdict as Finding
+from contracts.several_nodes import endpoints_of
 from ledger.errors import Unavailable
 from notary.journal import Checked, Journal
 from notary.replays import Replays
@@ -25,7 +26,8 @@ class Rechecker:
         """Errors: `WrongUse` RULES_FORK, RULES_VALUE when the manifest's rules are not ones we can execute."""
         chain = watcher.chain
         self._chain, self._watcher, self._journal, self._replays = chain, watcher, journal, replays
-        self._checker = BlockChecker(watcher.node, rules_of(chain))
+        first, *others = endpoints_of(watcher.node)
+        self._checker = BlockChecker(first, rules_of(chain), others)
         self._lock = threading.Lock()
 
     def catch_up(self, to: int, *, at_most: int = BLOCKS_PER_STEP) -> Checked:
@@ -52,6 +54,7 @@ class Rechecker:
     def _step(self, checked: Checked) -> Checked:
         number = checked.header.number + 1
         found = self._checker.check(checked.header, number)
+        self._require_agreed(number, found)
         if found.verdict is Finding.UNKNOWN or (found.verdict is Finding.SAME and found.header is None):
             raise Unavailable("UNKNOWN", found.reason, where=f"{self._chain.caip2}, block {number}", cure="Ask again.")
         if found.verdict is Finding.SAME and found.header is not None:
@@ -64,3 +67,17 @@ class Rechecker:
             following = Checked(checked.header, number, found.reason)
         self._journal.advance(self._chain.end, following)
         return following
+
+    def _require_agreed(self, number: int, found: BlockCheck) -> None:
+        """Of several nodes, no single one says which block this is: a block that others do not have judges nobody.
+
+        Errors: `Unavailable` UNKNOWN, and the next time another node is asked first; those of `Watcher.header`.
+        """
+        nodes = endpoints_of(self._watcher.node)
+        if len(nodes) == 1 or found.verdict is Finding.UNKNOWN:
+            return
+        if found.block_hash != self._watcher.header(number).hash:
+            others = tuple(each for each in nodes if each is not self._checker.node)
+            self._checker = BlockChecker(others[0], rules_of(self._chain), (*others[1:], self._checker.node))
+            what = "the node that was asked has another block of this number than the others"
+            raise Unavailable("UNKNOWN", what, where=f"{self._chain.caip2}, block {number}", cure="Ask again.")

@@ -16,6 +16,7 @@ from contracts.chain_rules import Finality
 from contracts.manifest import ChainManifest
 from contracts.node import Node, quantity
 from contracts.proven_storage import ProvenStorage, slot_of
+from contracts.several_nodes import endpoints_of, first_that_holds
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.ethereum.header import Header
 from notary import policy
@@ -85,13 +86,27 @@ class Watcher:
                     ("eth_getBlockReceipts", [hex(number)]),
                 ]
             )
-            return prove_block(blocks, receipts, number=number, form=self._form)
+            try:
+                return prove_block(blocks, receipts, number=number, form=self._form)
+            except (Refused, BadInput):
+                if len(endpoints_of(self.node)) == 1:
+                    raise
+
+            def check(node: Node) -> ProvenBlock:
+                given = node.request("eth_getBlockReceipts", hex(number))
+                return prove_block(blocks, given, number=number, form=self._form)
+
+            return first_that_holds(self.node, check)
 
     def transaction(self, block: ProvenBlock, index: int) -> bytes:
         """The hash of a transaction of a proven block. Errors: `Unavailable` with the codes of `transaction_hash`."""
-        with own_word():
-            fields = self.node.request("eth_getBlockByNumber", hex(block.header.number), True)
+
+        def check(node: Node) -> bytes:
+            fields = node.request("eth_getBlockByNumber", hex(block.header.number), True)
             return transaction_hash(fields, header=block.header, index=index)
+
+        with own_word():
+            return first_that_holds(self.node, check)
 
     def header(self, number: int) -> Header:
         """One header, hashed. Errors: `Unavailable` NODE_BEHIND, HEADER_HASH."""
