@@ -20,6 +20,7 @@ from ledger.errors import Problem, Refused, Unavailable
 from ledger.quorum import Certificate
 from relay.certifier import Certifier, Failures
 from relay.journey import Journey, Step
+from relay.observing import Observing
 from relay.panel import NotaryPanel
 from relay.roots import MAX_TOGETHER, Root, runs
 
@@ -29,6 +30,9 @@ RUNS_BEFORE_CERTIFY = 3  # more calls than these under one root, and its certifi
 # A whole group stands already: halving it finds nothing.
 _STANDS = ("TransactionRegistry: id exists", "TransactionRegistry: attested before")
 
+# What the commit of an observed lane has in its place.
+_NO_CERTIFICATE = Certificate(bytes(32), 0, 0, (), 0, b"")
+
 Encode = Callable[[Sequence[Journey]], bytes]
 
 
@@ -37,6 +41,7 @@ class Carrier:
 
     def __init__(self, manifest: Manifest, payers: Mapping[int, Submitter], panel: NotaryPanel) -> None:
         self._manifest, self._payers, self._panel = manifest, payers, panel
+        self.observing = Observing(manifest, payers, panel)
         self._chain = manifest.chain(Role.TRANSACTION)
         self._registry = self._chain.contract("TransactionRegistry")
         self._certifier = Certifier(panel)
@@ -80,9 +85,9 @@ class Carrier:
                     step, journeys, lambda some: ("propose", [each.proposal.message.as_abi() for each in some])
                 )
             case Step.ATTEST:
-                return self._under_roots(journeys, self._attest)
+                return self._by_policy(journeys, self._attest_all)
             case Step.COMMIT:
-                return self._under_roots(journeys, self._commit)
+                return self._by_policy(journeys, self._commit_all)
             case Step.REDELIVER:
                 return self._submit(step, journeys, self._redelivery)
             case Step.JUDGE:
@@ -90,7 +95,47 @@ class Carrier:
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
+    def _by_policy(self, journeys: Sequence[Journey], act: Callable[[Sequence[Journey]], Failures]) -> Failures:
+        """Ask each message's destination what its lane asks for as proof, then act for those that could be told."""
+        failures: Failures = {}
+        for journey in journeys:
+            try:
+                journey.policy = self.observing.policy_of(journey.proposal.message)
+            except Problem as problem:
+                failures[journey.id] = problem
+        return failures | act([each for each in journeys if each.id not in failures])
+
+    def _attest_all(self, journeys: Sequence[Journey]) -> Failures:
+        attested = [each for each in journeys if each.needs_certificate]
+        unasked = Unavailable("LANE_POLICY", "its destination asks for no certificate")
+        others = dict.fromkeys((each.id for each in journeys if not each.needs_certificate), unasked)
+        return others | self._under_roots(attested, self._attest)
+
+    def _commit_all(self, journeys: Sequence[Journey]) -> Failures:
+        observed = [each for each in journeys if each.policy is not None and each.policy.observed_under is not None]
+        plain = [each for each in journeys if each.policy is None or each.policy.observed_under is None]
+        return self._under_roots(plain, self._commit) | _joined(self._commit_observed(each) for each in observed)
+
+    def _commit_observed(self, journey: Journey) -> Failures:
+        """One transaction for itself: its proof is about one block of the origin, and long."""
+        message, policy = journey.proposal.message, journey.policy
+        assert policy is not None
+        try:
+            observation = self.observing.observe(message, journey.origin, policy)
+        except Problem as problem:
+            return {journey.id: problem}
+
+        def deliver(root: Root | None, _one: Sequence[Journey] = ()) -> Failures:
+            proof = _NO_CERTIFICATE if root is None else root.certificate(message.id)
+            gateway = Contract("Gateway", message.destination.gateway)
+            arguments = (message.as_delivery(), journey.proposal.payload, *as_abi(proof), observation)
+            return self._submit(Step.COMMIT, [journey], lambda _: gateway.encode_call("commit_observed", *arguments))
+
+        return self._under_roots([journey], deliver) if journey.needs_certificate else deliver(None)
+
     def _under_roots(self, journeys: Sequence[Journey], act: Callable[[Root, Sequence[Journey]], Failures]) -> Failures:
+        if not journeys:
+            return {}
         failures = self._certifier.certify(journeys)
         by_root: dict[bytes, tuple[Root, list[Journey]]] = {}
         for journey in journeys:

@@ -15,13 +15,14 @@ from typing import Any, Protocol
 from contracts.binding import Contract
 from contracts.manifest import ChainManifest, Observer, Policy, Seals
 from contracts.node import Node, quantity
-from contracts.transactor import Transactor
+from contracts.submitter import Submitter
 from ledger.errors import Refused, Unavailable
 from ledger.ethereum.header import Header, header_from_rpc
 from ledger.ethereum.qbft import QbftHeader
-from ledger.headers.held import HeldHeader
+from ledger.headers.held import MAX_HEIGHT, HeldHeader
 from ledger.headers.light_client import digest_of
 from ledger.headers.path import MAX_STEPS, next_update
+from ledger.interoperable import caip2
 
 REFRESHES_PER_TRUST_PERIOD = 3
 
@@ -54,9 +55,7 @@ class Holder:
 def holders_of(chain: ChainManifest) -> tuple[Holder, ...]:
     """Every holder of foreign headers on a chain."""
     kinds = {Policy.RELAY: "LightClient", Policy.CERTIFIED: "CertifiedHeaders"}
-    return tuple(
-        Holder(chain.chain_id, Contract(kinds[each.policy], each.headers), each) for each in chain.observers
-    )
+    return tuple(Holder(chain.chain_id, Contract(kinds[each.policy], each.headers), each) for each in chain.observers)
 
 
 def read_header(node: Node, chain: ChainManifest, number: int) -> Header:
@@ -78,20 +77,31 @@ def held_form(header: Header) -> HeldHeader:
 class HeaderBearer:
     """Brings one origin's headers to one holder. Safe to share between threads: one brings, the others wait."""
 
-    def __init__(self, holder: Holder, origin: ChainManifest, origin_node: Node, payer: Transactor) -> None:
+    def __init__(self, holder: Holder, origin: ChainManifest, origin_node: Node, payer: Submitter) -> None:
         self._holder, self._origin, self._origin_node, self._payer = holder, origin, origin_node, payer
         self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """Which chain's headers it brings, and where to, for people."""
+        return f"{self._origin.caip2} on {caip2(self._holder.chain_id)}"
+
+    @property
+    def pays_on(self) -> int:
+        """The chain, by id, on which the headers are held."""
+        return self._holder.chain_id
 
     def bring(self, header: Header, certifier: Certifier) -> None:
         """Have the holder hold a header. It was final when its message was seen.
 
-        Errors: `Refused` CALL_REVERTED with the contract's words (frozen, expired, in doubt, from the future),
+        Errors: `Refused` CLIENT_FROZEN, CALL_REVERTED with the contract's words (expired, in doubt, from the future),
         SEALS_SHORT, CLIENT_PATH, HEADER_CONFLICT (another one is held, and both are known now); those of
-        `Certifier.certify_header` and of `Transactor.send`.
+        `Certifier.certify_header` and of `Submitter.send`.
         """
         with self._lock:
             if self._is_held(header):
                 return
+            self._require_live()
             if isinstance(header, QbftHeader) and self._holder.observer.policy is Policy.RELAY:
                 self._bring_sealed(header)
             else:
@@ -123,13 +133,24 @@ class HeaderBearer:
             self._bring_sealed(newest)
             return True
 
+    def _require_live(self) -> None:
+        if self._status()[3] == MAX_HEIGHT:
+            raise Refused(
+                "CLIENT_FROZEN",
+                "two headers of one height were vouched for: nothing is believed until the quorum has decided",
+                where=self.name,
+                cure="The quorum orders a cure.",
+            )
+
     def _bring_sealed(self, header: QbftHeader) -> None:
         for _ in range(MAX_STEPS):
             latest, *_ = self._status()
             trusted = self._sealed(latest).extra.validators
             if header.number <= latest and self._vouches(header):
                 trusted = header.extra.validators
-            update = next_update(self._sealed, trusted=trusted, since=min(latest, header.number - 1), target=header.number)
+            update = next_update(
+                self._sealed, trusted=trusted, since=min(latest, header.number - 1), target=header.number
+            )
             self._send("update", *update.as_abi())
             if update.header.number == header.number:
                 return

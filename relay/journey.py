@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from contracts.chain_rules import Policy
 from ledger.errors import Problem
 from ledger.proposal import Proposal
 from relay.tried import Tried
@@ -75,6 +76,7 @@ class Journey:
     judged_state: int = 0
     expired: bool = False
     redeliver: bool = False
+    policy: Policy | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
     waiting: dict[Step, Problem] = field(default_factory=dict)
     set_aside: dict[Step, Problem] = field(default_factory=dict)
@@ -101,6 +103,11 @@ class Journey:
         """Whether nothing is left to do."""
         return self.state in (State.CLOSED, State.DISPUTED, State.EXPIRED, State.ABORTED)
 
+    @property
+    def needs_certificate(self) -> bool:
+        """Whether the notaries attest the message: not where its destination sees the origin by itself."""
+        return self.policy in (None, Policy.NOTARY, Policy.NOTARY_AND_RELAY)
+
     def open_steps(self) -> tuple[Step, ...]:
         """Steps that can be taken now, the preferred one first.
 
@@ -112,15 +119,15 @@ class Journey:
         steps: list[Step] = []
         if self.proposed is None:
             steps.append(Step.PROPOSE)
-        elif self.attested is None:
+        elif self.attested is None and self.needs_certificate:
             steps.append(Step.ATTEST)
         if self.commit is None:
             steps.append(Step.COMMIT)
             return tuple(steps)
         if self.redeliver and not self.executed:
             steps.append(Step.REDELIVER)
-        is_recorded = self.proposed is not None and self.attested is not None
-        if is_recorded and (self.judged is None or self.executed):
+        is_recorded = self.attested is not None or not self.needs_certificate
+        if self.proposed is not None and is_recorded and (self.judged is None or self.executed):
             # A commit judged as not executed waits for a redelivery's log, which sets `executed`.
             steps.append(Step.JUDGE)
         return tuple(steps)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 
 from contracts.manifest import Manifest, Policy
-from contracts.transactor import Transactor
+from contracts.submitter import Submitter
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.ethereum.tx_receipt import tx_receipts_from_rpc
 from ledger.observation import observe
@@ -22,10 +22,10 @@ MAX_KNOWN_LANES = 10_000  # generations of lanes whose policy is remembered; it 
 
 
 class Observing:
-    """The observations of one deployment. `transactors` by chain id pay for headers and read the chains."""
+    """The observations of one deployment. `payers` by chain id pay for headers and read the chains."""
 
-    def __init__(self, manifest: Manifest, transactors: Mapping[int, Transactor], certifier: Certifier) -> None:
-        self._manifest, self._transactors, self._certifier = manifest, transactors, certifier
+    def __init__(self, manifest: Manifest, payers: Mapping[int, Submitter], certifier: Certifier) -> None:
+        self._manifest, self._payers, self._certifier = manifest, payers, certifier
         self._policies: dict[tuple[bytes, int], Policy] = {}
         self._lock = threading.Lock()
         self._bearers: dict[tuple[int, int, Policy], HeaderBearer] = {}
@@ -34,7 +34,7 @@ class Observing:
                 origin = manifest.by_id(holder.observer.origin)
                 if origin is None:
                     raise BadInput("MANIFEST_FORMAT", "an observer is of no chain of the manifest", where=chain.caip2)
-                node, payer = transactors[origin.chain_id].node, transactors[chain.chain_id]
+                node, payer = payers[origin.chain_id].node, payers[chain.chain_id]
                 key = (origin.chain_id, chain.chain_id, holder.observer.policy)
                 self._bearers[key] = HeaderBearer(holder, origin, node, payer)
 
@@ -53,7 +53,7 @@ class Observing:
             return known
         gateway = self._manifest.by_id(message.destination.chain_id)
         assert gateway is not None  # read_proposal took the message for one of this deployment
-        node = self._transactors[message.destination.chain_id].node
+        node = self._payers[message.destination.chain_id].node
         generation, policy, *_ = gateway.contract("Gateway").read(node, "lanes", message.lane)
         if generation != message.generation:
             held = f"of generation {generation}" if generation else "not open"
@@ -85,7 +85,7 @@ class Observing:
                 where=f"0x{message.lane.hex()}",
                 cure="Use the manifest of the deployment that opened the lane.",
             )
-        node = self._transactors[origin.chain_id].node
+        node = self._payers[origin.chain_id].node
         header = read_header(node, origin, place.block)
         if header.hash != place.block_hash:
             raise Unavailable("NODE_BEHIND", "the node shows another block than the one that was final", where=node.url)

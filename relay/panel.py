@@ -15,13 +15,17 @@ from typing import Any, TypeVar
 
 import httpx
 
+from contracts.manifest import ChainManifest
 from ledger.attestation import DIFFERS, Verdict, attestation_digest, verdict_digest
 from ledger.errors import Problem, Refused, Unavailable
+from ledger.headers.certified import HeaderDomain
+from ledger.headers.held import HeldHeader
 from ledger.interoperable import caip2
-from ledger.proposal import Chain, Message
+from ledger.proposal import Message
 from ledger.quorum import Committee, pack, root_over
 from ledger.secp256k1 import Signature
 from relay.answers import read_signature, read_verdict
+from relay.headers import CertifiedHeader, Holder
 from relay.notaries import Notary, RefusedLeaves, UnreadyLeaves
 from relay.roots import Root
 from relay.watcher import Place
@@ -117,7 +121,10 @@ class NotaryPanel:
     def _root(self, leaves: Sequence[Leaf]) -> Root:
         messages = [leaf.message for leaf in leaves]
         root, end = root_over(messages), messages[0].destination
-        asked = _Signatures(self._committees(end.chain_id), end, root)
+        asked = _Signatures(
+            self._committees(end.chain_id),
+            lambda epoch: attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=epoch),
+        )
         body = {"leaves": [locator(leaf.place) for leaf in leaves]}
         try:
             self._collect("/attestations", body, asked.take, asked.count)
@@ -125,6 +132,20 @@ class NotaryPanel:
             raise _left_out(short, len(leaves), asked.current) from None
         epoch, signatures = asked.quorum()
         return Root(end.chain_id, tuple(message.id for message in messages), epoch, signatures)
+
+    def certify_header(self, header: HeldHeader, *, origin: ChainManifest, holder: Holder) -> CertifiedHeader:
+        """Collect a quorum's signatures over a header, for the contract that holds it.
+
+        Errors: `Unavailable` WAITING, or what a quorum refused.
+        """
+        domain = HeaderDomain(holder.chain_id, holder.contract.address, origin.chain_id)
+        asked = _Signatures(self._committees(holder.chain_id), lambda epoch: domain.digest(header, epoch))
+        body = {"origin": origin.caip2, "block": header.height, "destination": caip2(holder.chain_id)}
+        try:
+            self._collect("/headers", body, asked.take, asked.count)
+        except _Short as short:
+            raise short.problem("header signature", asked.current) from None
+        return CertifiedHeader(*asked.quorum())
 
     def judge(self, message: Message, origin: Place, commit: Place, *, chain_id: int, registry: bytes) -> JudgedCommit:
         """Collect a quorum of equal verdicts over a commit; n - t + 1 are enough where they differ, and dispute it.
@@ -225,15 +246,12 @@ class NotaryPanel:
 
 
 class _Signatures:
-    """The attestations of one root, by epoch."""
+    """The signatures over one thing, by epoch. `digest_in`: what is signed in an epoch."""
 
-    def __init__(self, committees: Sequence[Committee], end: Chain, root: bytes) -> None:
+    def __init__(self, committees: Sequence[Committee], digest_in: Callable[[int], bytes]) -> None:
         self.current = committees[0]
         self._committees = {each.epoch: each for each in committees}
-        self._digests = {
-            epoch: attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=epoch)
-            for epoch in self._committees
-        }
+        self._digests = {epoch: digest_in(epoch) for epoch in self._committees}
         self._given: dict[int, dict[int, Signature]] = {epoch: {} for epoch in self._committees}
 
     def take(self, answer: dict[str, Any]) -> None:

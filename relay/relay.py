@@ -25,6 +25,7 @@ from relay.agenda import Agenda
 from relay.carrier import Carrier, read_tag
 from relay.docket import Docket
 from relay.explain import Moment
+from relay.headers import HeaderBearer
 from relay.index import Index
 from relay.journey import Journey, Step
 from relay.panel import NotaryPanel
@@ -36,6 +37,7 @@ from relay.watcher import Place, Rewound, SeenBlock, Watcher
 GROUPS_AT_ONCE = {Step.PROPOSE: 2, Step.ATTEST: 2, Step.COMMIT: 4, Step.REDELIVER: 2, Step.JUDGE: 8}
 IDLE_SECONDS = 0.02
 LONGEST_IDLE_SECONDS = 0.1
+CLIENT_LOOK_SECONDS = 60.0  # between two looks at how old a light client's latest header is
 SENT_SECONDS = 5.0  # a step whose transaction is in a block is looked at again, should no final block show its log
 
 
@@ -93,8 +95,12 @@ class Relay:
         ]
         self._docket = Docket(manifest)
         self._troubles: dict[int, Problem] = {}
-        self._executor = executor
-        self._readers = executor or ThreadPoolExecutor(2 * len(self._watchers), thread_name_prefix="relay-reader")
+        self._client_troubles: dict[str, Problem] = {}
+        self._clients: Agenda[int] = Agenda(clock)
+        self._executor, bearers = executor, self._carrier.observing.bearers
+        self._readers = executor or ThreadPoolExecutor(
+            2 * len(self._watchers) + len(bearers), thread_name_prefix="relay-reader"
+        )
         # A pool for each queue: a chain that answers late holds up nobody else's steps.
         self._pools: dict[Queue, Executor] = {}
         self._under_way: Counter[Queue] = Counter()
@@ -125,6 +131,11 @@ class Relay:
             Position(watcher.chain.caip2, watcher.next_block, self._troubles.get(watcher.chain.chain_id))
             for watcher in self._watchers
         )
+
+    @property
+    def client_troubles(self) -> dict[str, Problem]:
+        """Why a light client could not be renewed, by what it is ("eip155:1 on eip155:2")."""
+        return dict(self._client_troubles)
 
     @property
     def nodes(self) -> dict[int, Node]:
@@ -178,6 +189,8 @@ class Relay:
         for chain_id, payer in self._payers.items():
             if payer.in_flight:
                 self._settling.begin(self._readers, chain_id, partial(self._settle, chain_id, payer))
+        for index, bearer in enumerate(self._carrier.observing.bearers):
+            self._clients.begin(self._readers, index, partial(self._refresh, index, bearer))
         with self._lock:
             groups = list(self._groups())
         for queue, group in groups:
@@ -268,6 +281,20 @@ class Relay:
         if progressed:
             self._changed.set()
         return progressed
+
+    def _refresh(self, index: int, bearer: HeaderBearer) -> bool:
+        """Keep an idle light client from expiring; whether it was renewed."""
+        try:
+            renewed = bearer.refresh()
+        except Exception as error:  # noqa: BLE001 - one client that cannot be renewed stops neither others nor messages
+            self._client_troubles[bearer.name] = _problem_of(error)
+            failures = self._clients.failed(index).failures
+            self._clients.hold(index, wait_after(failures))
+            return False
+        self._client_troubles.pop(bearer.name, None)
+        self._clients.succeeded(index)
+        self._clients.hold(index, CLIENT_LOOK_SECONDS)
+        return renewed
 
     def _fold(self, news: SeenBlock | Rewound) -> None:
         # Sinks first: one that fails is given the news again, and the docket must not have taken it twice.

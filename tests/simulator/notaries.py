@@ -6,13 +6,16 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from contracts.manifest import Manifest, Role
+from contracts.manifest import ChainManifest, Manifest, Policy, Role
 from contracts.node import Node, data, quantity
 from ledger.attestation import SAME, Verdict, attestation_digest, log_place, verdict_digest
 from ledger.checkpoint import Checkpoint, LogKey, cosign, open_checkpoint
 from ledger.checkpoint import Cosigner as CosigningKey
 from ledger.errors import Problem, Refused, Unavailable
+from ledger.ethereum.header import header_from_rpc
 from ledger.ethereum.tx_receipt import Log
+from ledger.headers.certified import HeaderDomain
+from ledger.headers.held import HeldHeader
 from ledger.interoperable import parse_caip2
 from ledger.proposal import Message, read_proposal
 from ledger.quorum import root_over
@@ -52,7 +55,8 @@ class HonestNotary:
 
     def ask(self, path: str, body: Answer) -> Answer:
         self._meet(path)
-        answer = self._attest(body) if path == "/attestations" else self._judge(body)
+        sign = {"/attestations": self._attest, "/verdicts": self._judge, "/headers": self._certify}[path]
+        answer = sign(body)
         twisted: Answer = self.twist(answer)
         return twisted
 
@@ -119,11 +123,26 @@ class HonestNotary:
             verdict=SAME,
             executed=committed.fields["executed"],
             outcome=committed.fields["outcome"],
-            policy=1,
+            policy=self._policy(chain, message),
             origin_log=log_place(body["origin"]["transaction_index"], body["origin"]["log_index"]),
             commit_log=log_place(place["transaction_index"], place["log_index"]),
         )
         return self.sign_verdict(verdict)
+
+    def _certify(self, body: Answer) -> Answer:
+        origin = self._manifest.by_id(parse_caip2(body["origin"]))
+        destination = self._manifest.by_id(parse_caip2(body["destination"]))
+        assert origin is not None and destination is not None
+        holder = next(
+            each.headers
+            for each in destination.observers
+            if (each.origin, each.policy) == (origin.chain_id, Policy.CERTIFIED)
+        )
+        block = self._nodes[origin.chain_id].request("eth_getBlockByNumber", hex(body["block"]), False)
+        header = header_from_rpc(block)
+        held = HeldHeader(header.number, header.hash, header.state_root, header.receipts_root, header.timestamp)
+        digest = HeaderDomain(destination.chain_id, holder, origin.chain_id).digest(held, 1)
+        return {"epoch": 1, "member": self.index, "signature": _hex(self.key.sign(digest).pack())}
 
     def sign_verdict(self, verdict: Verdict) -> Answer:
         """Any verdict, as the answer that carries it."""
@@ -134,6 +153,10 @@ class HonestNotary:
         fields = {name: getattr(verdict, name) for name in Verdict.__dataclass_fields__}
         shown = {name: _hex(value) if isinstance(value, bytes) else value for name, value in fields.items()}
         return {"verdict": shown, "member": self.index, "signature": _hex(self.key.sign(digest).pack())}
+
+    def _policy(self, chain: ChainManifest, message: Message) -> int:
+        held: int = chain.contract("Gateway").read(self._nodes[chain.chain_id], "lanes", message.lane)[1]
+        return held
 
     def _message(self, leaf: Answer) -> Message:
         chain_id = parse_caip2(leaf["origin"])

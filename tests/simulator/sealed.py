@@ -42,6 +42,12 @@ class SealedNode:
         self._sets.append((number, ascending(validators)))
         return number
 
+    def other(self, number: int) -> QbftHeader:
+        """Another block of this number that its validators sealed as well: what none of them ever should."""
+        signers = self._validators(number)
+        forked = replace(self.header(number), transactions_root=bytes(32))
+        return seal(forked, signers[: quorum(len(signers))])
+
     def header(self, number: int) -> QbftHeader:
         """A sealed header."""
         while len(self._headers) <= number:
@@ -71,11 +77,14 @@ class SealedNode:
             reply = reply | {"logs": self._shown("eth_getLogs", reply["logs"])}
         return reply
 
+    def _validators(self, number: int) -> tuple[SigningKey, ...]:
+        return next(keys for since, keys in reversed(self._sets) if since <= number)
+
     def _seal_next(self) -> None:
         number = len(self._headers)
         block = self.inner.request("eth_getBlockByNumber", hex(number), False)
         plain = header_from_rpc(block)
-        validators = next(keys for since, keys in reversed(self._sets) if since <= number)
+        validators = self._validators(number)
         extra = ExtraData(bytes(32), tuple(key.address for key in validators))
         fields = {name: getattr(plain, name) for name in Header.__dataclass_fields__}
         header = replace(
@@ -88,7 +97,7 @@ class SealedNode:
             extra_data=extra.rlp(),
         )
         if number:
-            header = seal(header, validators[: quorum(len(validators))])
+            header = seal(header, validators)  # every validator, as where the network is good
         self._headers.append(header)
         shown = f"0x{header.hash.hex()}"
         self._sealed_hash[block["hash"]], self._inner_hash[shown] = shown, block["hash"]
@@ -105,5 +114,3 @@ def _view(header: QbftHeader) -> dict[str, str]:
         "nonce": f"0x{header.nonce.hex()}",
         "extraData": f"0x{header.extra_data.hex()}",
     }
-
-
