@@ -59,7 +59,8 @@ class Fact(NamedTuple):
 class Journey:
     """A message and where each of its steps was observed. Times of steps are the relay's own, in milliseconds.
 
-    `waiting`, `set_aside`: by step, why it was not taken yet, and why it is no longer tried.
+    `waiting`, `set_aside`: by step, why it was not taken yet, and why it is no longer tried. `policy`: what the lane
+    asks for as proof, None until its destination was asked.
     """
 
     proposal: Proposal

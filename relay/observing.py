@@ -43,26 +43,21 @@ class Observing:
         """Whoever brings headers, in the manifest's order; each may have a light client to keep alive."""
         return tuple(self._bearers.values())
 
-    def policy_of(self, message: Message) -> Policy:
-        """The policy of a message's lane at its destination.
+    def policy_of(self, message: Message) -> Policy | None:
+        """The policy of a message's lane at its destination; None while no lane there is of the message's generation,
+        which the destination's gateway says in its own words.
 
-        Errors: `Unavailable` LANE where the lane is not (yet) of the message's generation; those of `Node.request`.
+        Errors: those of `Node.request`.
         """
         key = (message.lane, message.generation)
         if (known := self._policies.get(key)) is not None:
             return known
-        gateway = self._manifest.by_id(message.destination.chain_id)
-        assert gateway is not None  # read_proposal took the message for one of this deployment
-        node = self._payers[message.destination.chain_id].node
-        generation, policy, *_ = gateway.contract("Gateway").read(node, "lanes", message.lane)
+        destination = self._manifest.by_id(message.destination.chain_id)
+        assert destination is not None  # read_proposal took the message for one of this deployment
+        node = self._payers[destination.chain_id].node
+        generation, policy, *_ = destination.contract("Gateway").read(node, "lanes", message.lane)
         if generation != message.generation:
-            held = f"of generation {generation}" if generation else "not open"
-            raise Unavailable(
-                "LANE",
-                f"the lane is {held} at the destination, the message is of generation {message.generation}",
-                where=f"0x{message.lane.hex()}",
-                cure="The recipient's owner opens lanes, at the destination's administration.",
-            )
+            return None
         with self._lock:
             if len(self._policies) >= MAX_KNOWN_LANES:
                 self._policies.pop(next(iter(self._policies)))
