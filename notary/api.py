@@ -1,4 +1,4 @@
-"""The notary's HTTP interface: attestations, verdicts, cosignatures, status.
+"""The notary's HTTP interface: attestations, verdicts, headers, cosignatures, status.
 
 It has no users and no secrets: whoever reaches it may ask, and every answer is either public or refused. May never
 happen here: a body read without bound, an error without a code, a 5xx for what a caller sent.
@@ -61,6 +61,11 @@ def create_app(notary: Notary) -> FastAPI:
     async def judge(request: Request) -> Response:
         origin, commit = wire.read_verdict_request(await _body(request))
         return _json(wire.show_verdict(await _work(lambda: notary.judge(origin, commit))))
+
+    @app.post("/headers")
+    async def vouch(request: Request) -> Response:
+        asked = wire.read_header_request(await _body(request))
+        return _json(wire.show_vouched(await _work(lambda: notary.vouch(asked))))
 
     @app.post("/add-checkpoint")
     async def add_checkpoint(request: Request) -> Response:

@@ -126,6 +126,11 @@ class Journal:
         row = self._file.row(query, _chain(chain))
         return None if row is None else Witnessed(*row)
 
+    def witness(self, chain: Chain, block: Witnessed) -> None:
+        """Record, durably, a block that is taken for final. Errors: `Unavailable` FINAL_REWRITTEN."""
+        with self._file.transaction() as db:
+            _witness(db, chain, block)
+
     def final(self, chain: Chain, number: int) -> bytes | None:
         """The hash under which a block was once taken for final; every re-executed block is among them."""
         row = self._file.row(_FINAL, _chain(chain), number)

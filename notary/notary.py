@@ -1,7 +1,7 @@
 """One notary: its nodes, its rules, its journal and its keys, put together.
 
-It offers three signatures (`attest`, `judge`, `add_checkpoint`), each made in one order: read and prove, judge, write
-down, sign. Everything may be called from several threads.
+It offers four signatures (`attest`, `judge`, `vouch`, `add_checkpoint`), each made in one order: read and prove, judge,
+write down, sign. Everything may be called from several threads.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from notary.judging import Judging
 from notary.replays import Replays
 from notary.seats import Seats
 from notary.signer import open_signer
+from notary.vouching import Vouching
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Notary:
             self._seats = Seats(self._chains, self._keys.address)
             self._attesting = Attesting(self._chains, self._journal, signer, self._seats)
             self._judging = Judging(self._chains, self._journal, signer, self._seats, self.replays)
+            self._vouching = Vouching(self._chains, self._journal, signer, self._seats)
             self._cosigning = Cosigning(manifest, self._journal, signer, member=member, clock=clock)
             for chain_id in self._chains.watchers:
                 self._chains.look(chain_id)
@@ -98,6 +100,7 @@ class Notary:
         self.attest = self._attesting.attest
         self.attested = self._attesting.attested
         self.judge = self._judging.judge
+        self.vouch = self._vouching.vouch
         self.keep_up = self._judging.keep_up
         self.add_checkpoint = self._cosigning.add_checkpoint
 

@@ -21,6 +21,7 @@ from notary.judging import SignedVerdict
 from notary.notary import Status
 from notary.policy import LeavesNotReady, LeavesRefused
 from notary.proven import Locator
+from notary.vouching import HeaderRequest, VouchedHeader
 
 MAX_BODY_BYTES = 128 * 1024  # 64 leaves need 8 KiB; a note may have 64 KiB
 MAX_PROOF_LINES = 63  # C2SP tlog-witness
@@ -49,6 +50,13 @@ def read_verdict_request(raw: bytes) -> tuple[Locator, Locator | None]:
     fields = _fields(value, {"origin"} if is_over else {"origin", "commit"}, "body")
     commit = None if is_over else _locator(fields["commit"], "chain", "commit")
     return _locator(fields["origin"], "origin", "origin"), commit
+
+
+def read_header_request(raw: bytes) -> HeaderRequest:
+    """{"origin": chain, "block": number, "destination": chain}. Errors as `read_attestation_request`."""
+    fields = _object(raw, {"origin", "block", "destination"})
+    origin, destination = (_chain(fields[name], name) for name in ("origin", "destination"))
+    return HeaderRequest(origin, _index(fields["block"], "block", _MAX_BLOCK), destination)
 
 
 def read_checkpoint_request(raw: bytes) -> tuple[int, list[bytes], bytes]:
@@ -109,6 +117,19 @@ def show_verdict(signed: SignedVerdict) -> dict[str, Any]:
     return {"verdict": fields, "member": signed.member, "signature": _hex(signed.signature)}
 
 
+def show_vouched(vouched: VouchedHeader) -> dict[str, Any]:
+    """The answer to `POST /headers`."""
+    header = {
+        name: _hex(value) if isinstance(value, bytes) else value for name, value in asdict(vouched.header).items()
+    }
+    return {
+        "header": header,
+        "epoch": vouched.epoch,
+        "member": vouched.member,
+        "signature": _hex(vouched.signature),
+    }
+
+
 def show_status(status: Status) -> dict[str, Any]:
     """The answer to `GET /status`."""
     return asdict(status) | {"address": _hex(status.address)}
@@ -145,14 +166,18 @@ def _fields(value: JsonValue, names: set[str], where: str) -> dict[str, JsonValu
 
 def _locator(value: JsonValue, chain: str, where: str) -> Locator:
     fields = _fields(value, {chain, *_PLACES}, where)
-    name = fields[chain]
-    if not isinstance(name, str):
-        raise _malformed("a chain is named like eip155:7101", f"{where}.{chain}")
+    chain_id = _chain(fields[chain], f"{where}.{chain}")
     block, transaction_index, log_index = (
         _index(fields[place], f"{where}.{place}", bound)
         for place, bound in zip(_PLACES, (_MAX_BLOCK, _MAX_INDEX, _MAX_INDEX), strict=True)
     )
-    return Locator(parse_caip2(name), block, transaction_index, log_index)
+    return Locator(chain_id, block, transaction_index, log_index)
+
+
+def _chain(value: JsonValue, where: str) -> int:
+    if not isinstance(value, str):
+        raise _malformed("a chain is named like eip155:7101", where)
+    return parse_caip2(value)
 
 
 def _index(value: JsonValue, where: str, bound: int) -> int:

@@ -21,6 +21,7 @@ from contracts.embedded.genesis import Genesis
 from contracts.embedded.server import EmbeddedNode
 from contracts.manifest import NOTARY_POLICY, Cosigner, Manifest, Role, Rules, Trie
 from contracts.node import RpcNode
+from contracts.plan import PLEDGE_LANES, LanePlan
 from contracts.transactor import Mined, Transactor
 from ledger.attestation import attestation_digest
 from ledger.checkpoint import Cosigner as CosigningKey
@@ -194,7 +195,12 @@ def fund(node: RpcNode, account: bytes) -> None:
 
 
 def deploy(
-    urls: Mapping[Role, str], *, trie: Trie, finality_blocks: int = 0, finality: Finality = Finality.DEPTH
+    urls: Mapping[Role, str],
+    *,
+    trie: Trie,
+    finality_blocks: int = 0,
+    finality: Finality = Finality.DEPTH,
+    lanes: Sequence[LanePlan] = PLEDGE_LANES,
 ) -> Deployed:
     """Deploy everything on three nodes where the deployer has funds, and open a lane from it to the anchor mirror."""
     plans, rules = {}, Rules(trie=trie, finality_blocks=finality_blocks, finality=finality)
@@ -206,7 +212,7 @@ def deploy(
     log = LogIdentity(LOG_ORIGIN, LOG_SIGNER.key.public_key, DEPLOYER.address)
     pairs = zip(NOTARY_KEYS, COSIGNING_KEYS, strict=True)
     possessions = [Possession.prove(operator_digest(key.name), notary, key.private_key) for notary, key in pairs]
-    manifest = Deployment(plans, committee, cosigners, log, possessions).run()
+    manifest = Deployment(plans, committee, cosigners, log, possessions, lanes=lanes).run()
     transactors = {role: plan.transactor for role, plan in plans.items()}
     by_id = {CHAIN_IDS[role]: url for role, url in urls.items()}
     deployed = Deployed(manifest, by_id, transactors)
@@ -216,7 +222,10 @@ def deploy(
 
 @contextmanager
 def deployed_on_anvil(
-    *arguments: str, finality_blocks: int = 0, finality: Finality = Finality.DEPTH
+    *arguments: str,
+    finality_blocks: int = 0,
+    finality: Finality = Finality.DEPTH,
+    lanes: Sequence[LanePlan] = PLEDGE_LANES,
 ) -> Iterator[Deployed]:
     """Three fresh anvil nodes, started with these arguments, with a deployment; ended with the block."""
     with three_anvils(*arguments) as nodes:
@@ -225,7 +234,7 @@ def deployed_on_anvil(
             fund(client, DEPLOYER.address)
             client.close()
         urls = {role: node.url for role, node in nodes.items()}
-        chains = deploy(urls, trie="keeps_zero_leaves", finality_blocks=finality_blocks, finality=finality)
+        chains = deploy(urls, trie="keeps_zero_leaves", finality_blocks=finality_blocks, finality=finality, lanes=lanes)
         try:
             yield chains
         finally:
