@@ -16,7 +16,7 @@ from ledger.ethereum.keccak import keccak256
 from ledger.interoperable import encode
 from tests.contracts.evm import OWNER, STRANGER, Deployed, Evm, Reverted
 from tests.contracts.header_bed import DELAY, deploy_committee
-from tests.contracts.swaps import HERE
+from tests.contracts.swaps import HERE, create_address
 
 PLEDGES: Final = b"\x77" * 20
 FROM: Final = encode(7102, PLEDGES)
@@ -309,6 +309,18 @@ def registry() -> Deployed:
     committee = deploy_committee(evm)
     gateway = evm.deploy(HERE / "PostOffice.vy")
     return evm.deploy("TransactionRegistry", gateway.address, committee.address, DELAY)
+
+
+def test_a_registry_is_not_its_own_committee() -> None:
+    """Orders may be the contract's own business, as a committee's are; certificates may not."""
+    evm = Evm()
+    committee = deploy_committee(evm)
+    gateway = evm.deploy(HERE / "PostOffice.vy").address
+    with refused(evm, "TransactionRegistry: no committee"):
+        evm.deploy("TransactionRegistry", gateway, create_address(OWNER, 2), DELAY)
+    with refused(evm, "order: no committee"):
+        evm.deploy("TransactionRegistry", gateway, STRANGER, DELAY)
+    evm.deploy("TransactionRegistry", gateway, committee.address, DELAY)
 
 
 def test_a_chain_is_named_once_and_whole() -> None:

@@ -321,6 +321,15 @@ def test_G06_what_was_never_executed_ends_and_its_sender_hears_of_it(
     assert acknowledged(world, mined) == [(message.id, b"expired" if kind == EXPIRED else b"void")]
 
 
+def test_a_call_that_failed_is_committed_once_and_closed_once_it_is_executed(world: World) -> None:
+    message = begun(world, "committed")
+    failed = ending(message, SAME, executed=False, outcome=b"", commit_transaction=b"\x0e" * 32)
+    with refused(world, "TransactionRegistry: committed before"):
+        world.judge(failed)
+    world.judge(ending(message, SAME))
+    assert state_of(world, message.id) == "closed"
+
+
 @pytest.mark.parametrize("first", [SAME, EXPIRED, VOID, DIFFERS])
 @pytest.mark.parametrize("second", [SAME, EXPIRED, VOID, DIFFERS])
 def test_G06_a_message_ends_once(world: World, first: int, second: int) -> None:

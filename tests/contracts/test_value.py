@@ -234,6 +234,17 @@ def test_F04_an_item_that_does_not_arrive_or_is_here_already_is_not_locked(bed: 
     refused(bed, lambda: bed.lock_item(1), "Vault: item is locked")
 
 
+def test_F04_an_item_that_does_not_leave_stays_owed(bed: ValueBed) -> None:
+    asset = bed.item(1)
+    committed(bed, bed.lock_item(1))
+    committed(bed, bed.burn(1, asset=asset))
+    bed.collection.send("misbehave", 2, ALICE)
+    refused(bed, lambda: bed.vault.send("withdraw", ALICE, asset), "Vault: item did not leave")
+    bed.collection.send("misbehave", 0, ALICE)
+    bed.vault.send("withdraw", ALICE, asset)
+    assert bed.collection.call("ownerOf", 1) == ALICE
+
+
 def test_only_the_owner_lists_a_token_once_and_it_has_code(bed: ValueBed) -> None:
     for arguments, by, reason in (
         ((bed.registry.address, False), ALICE, "Vault: not the owner"),
