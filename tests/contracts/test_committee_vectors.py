@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from ledger.ethereum.keccak import keccak256
-from ledger.secp256k1 import HALF_ORDER, ORDER
+from ledger.secp256k1 import HALF_ORDER, ORDER, SigningKey
 from tests.contracts.evm import Deployed, Evm, Reverted
 from tests.ledger.test_secp256k1 import R_BELOW_X, read_der, vectors
 
 SOURCE = Path(__file__).parent / "StrictSignature.vy"
+DIGEST = keccak256(b"a digest")
 REASONS = {"strict_signature: malleable", "strict_signature: nobody's"}
 
 
@@ -60,3 +61,22 @@ def test_A17_the_wycheproof_p1363_vectors_at_the_contract(contract: Deployed) ->
         if accepts(contract, key, test, numbers) != (test["result"] == "valid"):
             wrong.append(test["tcId"])
     assert (len(found), high, wrong) == (252, 72, R_BELOW_X["p1363"])
+
+
+def refused(contract: Deployed, signature: bytes, reason: str) -> None:
+    with pytest.raises(Reverted) as found:
+        contract.call("signer", DIGEST, signature)
+    assert found.value.reason == f"strict_signature: {reason}"
+
+
+def test_A02_A04_a_signature_is_65_bytes_with_one_of_two_recovery_ids_and_low_s(contract: Deployed) -> None:
+    key = SigningKey.from_secret(b"\x21" * 32)
+    honest = key.sign(DIGEST).pack()
+    assert contract.call("signer", DIGEST, honest) == key.address
+    for short in (0, 1, 32, 64):
+        refused(contract, honest[:short], "length")
+    for v in (0, 1, 26, 29, 37, 38, 255):
+        refused(contract, honest[:64] + bytes([v]), "recovery id")
+    high = ORDER - int.from_bytes(honest[32:64], "big")
+    refused(contract, honest[:32] + high.to_bytes(32, "big") + bytes([55 - honest[64]]), "malleable")
+    refused(contract, bytes(32) + honest[32:], "nobody's")
