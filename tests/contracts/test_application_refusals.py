@@ -28,6 +28,10 @@ DUE: Final = 2_000_000_000
 MAX_CHAINS: Final = 255
 
 
+# Besides a gateway, these have a committee whose orders they obey.
+ORDERED: Final = ("WarehouseReceipt",)
+
+
 class Office:
     """An application behind a post office, with one sender admitted."""
 
@@ -36,7 +40,8 @@ class Office:
         for account in (KEEPER, HOLDER, LENDER):
             self.evm.fund(account, 10**24)
         self.post = self.evm.deploy(HERE / "PostOffice.vy")
-        self.app = self.evm.deploy(name, self.post.address, *also)
+        ends = (self.evm.deploy(HERE / "AnyQuorum.vy").address, DELAY) if name in ORDERED else ()
+        self.app = self.evm.deploy(name, self.post.address, *ends, *also)
         if name != "AnchorRegistry":
             self.app.send("admit", *sender)
 
@@ -84,10 +89,11 @@ APPLICATIONS: Final[dict[str, tuple[Any, ...]]] = {
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_no_application_is_deployed_without_a_gateway(name: str) -> None:
     evm = Evm()
+    ends = (evm.deploy(HERE / "AnyQuorum.vy").address, DELAY) if name in ORDERED else ()
     with refused(evm, "application: no gateway"):
-        evm.deploy(name, STRANGER, *APPLICATIONS[name])
+        evm.deploy(name, STRANGER, *ends, *APPLICATIONS[name])
     gateway = evm.deploy(HERE / "PostOffice.vy")
-    assert evm.deploy(name, gateway.address, *APPLICATIONS[name]).call("gateway") == gateway.address
+    assert evm.deploy(name, gateway.address, *ends, *APPLICATIONS[name]).call("gateway") == gateway.address
 
 
 @pytest.mark.parametrize("name", [name for name in APPLICATIONS if name != "AnchorRegistry"])
@@ -272,6 +278,9 @@ def test_a_redeemed_receipt_is_not_redeemed_again() -> None:
     office = Office("WarehouseReceipt")
     office.app.send("enrol_keeper", KEEPER)
     office.app.send("issue", RECEIPT, GOODS, HOLDER, 7, by=KEEPER)
+    with refused(office.evm, "WarehouseReceipt: not presented"):
+        office.app.send("redeem", RECEIPT, by=KEEPER)
+    office.app.send("present", RECEIPT, by=HOLDER)
     office.app.send("redeem", RECEIPT, by=KEEPER)
     with refused(office.evm, "WarehouseReceipt: redeemed"):
         office.app.send("redeem", RECEIPT, by=KEEPER)
