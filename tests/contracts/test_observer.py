@@ -228,13 +228,13 @@ def test_a_malformed_receipt_is_refused_by_both(bench: Bench, name: str, kind: b
 def test_topics_that_run_over_their_log_are_refused_by_both(bench: Bench) -> None:
     log = b"\x94" + ADDRESS + b"\xe1\xa0" + ID + b"\x80"
     good = rlp_strict.encode((*NUMBERS, BLOOM, LOGS))
-    for cut in (1, 2, 30):
+    for cut, reason in ((1, "data"), (2, "topics"), (30, "topics")):
         logs = bytes((0xC0 + len(log) - cut,)) + log
         body = b"\x01\x82\x52\x08\xb9\x01\x00" + BLOOM + bytes((0xF8, len(logs))) + logs
         raw = b"\xf9" + len(body).to_bytes(2, "big") + body
         with pytest.raises(Problem, match="RECEIPT_INVALID"):
             prove_log(ordered_root([raw]), ordered_proof([raw], 0), 0, 0)
-        with pytest.raises(Reverted, match=r"tx_receipt_proof: (topics|data)"):
+        with pytest.raises(Reverted, match=f"tx_receipt_proof: {reason}"):
             bench.proofs.log(ordered_root([raw]), 0, 0, ordered_proof([raw], 0))
     assert bench.proofs.log(ordered_root([good]), 0, 0, ordered_proof([good], 0)).topics == (MESSAGE_SENT, ID)
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from ledger.ethereum.keccak import keccak256
 from tests.contracts.evm import Deployed, Evm, Reverted
 from tests.contracts.swaps import HERE
 
@@ -112,6 +113,19 @@ def test_a_part_is_neither_empty_nor_more_than_the_whole(receipts: Receipts, fir
     whole = receipts.issue(10)
     refused(receipts, "no quantity", "split", whole, first)
     assert receipts.split(whole, 9)
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_a_keeper_that_took_a_parts_number_stops_the_division_and_loses_nobody_a_receipt(
+    receipts: Receipts, part: int
+) -> None:
+    whole = receipts.issue(10)
+    tag = keccak256(b"pledgetrail/receipt/split/v1")
+    number = keccak256(tag + whole + (4).to_bytes(32, "big") + part.to_bytes(32, "big"))
+    receipts.contract.send("issue", number, GOODS, STRANGER, 3, by=OTHER_KEEPER)
+    refused(receipts, "receipt exists", "split", whole, 4)
+    assert receipts.read(number)["holder"] == STRANGER
+    assert number not in receipts.split(whole, 5)
 
 
 def test_what_is_frozen_or_consented_is_not_divided(receipts: Receipts) -> None:
