@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     relay.command()(status)
     relay.command(name="partner-key")(partner_key)
     app.command()(explain)
+    app.command()(reindex)
     app.add_typer(relay)
 
 
@@ -94,6 +95,23 @@ def explain(
     from relay.table import print_explanation  # noqa: PLC0415
 
     print_explanation(answer, Console())
+
+
+def reindex(
+    config: Annotated[Path, typer.Option(help="The relay's configuration file (JSON), which names the database.")],
+) -> None:
+    """Throw the chain book away, fold it again from the chains alone, and print both digests of its ordered rows.
+
+    Exit status 0 when they are equal, 1 when they differ; the book holds what the chains say in either case.
+    """
+    from relay.config import RelayConfig  # noqa: PLC0415
+    from relay.reindexing import run_reindex  # noqa: PLC0415
+
+    loaded = RelayConfig.load(config)
+    found = run_reindex(loaded)
+    typer.echo(json.dumps(found, indent=2))
+    if not found["equal"]:
+        raise typer.Exit(1)
 
 
 def _peer() -> Peer:

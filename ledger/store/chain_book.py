@@ -6,6 +6,8 @@ of a block that was rewound, half a block.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from ledger.interoperable import caip2
 from ledger.store.database import Database
 from ledger.store.tables import BlockRow, ChainFactRow, FactSubjectRow
 
+_CHUNK = 1_000  # rows in memory at once, where all are read
 _WORD = re.compile(r"0x[0-9a-f]{64}")
 
 
@@ -30,6 +33,15 @@ class Cursor:
     number: int
     hash: bytes
     time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BookDigest:
+    """What a book tells. `digest`: 32 bytes over its ordered rows; `blocks`, `facts`: how many there are."""
+
+    digest: bytes
+    blocks: int
+    facts: int
 
 
 class ChainBook:
@@ -46,9 +58,7 @@ class ChainBook:
     def cursors(self) -> tuple[Cursor, ...]:
         """The cursor of each chain, by chain id."""
         with self._database.reading() as session:
-            chains = session.exec(select(BlockRow.chain_id).distinct().order_by(col(BlockRow.chain_id))).all()
-            found = (_cursor(session, chain_id) for chain_id in chains)
-            return tuple(cursor for cursor in found if cursor is not None)
+            return _cursors(session)
 
     def fold_block(
         self,
@@ -96,6 +106,31 @@ class ChainBook:
                 delete(BlockRow).where((col(BlockRow.chain_id) == chain_id) & (col(BlockRow.number) > to_block))
             )
 
+    def digest(self) -> BookDigest:
+        """The ordered rows as one digest: what two books that tell the same have in common."""
+        with self._database.reading() as session:
+            return _digest(session)
+
+    def replace(self, other: ChainBook, cursors: tuple[Cursor, ...]) -> tuple[BookDigest, BookDigest] | None:
+        """Take another book's rows instead of all of ours, in one transaction; the digests before and after.
+
+        `cursors`: where this book is thought to end; None, and nothing changed, where it has moved on meanwhile.
+        """
+        with other._database.reading() as theirs, self._database.writing() as session:
+            if _cursors(session) != cursors:
+                return None
+            before = _digest(session)
+            for table in (FactSubjectRow, ChainFactRow, BlockRow):
+                session.exec(delete(table))
+            for block in theirs.exec(_blocks_in_order()):
+                session.add(BlockRow(**block.model_dump()))
+                theirs.expunge(block)
+            for row in theirs.exec(_in_order().execution_options(yield_per=_CHUNK)):
+                _add_fact(session, _fact(row), row.time)
+                theirs.expunge(row)
+            session.flush()
+            return before, _digest(session)
+
     def hash_at(self, chain_id: int, number: int) -> bytes | None:
         """The hash of a folded block, for finding where a fork began."""
         with self._database.reading() as session:
@@ -134,6 +169,34 @@ def _in_order() -> SelectOfScalar[ChainFactRow]:
     return select(ChainFactRow).order_by(
         col(ChainFactRow.chain_id), col(ChainFactRow.block), col(ChainFactRow.log_index)
     )
+
+
+def _blocks_in_order() -> SelectOfScalar[BlockRow]:
+    return select(BlockRow).order_by(col(BlockRow.chain_id), col(BlockRow.number)).execution_options(yield_per=_CHUNK)
+
+
+def _digest(session: Session) -> BookDigest:
+    """SHA-256 over the rows, each as one line of JSON: blocks by chain and number, then facts in order."""
+    sha, blocks, facts = hashlib.sha256(), 0, 0
+    for block in session.exec(_blocks_in_order()):
+        sha.update(_line(block.chain_id, block.number, block.hash.hex(), block.parent_hash.hex(), block.time))
+        blocks += 1
+    for row in session.exec(_in_order().execution_options(yield_per=_CHUNK)):
+        place = (row.chain_id, row.block, row.block_hash.hex(), row.transaction.hex(), row.log_index)
+        sha.update(_line(*place, row.contract, row.event, dict(row.fields), row.time))
+        facts += 1
+    return BookDigest(sha.digest(), blocks, facts)
+
+
+def _line(*values: object) -> bytes:
+    # Plain JSON, not RFC 8785: a log's numbers go up to 2^256, and keep every digit here.
+    return json.dumps(values, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def _cursors(session: Session) -> tuple[Cursor, ...]:
+    chains = session.exec(select(BlockRow.chain_id).distinct().order_by(col(BlockRow.chain_id))).all()
+    found = (_cursor(session, chain_id) for chain_id in chains)
+    return tuple(cursor for cursor in found if cursor is not None)
 
 
 def _cursor(session: Session, chain_id: int) -> Cursor | None:
