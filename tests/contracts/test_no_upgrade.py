@@ -94,8 +94,9 @@ def test_H06_nothing_in_python_puts_another_contract_in_a_manifests_place() -> N
     writers = set()
     for path in sorted(SOURCES.parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            is_store = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
-            if is_store and isinstance(node.value, ast.Attribute) and node.value.attr == "contracts":
+            if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Store):
+                continue
+            if isinstance(node.value, ast.Attribute) and node.value.attr == "contracts":
                 writers.add(path.name)
     assert writers == {"deploy.py"}
 
