@@ -47,7 +47,7 @@ CONTRACTS = (
 class Artifact:
     """A compiled contract: its ABI as JSON values, its creation bytecode without constructor arguments, and its runtime
     bytecode without immutables, which stand behind it: offset and length in bytes by name, "module.NAME" in a module.
-    `slots`: where its own variables are stored, by name.
+    `slots`: where variables are stored, by name, "module.name" in a module.
     """
 
     name: str
@@ -106,7 +106,7 @@ def compile_all(cache: Path, *, on_compile: Callable[[str], None] = lambda _name
 def source_digest() -> str:
     """16 hex digits that change with any source, the compiler or its settings."""
     # The last figure counts the forms of what is kept.
-    digest = hashlib.sha256(f"vyper {version('vyper')} {EVM_VERSION} gas, 2".encode())
+    digest = hashlib.sha256(f"vyper {version('vyper')} {EVM_VERSION} gas, 3".encode())
     for path in sorted(SOURCES.glob("*.vy*")):
         content = path.read_bytes()
         digest.update(f"\n{path.name} {len(content)}\n".encode() + content)
@@ -140,9 +140,18 @@ def _compile(name: str, *folders: Path) -> str:
             "bytecode": output["bytecode"].removeprefix("0x"),
             "runtime": output["bytecode_runtime"].removeprefix("0x"),
             "immutables": dict(_immutables(output["layout"].get("code_layout", {}))),
-            "slots": {name: entry["slot"] for name, entry in storage.items() if isinstance(entry.get("slot"), int)},
+            "slots": dict(_slots(storage)),
         }
     )
+
+
+def _slots(layout: dict[str, Any], module: str = "") -> Iterator[tuple[str, int]]:
+    """Name and slot of each variable; modules stand inside as objects of their own."""
+    for name, entry in layout.items():
+        if isinstance(entry.get("slot"), int):
+            yield f"{module}{name}", entry["slot"]
+        else:
+            yield from _slots(entry, f"{module}{name}.")
 
 
 def _immutables(layout: dict[str, Any], module: str = "") -> Iterator[tuple[str, tuple[int, int]]]:

@@ -12,9 +12,10 @@ from typing import TypeVar
 
 from ledger.attestation import attestation_digest
 from ledger.errors import BadInput, Problem, Unavailable
-from ledger.proposal import Chain, Message
+from ledger.proposal import Chain, Kind, Proposal
 from ledger.quorum import root_over
 from notary import policy
+from notary.backing import Backing
 from notary.chains import Chains
 from notary.journal import Attested, Journal
 from notary.policy import LeafRefusal
@@ -43,6 +44,7 @@ class Attesting:
 
     def __init__(self, chains: Chains, journal: Journal, signer: Signer, seats: Seats) -> None:
         self._chains, self._journal, self._signer, self._seats = chains, journal, signer, seats
+        self._backing = Backing(chains)
         self._lock = threading.Lock()
 
     def attest(self, leaves: Sequence[Locator]) -> Attestation:
@@ -54,9 +56,10 @@ class Attesting:
         """
         if not 1 <= len(leaves) <= policy.MAX_LEAVES:
             raise BadInput("LEAVES_COUNT", f"a request names 1 to {policy.MAX_LEAVES} leaves, not {len(leaves)}")
-        messages, blocks = self._open(leaves)
+        proposals, blocks = self._open(leaves)
+        messages = [proposal.message for proposal in proposals]
         policy.require_one_destination(messages)
-        seat = self._judge(messages)
+        seat = self._judge(proposals)
         end, epoch, root = messages[0].destination, seat.epoch, root_over(messages)
         digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=epoch)
         with self._lock:
@@ -70,14 +73,15 @@ class Attesting:
         """What was signed about a message, from the journal, each with its signature."""
         return [(held, self._signer.sign(held.digest)) for held in self._journal.attestations(message_id)]
 
-    def _open(self, leaves: Sequence[Locator]) -> tuple[list[Message], list[tuple[Chain, Witnessed]]]:
+    def _open(self, leaves: Sequence[Locator]) -> tuple[list[Proposal], list[tuple[Chain, Witnessed]]]:
         """The messages at these places, each proven; and the highest block of each origin that proved one."""
         reading = _Reading(self._chains)
-        messages = _each(leaves, reading.message)
-        return messages, reading.witnessed()
+        proposals = _each(leaves, reading.proposal)
+        return proposals, reading.witnessed()
 
-    def _judge(self, messages: Sequence[Message]) -> Seat:
+    def _judge(self, proposals: Sequence[Proposal]) -> Seat:
         """Judge every message by the destination at finality; the place in which to sign for it."""
+        messages = [proposal.message for proposal in proposals]
         chain_id = messages[0].destination.chain_id
         view = self._chains.look(chain_id)
         watcher = self._chains.watcher(chain_id)
@@ -87,12 +91,15 @@ class Attesting:
         unfit = [message.lane for message in messages if not policy.is_open(lanes[message.lane], message=message)]
         upcoming = lanes | (watcher.lanes(view.head, unfit) if unfit else {})
 
-        def judge(message: Message) -> None:
+        def judge(proposal: Proposal) -> None:
+            message = proposal.message
             policy.require_lane_final(message, final=lanes[message.lane], head=upcoming[message.lane])
             attested = self._journal.attested_at(message)
             policy.require_carriage(message, lane=lanes[message.lane], now=view.head.timestamp, attested=attested)
+            if message.kind is Kind.TRANSFER:
+                self._backing.require(proposal)
 
-        _each(messages, judge)
+        _each(proposals, judge)
         return self._seats.seat(chain_id, final)
 
 
@@ -105,11 +112,11 @@ class _Reading:
         self._blocks: dict[tuple[int, int], ProvenBlock] = {}
         self._silent: dict[int, Problem] = {}
 
-    def message(self, leaf: Locator) -> Message:
+    def proposal(self, leaf: Locator) -> Proposal:
         if leaf.chain_id in self._silent:
             raise self._silent[leaf.chain_id]
         try:
-            return self._chains.message(leaf, self._block(leaf))
+            return self._chains.proposal(leaf, self._block(leaf))
         except Unavailable as problem:
             if problem.code == "NODE_UNREACHABLE":
                 self._silent[leaf.chain_id] = problem

@@ -13,7 +13,7 @@ from contracts.manifest import ChainManifest, Manifest
 from contracts.node import Node
 from ledger.errors import BadInput
 from ledger.ethereum.header import Header
-from ledger.proposal import Message
+from ledger.proposal import Message, Proposal
 from notary import policy
 from notary.journal import Journal
 from notary.proven import Locator, ProvenBlock
@@ -54,11 +54,15 @@ class Chains:
             return self._epochs[chain_id].at(header)
 
     def message(self, locator: Locator, block: ProvenBlock) -> Message:
-        """Row 5: the message whose log stands at a place of a proven block. Errors: ORIGIN_DIFFERS and those of
-        `ProvenBlock.log` and `policy.read_leaf`."""
+        """The message of `proposal`."""
+        return self.proposal(locator, block).message
+
+    def proposal(self, locator: Locator, block: ProvenBlock) -> Proposal:
+        """Row 5: the message, with its payload, whose log stands at a place of a proven block. Errors: ORIGIN_DIFFERS
+        and those of `ProvenBlock.log` and `policy.read_leaf`."""
         origin: ChainManifest = self.watcher(locator.chain_id).chain
         checked = self._journal.checked(origin.end)
         policy.require_undisputed(
             origin, block=block.header.number, differs_at=None if checked is None else checked.differs_at
         )
-        return policy.read_leaf(block.log(locator), origin=origin, manifest=self.manifest).message
+        return policy.read_leaf(block.log(locator), origin=origin, manifest=self.manifest)

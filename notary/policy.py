@@ -3,9 +3,6 @@
 Each function takes what has been read and proven, and returns what may be signed or raises a typed refusal. The rows
 are those of the design's journey: 3 cosigning, 5 attesting, 8 judging a commit. What may never happen here: a default
 that lets something pass; a rule that depends on who asks.
-
-Conservation: in this version no message carries an amount between chains (a gateway refuses native value, and the
-payloads of the four applications move states, not quantities), so there is no balance to compare.
 """
 
 from __future__ import annotations
@@ -17,6 +14,7 @@ from contracts.epochs import Epoch
 from contracts.manifest import NOTARY_POLICY, ChainManifest, Manifest
 from ledger.attestation import DIFFERS, EXPIRED, SAME, VOID, Verdict
 from ledger.checkpoint import Checkpoint
+from ledger.conservation import Arrivals, Books, Transfer
 from ledger.errors import BadInput, Problem, Refused, Unavailable
 from ledger.ethereum.header import Header
 from ledger.ethereum.keccak import keccak256
@@ -54,6 +52,16 @@ class Commit:
 
     executed: bool
     outcome: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """The totals of a vault and its voucher for one asset, in its smallest units, each proven at a final block."""
+
+    locked: int
+    released: int
+    minted: int
+    burned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +219,28 @@ def require_carriage(message: Message, *, lane: Lane, now: int, attested: bytes 
     if message.expiry <= now:
         raise Refused("EXPIRED", f"the message expired at {message.expiry}, it is {now} there", where=_id(message))
     require_first(message, attested=attested)
+
+
+def require_counted(transfer: Transfer, *, sent: int, arrivals: Arrivals, is_used: bool) -> None:
+    """Row 5: whether the origin's gateway sent what a transfer says, and the destination's has room for it (F05).
+
+    `sent`: the origin's count for lane, generation and asset; `arrivals`: the destination's; `is_used`: whether the
+    message has arrived and is counted there. Errors: `Refused` VALUE_UNBACKED.
+    """
+    if max(transfer.total, arrivals.shown) > sent:
+        what = "the origin has not sent so much"
+        raise Refused("VALUE_UNBACKED", what, where=f"{max(transfer.total, arrivals.shown)} > {sent}")
+    if not is_used:
+        arrivals.count_in(transfer)
+
+
+def require_conserved(transfer: Transfer, *, books: Ledgers, is_used: bool) -> None:
+    """Row 5: minted - burned <= locked - released, also once this transfer has arrived.
+
+    `is_used`: whether it has, and stands in the books. Errors: `Refused` VALUE_UNBACKED with the figures.
+    """
+    moving = 0 if is_used else transfer.quantity
+    Books(books.locked, books.released, books.minted, books.burned, moving)
 
 
 def policy_of(lane: Lane, *, message: Message) -> int:
