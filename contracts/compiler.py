@@ -40,6 +40,7 @@ CONTRACTS = (
     "Vault",
     "Voucher",
     "TokenLeg",
+    "ConditionalFreeze",
 )
 
 

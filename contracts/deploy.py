@@ -150,6 +150,7 @@ class Deployment:
             "Coordinator": (site.contracts["Gateway"],),
             "TokenLeg": self._leg_of(site),
             "ConditionalLien": (),
+            "ConditionalFreeze": (),
         }
         self._create(site, name, *told[name])
 

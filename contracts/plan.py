@@ -91,7 +91,7 @@ PLEDGE_LANES = (
 
 # Delivery against payment by two-phase commit: a coordinator, and a leg on either side of it. A coordinator cannot send
 # to its own chain, so that it stands where no leg does.
-ADDABLE = ("Coordinator", "TokenLeg", "ConditionalLien")
+ADDABLE = ("Coordinator", "TokenLeg", "ConditionalLien", "ConditionalFreeze")
 EXCHANGE = (ApplicationPlan("Coordinator", Role.TRANSACTION), ApplicationPlan("TokenLeg", Role.DESTINATION))
 EXCHANGE_LANES = tuple(
     lane

@@ -145,7 +145,7 @@ def _value_end(other: str) -> _Say:
     return say
 
 
-def _conditional_lien(_manifest: Manifest, _chain: ChainManifest) -> _Said:
+def _of_parties(_manifest: Manifest, _chain: ChainManifest) -> _Said:
     return {}, {}  # nobody administers it: who agrees to a lien names its reader
 
 
@@ -163,7 +163,8 @@ _SAID: dict[str, _Say] = {
     "Coordinator": _application,
     "Vault": _value_end("Voucher"),
     "Voucher": _value_end("Vault"),
-    "ConditionalLien": _conditional_lien,
+    "ConditionalLien": _of_parties,
+    "ConditionalFreeze": _of_parties,
 }
 
 

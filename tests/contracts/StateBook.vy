@@ -14,6 +14,7 @@ is_silent: public(bool)
 account: address
 code_hash: bytes32
 slot: bytes32
+others_set_at: HashMap[bytes32, uint64]  # 0: not a slot of this book
 
 
 @deploy
@@ -33,6 +34,14 @@ def set_from(height: uint64):
 
 
 @external
+def other_set_from(slot: bytes32, height: uint64):
+    """
+    @notice From which height on another slot is set
+    """
+    self.others_set_at[slot] = height
+
+
+@external
 def silence(is_silent: bool):
     """
     @notice Whether the headers' holder is frozen or expired
@@ -49,7 +58,8 @@ def read_slot(
     @notice What the slot held
     """
     assert not self.is_silent, "StateBook: frozen"
-    assert account == self.account and code_hash == self.code_hash and slot == self.slot, "StateBook: other slot"
-    if header.height < self.set_at:
+    set_at: uint64 = self.set_at if slot == self.slot else self.others_set_at[slot]
+    assert account == self.account and code_hash == self.code_hash and set_at != 0, "StateBook: other slot"
+    if header.height < set_at:
         return False, 0
     return True, 7

@@ -176,6 +176,16 @@ DOORS: dict[str, dict[str, Door]] = {
         "arbitrate": Door(ANYONE, "ConditionalLien: not the arbiter"),
         "hand_over": Door(ANYONE, "ConditionalLien: not ended"),
     },
+    "ConditionalFreeze": {
+        "agree": Door(ANYONE, "ConditionalFreeze: not the holder"),
+        "take_up": Door(ANYONE, "ConditionalFreeze: not agreed"),
+        "prove_freeze": Door(ANYONE, "ConditionalFreeze: not guarded"),
+        "give_notice": Door(ANYONE, "ConditionalFreeze: not the holder"),
+        "take_back": Door(ANYONE, "ConditionalFreeze: no notice"),
+        "prove_release": Door(ANYONE, "ConditionalFreeze: nothing to release"),
+        "let_go": Door(ANYONE, "ConditionalFreeze: not the beneficiary"),
+        "lapse": Door(ANYONE, "ConditionalFreeze: nothing to release"),
+    },
     "ReceiptObserver": {},
     "CertifiedHeaders": orders("cure") | {"certify": Door(ANYONE, "Committee: wrong epoch")},
 }
@@ -263,7 +273,7 @@ def with_committee(name: str) -> tuple[Deployed, bytes]:
         also = (False,) if name == "RemoteReader" else ()
         found = headers if name == "CertifiedHeaders" else evm.deploy(name, headers.address, *also)
         return found, committee.address
-    if name == "ConditionalLien":
+    if name in ("ConditionalLien", "ConditionalFreeze"):
         return evm.deploy(name), committee.address
     first = QbftChain(keys(4)).mine()
     evm.time = first.timestamp
@@ -310,6 +320,7 @@ BUILT: dict[str, Callable[[], tuple[Deployed, bytes]]] = {
         "ReceiptObserver",
         "RemoteReader",
         "ConditionalLien",
+        "ConditionalFreeze",
     )
 }
 
