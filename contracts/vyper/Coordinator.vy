@@ -24,9 +24,11 @@ ABORTED: constant(uint256) = 3
 
 MAX_PREPARE: constant(uint64) = 30 * 24 * 3600  # seconds from begin to the deadline
 
+# With the messages that ask to prepare, which carry the terms, this is the whole plan: `tell` needs no other source.
 event Begun:
     id: indexed(bytes32)
     initiator: indexed(address)
+    salt: bytes32
     prepare_by: uint64
     legs: uint256
 
@@ -104,7 +106,7 @@ def begin(salt: bytes32, prepare_by: uint64, legs: DynArray[Leg, two_phase.MAX_L
         participant: bytes32 = keccak256(interoperable_address._encode(legs[k].chain_id, legs[k].participant))
         assert application.admitted[participant], "Coordinator: leg not admitted"
         self.expected[id][k] = keccak256(abi_encode(participant, keccak256(legs[k].terms)))
-    log Begun(id=id, initiator=msg.sender, prepare_by=prepare_by, legs=len(legs))
+    log Begun(id=id, initiator=msg.sender, salt=salt, prepare_by=prepare_by, legs=len(legs))
     for k: uint256 in range(len(legs), bound=8):
         self._tell(id, k, legs[k], two_phase.PREPARE)
     return id

@@ -85,8 +85,8 @@ def deployed() -> FreezeWorld:
     book = evm.deploy(HERE / "StateBook.vy", ACCOUNT, CODE, FREEZES)
     book.send("other_set_from", RELEASES, NEVER)
     titles = evm.deploy(HERE / "Titles.vy")
-    parties = (titles.address, bytes(32), HOLDER, BENEFICIARY)
-    condition = (book.address, ACCOUNT, CODE, FREEZES, Trigger.WHEN_SET, 0, RELEASES)
+    condition = (CODE, FREEZES, Trigger.WHEN_SET, 0, RELEASES)
+    parties = (titles.address, bytes(32), HOLDER, BENEFICIARY, book.address, ACCOUNT)
     terms = FreezeTerms(*parties, *condition, NOTICE, UNTIL, bytes(32))
     return FreezeWorld(evm, evm.deploy("ConditionalFreeze"), titles, book, terms, terms)
 

@@ -17,7 +17,7 @@ from ledger.ethereum.keccak import keccak256 as keccak
 from ledger.interoperable import encode
 from ledger.leg_terms import TokenTerms
 from ledger.proposal import Kind, Proposal
-from ledger.two_phase import Action, LegState, Plan, Stage
+from ledger.two_phase import Action, Leg, LegState, Plan, Stage
 from tests.contracts.exchange_world import (
     BUYER,
     HOUR,
@@ -28,6 +28,7 @@ from tests.contracts.exchange_world import (
     SELLER,
     Exchange,
 )
+from tests.contracts.two_phase_world import legs_abi
 from tests.contracts.world import CHAIN_IDS, NOTARIES, OWNER, STRANGER
 
 DAY = 24 * HOUR
@@ -187,6 +188,20 @@ def test_a_leg_forced_as_it_was_decided_is_confirmed(exchange: Exchange) -> None
     assert (exchange.state(plan, 0), exchange.holder(plan)) == (LegState.FORCED_COMMIT, BUYER.address)
     assert exchange.decided(plan, 0) == "committed"
     assert (exchange.state(plan, 0), exchange.holder(plan)) == (LegState.COMMITTED, BUYER.address)
+
+
+def test_the_whole_plan_is_in_the_logs_so_that_anybody_can_tell_a_leg_again(exchange: Exchange) -> None:
+    plan = agreed(exchange)
+    mined = exchange.call("begin", plan.salt, plan.prepare_by, legs_abi(plan))
+    begun = exchange.world.logs(Role.TRANSACTION, mined)["Begun"].fields
+    legs = tuple(
+        Leg(each.message.destination.chain_id, each.message.recipient, each.payload[96:])
+        for each in exchange.sent(mined)
+    )
+    named = (begun["initiator"], begun["salt"], begun["prepare_by"])
+    found = Plan(CHAIN_IDS[Role.TRANSACTION], exchange.contract(Role.TRANSACTION, "Coordinator").address, *named, legs)
+    assert (found, found.id) == (plan, begun["id"])
+    assert exchange.deliver(exchange.tell(found, 0)) == "prepared"
 
 
 # -- what is late, false or replayed --------------------------------------------------------------------------------

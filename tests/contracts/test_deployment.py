@@ -15,7 +15,14 @@ from contracts.chain_rules import require_served
 from contracts.compiler import CONTRACTS, compile_all, source_digest
 from contracts.deploy import ChainPlan, Deployment, LanePlan, LogIdentity
 from contracts.manifest import FORMAT, Manifest, Policy, Role, Rules, Seals
-from contracts.plan import PLEDGE_LANES, HeaderTerms, require_possible
+from contracts.plan import (
+    EXCHANGE,
+    EXCHANGE_LANES,
+    PLEDGE_LANES,
+    ApplicationPlan,
+    HeaderTerms,
+    require_possible,
+)
 from ledger.errors import BadInput, Problem, Refused
 from tests.contracts.world import COMMITTEE, OWNER, STRANGER, World
 
@@ -197,7 +204,10 @@ def test_plans_that_cannot_be_carried_out_are_refused(world: World) -> None:
     sealed = plans | {Role.ORIGIN: replace(plans[Role.ORIGIN], rules=Rules(seals=Seals.QBFT))}
     with pytest.raises(Refused, match="HEADERS_UNKNOWN"):
         require_possible(sealed, [replace(PLEDGE_LANES[0], policy=Policy.RELAY)])
-    require_possible(plans, PLEDGE_LANES)
+    for applications in ([*EXCHANGE, EXCHANGE[0]], [ApplicationPlan("Gateway", Role.ORIGIN)]):
+        with pytest.raises(Refused, match="APPLICATION_PLAN"):
+            require_possible(plans, PLEDGE_LANES, applications)
+    require_possible(plans, PLEDGE_LANES + EXCHANGE_LANES, EXCHANGE)
 
 
 def heads(world: World) -> list[str]:

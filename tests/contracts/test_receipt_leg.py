@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from ledger.condition import Meaning
+from ledger.condition import Terms as LienTerms
 from ledger.ethereum.keccak import keccak256
 from ledger.leg_terms import ReceiptTerms
 from ledger.two_phase import Action, LegState, Report, prepare_payload
 from tests.contracts.leg_bed import NOW, OTHER_COORDINATOR, YEAR, LegBed, Turn, nobody_forces_alone
+from tests.contracts.swaps import HERE
 from tests.contracts.two_phase_world import text
 
 KEEPER, OTHER_KEEPER, SELLER, BUYER, STRANGER = (bytes([0xC1 + k]) * 20 for k in range(5))
@@ -371,3 +374,31 @@ def test_a_later_consent_takes_a_presented_receipt_back(bed: ReceiptBed, functio
     bed.refused("WarehouseReceipt: not presented", "redeem", receipt, by=KEEPER)
     bed.contract.send("present", receipt, by=BUYER)
     bed.contract.send("redeem", receipt, by=KEEPER)
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_lien_keeps_a_receipt_until_another_chain_says_whose_it_is(bed: ReceiptBed, is_set: bool) -> None:
+    account, code, slot, date = b"\x71" * 20, b"\x72" * 32, b"\x73" * 32, NOW + YEAR
+    book, lien = bed.evm.deploy(HERE / "StateBook.vy", account, code, slot), bed.evm.deploy("ConditionalLien")
+    receipt = bed.issue().receipt_id
+    condition = (book.address, account, code, slot, Meaning.RELEASES, date, 3600, 24 * 3600, bytes(32))
+    terms = LienTerms(bed.contract.address, receipt, SELLER, BUYER, STRANGER, *condition).as_abi()
+    lien.send("agree", terms, by=SELLER)
+    bed.contract.send("transfer", receipt, lien.address, by=SELLER)
+    lien.send("freeze", terms)
+    for function, arguments in doors_of_the_holder(receipt, bed.issue().receipt_id).items():
+        bed.refused("WarehouseReceipt: not the holder", function, *arguments, by=SELLER)
+    bed.refused("WarehouseReceipt: not presented", "redeem", receipt, by=KEEPER)
+    assert bed.instruct(1, 1, receipt) == "holder has not consented"
+    book.send("set_from", 1 if is_set else 2**64 - 1)
+    header = (5, b"\1" * 32, b"\2" * 32, b"\3" * 32, date - 1 if is_set else date)
+    lien.send("prove_set" if is_set else "prove_unset", terms, header, b"")
+    lien.send("hand_over", terms)
+    assert bed.contract.call("holder_of", receipt) == (SELLER if is_set else BUYER)
+
+
+def test_a_pledged_or_held_receipt_is_not_put_under_a_lien(bed: ReceiptBed) -> None:
+    turn = bed.held()
+    bed.refused(FROZEN, "transfer", receipt_of(turn), STRANGER, by=SELLER)
+    pledge = pledged(bed)
+    bed.refused(FROZEN, "transfer", receipt_of(pledge), STRANGER, by=SELLER)

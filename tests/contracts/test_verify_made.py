@@ -74,7 +74,10 @@ def with_value(world: World, **told: Any) -> World:
 def full() -> World:
     """Every contract that there is, each as its manifest says."""
     world = with_value(every_policy(is_read=True))
-    world = place(world, DESTINATION, "ConditionalLien")
+    for added in ("ConditionalLien", "ConditionalFreeze"):
+        world = place(world, DESTINATION, added)
+    leg = world.manifest.chain(DESTINATION).contracts
+    world = place(world, DESTINATION, "TokenLeg", leg["Gateway"], leg["Committee"], world.manifest.rotation.delay)
     return place(world, TRANSACTION, "Coordinator", world.manifest.chain(TRANSACTION).contracts["Gateway"])
 
 
@@ -85,6 +88,7 @@ def test_a_manifest_can_name_every_contract_and_an_honest_one_differs_in_nothing
     assert stated >= {
         *("Vault", "Voucher", "RemoteReader", "ConditionalLien", "Coordinator", "LightClient", "CertifiedHeaders"),
         *("ReceiptObserver", "InitiatorLock", "ResponderLock", "Committee", "Administration", "Gateway"),
+        *("TokenLeg", "ConditionalFreeze", "WarehouseReceipt"),
     }
     assert Manifest.load(manifest.dump()) == manifest
     assert looked_at(full).findings == ()

@@ -147,7 +147,7 @@ def test_the_list_has_one_order_whatever_order_the_chains_are_read_in(chains: In
 
 
 def begun(*, legs: int) -> Log:
-    named = {"id": TRANSACTION, "initiator": b"\x55" * 20, "prepare_by": PREPARE_BY, "legs": legs}
+    named = {"id": TRANSACTION, "initiator": b"\x55" * 20, "salt": bytes(32), "prepare_by": PREPARE_BY, "legs": legs}
     return emitted(RECORD, "Coordinator", "Begun", **named)
 
 
