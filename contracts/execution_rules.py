@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.manifest import ChainManifest
+from contracts.manifest import ChainManifest, Seals
 from contracts.reexecution import ChainRules
 
 
@@ -16,4 +16,5 @@ def rules_of(chain: ChainManifest) -> ChainRules:
         system_writes=rules.system_calls,
         withdrawals=rules.withdrawals,
         base_fee=rules.base_fee,
+        sealed=rules.seals is not Seals.NONE,
     )

@@ -16,7 +16,8 @@ from typing import Any
 from ledger.attestation import Verdict, word
 from ledger.checkpoint import Checkpoint
 from ledger.errors import Refused, Unavailable
-from ledger.ethereum.header import Header, header_from_rlp
+from ledger.ethereum.header import Header
+from ledger.ethereum.qbft import decode_header
 from ledger.proposal import Chain, Message
 from notary.durable import DurableFile
 from notary.proven import Witnessed
@@ -171,7 +172,7 @@ class Journal:
     def checked(self, chain: Chain) -> Checked | None:
         """How far a chain has been re-executed without gaps."""
         row = self._file.row("SELECT header, differs_at, reason FROM checked WHERE chain = ?", _chain(chain))
-        return None if row is None else Checked(header_from_rlp(row[0]), row[1], row[2])
+        return None if row is None else Checked(decode_header(row[0]), row[1], row[2])
 
     def advance(self, chain: Chain, checked: Checked) -> None:
         """Record how far a chain has been re-executed; a block that differs stays recorded whatever comes after.

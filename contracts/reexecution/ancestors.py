@@ -22,8 +22,9 @@ class Ancestors:
     them.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, form: type[Header] = Header) -> None:
+        """`form`: how the chain hashes its headers."""
+        self._node, self._form = node, form
         self.headers: dict[bytes, Header] = {}  # the verified ones that are remembered, by their hash
 
     def learn(self, header: Header) -> None:
@@ -52,7 +53,7 @@ class Ancestors:
         for each, reply in zip(numbers, replies, strict=True):
             if not isinstance(reply, dict):
                 raise Unavailable("BLOCK_MISSING", f"the node has no block {each}", where=self._node.url)
-            header = header_from_rpc(reply)
+            header = header_from_rpc(reply, self._form)
             if header.hash != block_hash:
                 raise Disagreement("an ancestor is not the one its child names", where=f"block {each}")
             self.headers[block_hash] = header

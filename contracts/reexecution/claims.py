@@ -92,8 +92,9 @@ def require_roots(
 class BlockReader:
     """Fetches blocks from one node, with hints where it offers them."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, form: type[Header] = Header) -> None:
+        """`form`: how the chain hashes its headers."""
+        self._node, self._form = node, form
         self._has_tracer = True
 
     def read(self, number: int) -> ClaimedBlock:
@@ -105,7 +106,7 @@ class BlockReader:
             raise Unavailable("BLOCK_MISSING", f"the node has no block {number}", where=self._node.url)
         if not isinstance(block, dict) or not isinstance(receipts, list):
             raise Unavailable("NODE_GARBAGE", "the node's block is no object", where=self._node.url)
-        header = header_from_rpc(block)
+        header = header_from_rpc(block, self._form)
         if header.number != number:
             raise Disagreement("the node answers with another block", where=f"block {number}")
         return ClaimedBlock(

@@ -22,7 +22,7 @@ def check_header(parent: Header, header: Header, rules: ChainRules) -> None:
     """
     where = f"block {header.number}"
     header.require_parent(parent)
-    if header.requests_hash is None or header.difficulty:
+    if header.requests_hash is None or header.difficulty != int(rules.sealed):
         raise Inexecutable(f"the header is not of the fork {rules.fork}", where=where)
     if header.ommers_hash != NO_OMMERS:
         raise Disagreement("the block has ommers", where=where)

@@ -21,11 +21,12 @@ from contracts.reexecution.rules import ChainRules
 from contracts.reexecution.verdict import Disagreement
 from ledger.bundle.cbor import Cbor, CborLike, decode, encode
 from ledger.errors import BadInput, Problem, WrongUse
-from ledger.ethereum.header import Header, header_from_rlp
+from ledger.ethereum.header import Header
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.nodes import Node as TrieNode
 from ledger.ethereum.nodes import reference_to
 from ledger.ethereum.partial_trie import known_nodes
+from ledger.ethereum.qbft import decode_header
 from ledger.ethereum.tx_receipt import decode_tx_receipt
 
 FORMAT = "pledgetrail-replay/1"
@@ -37,7 +38,7 @@ T = TypeVar("T")
 _HEAD = {"format", "kind", "chain", "parent"}
 _WITNESS = _HEAD | {"header", "transactions", "withdrawals", "receipts", "nodes", "codes", "ancestors"}
 _ANSWERS = _HEAD | {"number", "answers"}
-_RULES = ("chain_id", "fork", "trie", "system_writes", "withdrawals", "base_fee")
+_RULES = ("chain_id", "fork", "trie", "system_writes", "withdrawals", "base_fee", "sealed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +132,18 @@ def _read_answers(fields: dict[str, Cbor]) -> AnswersFile:
     if calls != sorted(set(calls)):
         raise _malformed("the answers are not in order, each once")
     number = _one(fields, "number", int)
-    return AnswersFile(_read_rules(fields), header_from_rlp(_one(fields, "parent", bytes)), number, tuple(answers))
+    return AnswersFile(_read_rules(fields), decode_header(_one(fields, "parent", bytes)), number, tuple(answers))
 
 
 def _read_witness(fields: dict[str, Cbor]) -> WitnessFile:
-    parent, header = (header_from_rlp(_one(fields, name, bytes)) for name in ("parent", "header"))
+    parent, header = (decode_header(_one(fields, name, bytes)) for name in ("parent", "header"))
     if header.parent_hash != parent.hash:
         raise Disagreement("the header does not name this parent")
     withdrawals = tuple(decode_withdrawal(each) for each in _parts(fields, "withdrawals", bytes))
     transactions = tuple(_parts(fields, "transactions", bytes))
     receipts = tuple(decode_tx_receipt(each) for each in _parts(fields, "receipts", bytes))
     require_roots(header, transactions=transactions, withdrawals=withdrawals, receipts=receipts)
-    ancestors = [header_from_rlp(each) for each in _parts(fields, "ancestors", bytes)]
+    ancestors = [decode_header(each) for each in _parts(fields, "ancestors", bytes)]
     return WitnessFile(
         rules=_read_rules(fields),
         parent=parent,
@@ -157,7 +158,7 @@ def _read_rules(fields: dict[str, Cbor]) -> ChainRules:
     chain = _one(fields, "chain", dict)
     if set(chain) != set(_RULES):
         raise _malformed("the chain's rules are not complete")
-    kinds = {"chain_id": int, "system_writes": bool, "withdrawals": bool}
+    kinds = {"chain_id": int, "system_writes": bool, "withdrawals": bool, "sealed": bool}
     if any(type(value) is not kinds.get(name, str) for name, value in chain.items()):
         raise _malformed("a rule of the chain is of another type")
     return ChainRules(**cast(dict[str, Any], chain))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ledger.errors import WrongUse
+from ledger.ethereum.header import Header
+from ledger.ethereum.qbft import QbftHeader
 
 FORKS = ("prague",)
 
@@ -19,6 +21,7 @@ class ChainRules:
     node's own proofs. `system_writes`: blocks begin with the writes of EIP-4788 and EIP-2935 where those
     contracts stand, and end with the requests of EIP-7002 and EIP-7251. `withdrawals`: blocks may credit
     accounts by EIP-4895. `base_fee`: "eip1559" computes it from the parent, "free" lets the producer set it.
+    `sealed`: validators seal the headers as QBFT says, whose hash leaves the seals out and whose difficulty is 1.
     """
 
     chain_id: int
@@ -27,6 +30,7 @@ class ChainRules:
     system_writes: bool = True
     withdrawals: bool = False
     base_fee: Literal["eip1559", "free"] = "eip1559"
+    sealed: bool = False
 
     def __post_init__(self) -> None:
         if self.fork not in FORKS:
@@ -40,3 +44,8 @@ class ChainRules:
             raise WrongUse("RULES_VALUE", "the trie or base_fee rule is unknown", where=f"chain {self.chain_id}")
         if not 0 < self.chain_id < 2**64:
             raise WrongUse("RULES_VALUE", "a chain id lies in 1..2**64-1", where=str(self.chain_id))
+
+    @property
+    def header_form(self) -> type[Header]:
+        """How the chain hashes its headers."""
+        return QbftHeader if self.sealed else Header

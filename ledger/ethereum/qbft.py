@@ -108,6 +108,15 @@ def read_extra(raw: bytes) -> ExtraData:
     return extra
 
 
+def decode_header(raw: bytes) -> Header:
+    """A header of any chain, in the form that its own fields name: difficulty 1 beside QBFT's mix hash stands in no
+    header of a chain without seals after the merge, nor before it. Errors: `Refused` HEADER_HASH.
+    """
+    header = header_from_rlp(raw)
+    is_sealed = (header.difficulty, header.prev_randao) == (1, MIX_HASH)
+    return header_from_rlp(raw, QbftHeader) if is_sealed else header
+
+
 def read_unsealed(raw: bytes) -> QbftHeader:
     """Decode what `LightClient.vy` takes: a header with an empty list of seals.
 

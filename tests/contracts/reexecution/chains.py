@@ -46,7 +46,7 @@ def calldata(signature: str, *values: Any) -> bytes:
 class Chain:
     """One node with three funded accounts and, once deployed, the contract."""
 
-    def __init__(self, node: RpcNode, rules: ChainRules) -> None:
+    def __init__(self, node: Node, rules: ChainRules) -> None:
         self.node = node
         self.rules = rules
         self.contract = b""
@@ -99,7 +99,7 @@ class Chain:
         return int(self.node.request("eth_blockNumber"), 16)
 
     def header(self, number: int) -> Header:
-        return header_from_rpc(self.node.request("eth_getBlockByNumber", hex(number), False))
+        return header_from_rpc(self.node.request("eth_getBlockByNumber", hex(number), False), self.rules.header_form)
 
     def check(self, number: int, node: Node | None = None) -> BlockCheck:
         """Check one block with a checker that knows nothing yet, through `node` (by default the honest
