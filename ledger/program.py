@@ -24,7 +24,7 @@ MAX_STATUS_BYTES = 1024 * 1024
 
 MAX_WORDS = 500  # of each field of a problem, in characters
 
-_HTTP_OK = 200
+_GOOD = range(200, 300)
 _REFUSALS = range(400, 500)
 
 
@@ -50,8 +50,8 @@ def run_until_interrupted(start: Callable[[], R], show: Callable[[R], dict[str, 
         running.stop()
 
 
-def ask_running(url: str, path: str, peer: Peer) -> dict[str, JsonValue]:
-    """What a running program answers at a path, as a JSON object.
+def ask_running(url: str, path: str, peer: Peer, *, body: JsonValue = None) -> dict[str, JsonValue]:
+    """What a running program answers at a path, as a JSON object; where there is a `body`, what it answers to that.
 
     Errors: `Unavailable` with the peer's codes; the program's own problem (RFC 9457) as `Refused` with its code.
     """
@@ -60,7 +60,8 @@ def ask_running(url: str, path: str, peer: Peer) -> dict[str, JsonValue]:
     where = f"{url.rstrip('/')}{path}"
     asking = Exchange(peer, seconds=STATUS_SECONDS, max_bytes=MAX_STATUS_BYTES)
     try:
-        reply = asking.get(where)
+        sent = None if body is None else json.dumps(body).encode()
+        reply = asking.get(where) if sent is None else asking.post(where, sent, media_type="application/json")
         answer = parse_json(reply.body, max_bytes=MAX_STATUS_BYTES)
     except Unavailable:
         raise
@@ -71,7 +72,7 @@ def ask_running(url: str, path: str, peer: Peer) -> dict[str, JsonValue]:
     if isinstance(answer, dict) and reply.status in _REFUSALS and isinstance(answer.get("code"), str):
         said = {name: str(answer.get(name) or "")[:MAX_WORDS] for name in ("code", "title", "where", "cure")}
         raise Refused(said["code"], said["title"], where=said["where"], cure=said["cure"])
-    if not isinstance(answer, dict) or reply.status != _HTTP_OK:
+    if not isinstance(answer, dict) or reply.status not in _GOOD:
         what = f"what answers there is not {peer.name} (HTTP status {reply.status})"
         raise Unavailable(peer.unreachable, what, where=where, cure=peer.cure)
     return answer

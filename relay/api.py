@@ -7,6 +7,7 @@ not read, or an answer that a browser of another site could bring about.
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -85,6 +86,20 @@ def create_app(relay: Relay, desk: Desk | None = None) -> FastAPI:
         with relay.still() as journeys:
             journey = find(journeys, message_id)
             relay.retry(journey.id)
+            return JSONResponse(show_message(journey), status_code=202)
+
+    @app.post("/messages/{message_id}/skip")
+    async def skip(message_id: str, request: Request) -> Response:
+        read_query(request, ())
+        body = parse_json(await read_body(request, limit=MAX_BODY_BYTES, types=("application/json",)))
+        if not isinstance(body, dict) or set(body) != {"why"} or not isinstance(why := body["why"], str):
+            raise BadInput("REQUEST_FORMAT", "a skip says why", where="body", cure='Send {"why": "…"}.')
+        return await run_in_threadpool(skipped, message_id, why)
+
+    def skipped(message_id: str, why: str) -> Response:
+        with relay.still() as journeys:
+            journey = find(journeys, message_id)
+            relay.skip(journey.id, why)
             return JSONResponse(show_message(journey), status_code=202)
 
     return app

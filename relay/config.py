@@ -27,7 +27,8 @@ _KEY = re.compile(r"0x[0-9a-f]{64}\n?")
 @dataclass(frozen=True, slots=True)
 class RelayConfig:
     """One relay. `nodes`: URL by EIP-155 id; `notaries`: (name, URL); `database`: the ledger's folder to index into;
-    `partners`: the file that says who may use the partner API.
+    `partners`: the file that says who may use the partner API; `skipped`: where it is kept what is left alone, None for
+    in memory.
 
     Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or notaries share a name.
     """
@@ -38,6 +39,7 @@ class RelayConfig:
     key: SigningKey
     database: Path | None = None
     partners: Path | None = None
+    skipped: Path | None = None
 
     def __post_init__(self) -> None:
         wanted = {chain.chain_id for chain in self.manifest.chains}
@@ -68,6 +70,7 @@ class RelayConfig:
                 key=read_key(path.parent / non_empty(value["key"])),
                 database=path.parent / non_empty(value["database"]) if "database" in value else None,
                 partners=path.parent / non_empty(value["partners"]) if "partners" in value else None,
+                skipped=path.with_name(f"{path.stem}-skipped.json"),
             )
         except ValueError as error:
             raise _malformed(str(error), where=str(path)) from error

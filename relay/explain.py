@@ -150,6 +150,8 @@ def _ended(journey: Journey) -> Turn | None:
 
 
 def _set_aside(journey: Journey) -> Turn | None:
+    if journey.skipped is not None:
+        return Turn(OPERATOR, "takes it up again", journey.skipped, "SKIPPED", "`pledgetrail relay retry URL ID`.")
     for step, problem in journey.set_aside.items():
         return Turn(OPERATOR, f"takes it up again at {step}", _words(problem), problem.code, problem.cure or _TAKE_UP)
     return None

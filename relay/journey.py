@@ -59,7 +59,8 @@ class Fact(NamedTuple):
 class Journey:
     """A message and where each of its steps was observed. Times of steps are the relay's own, in milliseconds.
 
-    `waiting`, `set_aside`: by step, why it was not taken yet, and why it is no longer tried. `policy`: what the lane
+    `waiting`, `set_aside`: by step, why it was not taken yet, and why it is no longer tried;
+    `skipped`: why a person said that it is to be left alone, None where nobody did. `policy`: what the lane
     asks for as proof, None until its destination was asked.
     """
 
@@ -82,6 +83,7 @@ class Journey:
     waiting: dict[Step, Problem] = field(default_factory=dict)
     set_aside: dict[Step, Problem] = field(default_factory=dict)
     tried: Tried = field(default_factory=Tried)
+    skipped: str | None = None
 
     def __post_init__(self) -> None:
         self.id = self.id or self.proposal.message.id
@@ -162,6 +164,8 @@ class Journey:
         """One sentence: where it is, and what it waits for."""
         if self.is_over:
             return str(self.state)
+        if self.skipped is not None:
+            return f"{self.state}: skipped: {self.skipped}"
         for step, problem in self.set_aside.items():
             return f"{self.state}: set aside at {step}: {problem}"
         for problem in self.waiting.values():

@@ -30,6 +30,7 @@ from relay.index import Index
 from relay.journey import Journey, Step
 from relay.panel import NotaryPanel
 from relay.retry import SetAside, decide, is_refusal, wait_after
+from relay.skips import Skips
 from relay.turns import Queue, Turns
 from relay.watcher import Place, Rewound, SeenBlock, Watcher
 
@@ -81,8 +82,10 @@ class Relay:
         *,
         executor: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
+        skips: Skips | None = None,
     ) -> None:
         self.manifest, self.panel = manifest, panel
+        self.skips = skips or Skips()
         self._payers = dict(transactors)
         self._carrier = Carrier(manifest, transactors, panel)
         self.index = Index(manifest)
@@ -228,7 +231,8 @@ class Relay:
             self._turns.want(message_id, {})
             self._carrier.forget(message_id)
             return
-        steps = [step for step in journey.open_steps() if step not in journey.set_aside]
+        journey.skipped = self.skips.reason(message_id)
+        steps = [step for step in journey.open_steps() if step not in journey.set_aside and journey.skipped is None]
         self._turns.want(message_id, {step: self._carrier.pays_on(journey, step) for step in steps})
 
     @contextmanager
@@ -248,10 +252,24 @@ class Relay:
         """
         with self._lock:
             journey = self.journeys[message_id]
+            self.skips.remove(message_id)
+            journey.skipped = None
             journey.set_aside.clear()
             journey.redeliver = journey.commit is not None and not journey.executed
             for step in Step:
                 self._turns.release((message_id, step))
+            self._docket.touch(journey)
+        self._changed.set()
+
+    def skip(self, message_id: bytes, reason: str) -> None:
+        """Leave a message alone until a person takes it up again with `retry`, also after a restart.
+
+        What is under way just now is finished. KeyError for an unknown one; errors as `Skips.add`.
+        """
+        with self._lock:
+            journey = self.journeys[message_id]
+            self.skips.add(message_id, reason)
+            journey.skipped = reason
             self._docket.touch(journey)
         self._changed.set()
 

@@ -21,6 +21,7 @@ from relay.panel import NotaryPanel
 from relay.partner.config import PartnerConfig
 from relay.partner.desk import Desk
 from relay.relay import BlockSink, Relay
+from relay.skips import Skips
 
 
 class RunningRelay:
@@ -61,7 +62,7 @@ def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> Run
             desk = Desk(PartnerConfig.load(config.partners), config.manifest)
             opening.callback(desk.stop)
             sinks.append(desk.feed)
-        relay = Relay(config.manifest, transactors, panel, sinks)
+        relay = Relay(config.manifest, transactors, panel, sinks, skips=Skips(config.skipped))
         opening.callback(relay.stop)
         if desk is not None:
             desk.attend(relay)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledger.canonical import JsonValue
 from ledger.program import ask_running, run_until_interrupted
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def register(app: typer.Typer) -> None:
     relay = typer.Typer(name="relay", help="Carry messages between chains until they are closed.", no_args_is_help=True)
     relay.command()(run)
     relay.command()(status)
+    relay.command()(retry)
+    relay.command()(skip)
     relay.command(name="partner-key")(partner_key)
     app.command()(explain)
     app.command()(reindex)
@@ -62,6 +65,31 @@ def status(
 
     rows = [row for found in under_way.values() if isinstance(found, list) for row in found if isinstance(row, dict)]
     print_status(shown, rows, Console())
+
+
+def retry(
+    url: Annotated[str, typer.Argument(help="The relay's URL.")],
+    named: Annotated[str, typer.Argument(metavar="ID", help="The message's id.")],
+) -> None:
+    """Take a message up again: what was set aside or skipped is tried, and a failed call is delivered once more."""
+    _tell(url, named, "retry", {})
+
+
+def skip(
+    url: Annotated[str, typer.Argument(help="The relay's URL.")],
+    named: Annotated[str, typer.Argument(metavar="ID", help="The message's id.")],
+    why: Annotated[str, typer.Option(help="The reason, for whoever asks why it waits.")],
+) -> None:
+    """Leave a message alone until a person takes it up again with `retry`, also after a restart of the relay."""
+    _tell(url, named, "skip", {"why": why})
+
+
+def _tell(url: str, named: str, verb: str, body: dict[str, JsonValue]) -> None:
+    from relay.ask import hex_id  # noqa: PLC0415
+
+    hex_id(named)
+    answer = ask_running(url, f"/messages/{named}/{verb}", _peer(), body=body)
+    typer.echo(json.dumps({name: answer.get(name) for name in ("id", "state", "explain")}))
 
 
 def partner_key(

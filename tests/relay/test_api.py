@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +18,9 @@ from ledger.serve import serve
 from relay.api import create_app
 from relay.journey import Step
 from relay.relay import Relay
+from relay.skips import Skips
 from tests.contracts.world import World
+from tests.ledger.refusals import refused
 from tests.simulator.network import Network, is_over
 
 
@@ -185,6 +188,9 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "an_explanation_of_half_an_id": ("GET", "/explain/0xabc", {}, 422, "REQUEST_FORMAT"),
     "OA05_an_explanation_with_a_parameter": ("GET", f"{UNKNOWN}/explain?full=1", {}, 400, "QUERY_UNKNOWN"),
     "a_retry_of_nothing": ("POST", f"{UNKNOWN}/retry", {"json": {}}, 404, "MESSAGE_UNKNOWN"),
+    "a_skip_of_nothing": ("POST", f"{UNKNOWN}/skip", {"json": {"why": "x"}}, 404, "MESSAGE_UNKNOWN"),
+    "a_skip_without_a_reason": ("POST", f"{UNKNOWN}/skip", {"json": {}}, 422, "REQUEST_FORMAT"),
+    "OU08_a_skip_from_a_form": ("POST", f"{UNKNOWN}/skip", {"data": {"why": "b"}}, 415, "BODY_TYPE"),
     "OU08_a_retry_from_a_form": ("POST", f"{UNKNOWN}/retry", {"data": {"a": "b"}}, 415, "BODY_TYPE"),
     "OU08_a_retry_without_a_body": ("POST", f"{UNKNOWN}/retry", {}, 415, "BODY_TYPE"),
     "OA05_a_retry_with_fields": ("POST", f"{UNKNOWN}/retry", {"json": {"force": True}}, 422, "REQUEST_FORMAT"),
@@ -218,6 +224,57 @@ def test_a_message_set_aside_is_taken_up_again(served: Served) -> None:
     assert all(step["set_aside"] is None for step in answer.json()["open"])
     served.network.run(served.relay, until=lambda: is_over(served.relay, served.aside))
     assert served.get(f"/messages/0x{served.aside.hex()}")["state"] == "closed"
+
+
+def test_a_skipped_message_is_left_alone_also_after_a_restart_until_a_person_takes_it_up(
+    world: World, tmp_path: Path
+) -> None:
+    network, path = Network(world), tmp_path / "skipped.json"
+    for notary in network.notaries:
+        notary.silent = True
+    named = f"0x{(found := network.carry_anchor().message.id).hex()}"
+    relay = network.relay(skips=Skips(path))
+    network.settle(relay, steps=3)
+    server = serve(create_app(relay), port=0)
+    try:
+        told = CliRunner().invoke(build(), ["relay", "skip", server.url, named, "--why", "the buyer asked"])
+        assert json.loads(told.output)["explain"].endswith("skipped: the buyer asked")
+        turn = httpx.get(f"{server.url}/messages/{named}/explain", trust_env=False).json()["next"]
+        assert (turn["who"], turn["code"], turn["why"]) == ("the relay's operator", "SKIPPED", "the buyer asked")
+    finally:
+        server.stop()
+    for notary in network.notaries:
+        notary.silent = False
+    again = network.relay(skips=Skips(path))
+    network.settle(again)
+    assert network.effects(found)["MessageCommitted"] == 0
+    assert again.journeys[found].skipped == "the buyer asked"
+    server = serve(create_app(again), port=0)
+    try:
+        told = CliRunner().invoke(build(), ["relay", "retry", server.url, named])
+        assert told.exit_code == 0, told.exception
+    finally:
+        server.stop()
+    network.run(again, until=lambda: is_over(again, found))
+    assert Skips(path).reason(found) is None
+
+
+def test_what_is_skipped_is_refused_where_it_cannot_be_kept_or_read(tmp_path: Path) -> None:
+    path, named = tmp_path / "skipped.json", b"\x01" * 32
+    for reason in ("", "x" * 201, "two\nlines"):
+        with refused("SKIP_REASON"):
+            Skips(path).add(named, reason)
+    assert not path.exists()
+    Skips(path).add(named, "later")
+    for damaged in (b"", b"[]", b'{"0x01": "x"}', b'{"0x' + b"01" * 32 + b'": 7}'):
+        good = path.read_bytes()
+        path.write_bytes(damaged)
+        with refused("SKIPS_FORMAT"):
+            Skips(path)
+        path.write_bytes(good)
+    with refused("SKIPS_UNWRITABLE"):
+        Skips(tmp_path / "nowhere" / "skipped.json").add(named, "later")
+    assert Skips(path).reason(named) == "later"
 
 
 def test_OA10_what_nobody_foresaw_is_a_problem_without_details(world: World) -> None:

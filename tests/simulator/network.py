@@ -15,6 +15,7 @@ from ledger.secp256k1 import SigningKey
 from relay.journey import State
 from relay.panel import NotaryPanel
 from relay.relay import BlockSink, Progress, Relay
+from relay.skips import Skips
 from tests.contracts.world import CHAIN_IDS, COSIGNING_KEYS, HOLDER, LENDER, NOTARIES, OWNER, STRANGER, World
 from tests.simulator.inline import Clock, Inline
 from tests.simulator.nodes import FaultyNode
@@ -45,12 +46,23 @@ class Network:
         return NotaryPanel(self.notaries, self.manifest.committee, executor=lambda _name: Inline())
 
     def relay(
-        self, *, payer: SigningKey = STRANGER, sinks: Sequence[BlockSink] = (), manifest: Manifest | None = None
+        self,
+        *,
+        payer: SigningKey = STRANGER,
+        sinks: Sequence[BlockSink] = (),
+        manifest: Manifest | None = None,
+        skips: Skips | None = None,
     ) -> Relay:
         """A relay as after a start: it knows nothing. It reads from where this test began, to save time."""
         transactors = {chain_id: Submitter(node, payer, chain_id=chain_id) for chain_id, node in self.nodes.items()}
         started = Relay(
-            manifest or self.manifest, transactors, self.panel(), sinks, executor=Inline(), clock=self.clock
+            manifest or self.manifest,
+            transactors,
+            self.panel(),
+            sinks,
+            executor=Inline(),
+            clock=self.clock,
+            skips=skips,
         )
         for watcher in started._watchers:
             watcher.next_block = self._from[watcher.chain.chain_id]
