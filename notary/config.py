@@ -17,6 +17,8 @@ from ledger.errors import BadInput, Problem
 from ledger.interoperable import parse_caip2
 
 MAX_CONFIG_BYTES = 64 * 1024
+DEFAULT_GUARD = "notary-guard"  # beside the configuration file
+_OPTIONAL = {"guard"}
 _FIELDS = {"index", "manifest", "nodes", "folder"}
 
 
@@ -47,7 +49,8 @@ class NodeChoice:
 class NotaryConfig:
     """One notary. `index`: its place among the members of the manifest's committee, from 0; None for a member of a
     later epoch, whose place the chains say. `nodes`: its own node of each chain, by EIP-155 id, or several.
-    `folder`: keys, journal and lock; one process at a time.
+    `folder`: keys, journal and lock; one process at a time. `guard`: a folder outside it in which this machine
+    remembers how far each key's journal has come; None to remember nothing.
 
     Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or the index is no member's.
     """
@@ -56,6 +59,7 @@ class NotaryConfig:
     manifest: Manifest
     nodes: Mapping[int, str | NodeChoice]
     folder: Path
+    guard: Path | None = None
 
     def __post_init__(self) -> None:
         wanted = {chain.chain_id for chain in self.manifest.chains}
@@ -77,8 +81,8 @@ class NotaryConfig:
         """
         value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
         try:
-            if not isinstance(value, dict) or set(value) != _FIELDS:
-                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))}")
+            if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
+                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))}, and if you like {', '.join(_OPTIONAL)}")
             index, manifest, nodes, folder = (value[name] for name in ("index", "manifest", "nodes", "folder"))
             if not (index is None or type(index) is int) or not isinstance(nodes, dict):
                 raise ValueError("index is an integer or null, and nodes an object")
@@ -87,6 +91,7 @@ class NotaryConfig:
                 manifest=Manifest.load(read_file(path.parent / non_empty(manifest))),
                 nodes={parse_caip2(name): NodeChoice.read(each) for name, each in nodes.items()},
                 folder=path.parent / non_empty(folder),
+                guard=path.parent / non_empty(value.get("guard", DEFAULT_GUARD)),
             )
         except ValueError as error:
             raise _malformed(str(error), where=str(path)) from error

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from ledger.durable_file import sync_folder
 from ledger.errors import Refused, Unavailable
 
 JOURNAL_FILE = "journal.sqlite"
@@ -32,10 +34,11 @@ class DurableFile:
         `Unavailable` JOURNAL_UNREADABLE.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = folder / JOURNAL_FILE
         self._lock_file = _lock(folder / LOCK_FILE)
         self._lock = threading.Lock()
         try:
-            self._db = _open(folder / JOURNAL_FILE, owner, tables, version)
+            self._db = _open(self._path, owner, tables, version)
         except BaseException:
             os.close(self._lock_file)
             raise
@@ -47,6 +50,31 @@ class DurableFile:
                 self._db.close()
                 os.close(self._lock_file)
                 self._lock_file = -1
+
+    def copy(self) -> bytes:
+        """The whole database as it is now, without its write-ahead log."""
+        with self._lock:
+            return self._db.serialize()
+
+    def lacks(self, other: Path, table: str) -> bool:
+        """Whether another database lacks a row of this one's `table`. Errors: `sqlite3.Error`."""
+        with self._lock:
+            self._db.execute("ATTACH ? AS other", (f"file:{quote(str(other))}?immutable=1",))
+            try:
+                query = f'SELECT 1 FROM (SELECT * FROM main."{table}" EXCEPT SELECT * FROM other."{table}") LIMIT 1'  # noqa: S608
+                return self._db.execute(query).fetchone() is not None
+            finally:
+                self._db.execute("DETACH other")
+
+    def replace(self, other: Path) -> None:
+        """Let another file take this one's place; this one is closed, and its folder stays held until `close`."""
+        with self._lock:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.close()
+            for suffix in ("-wal", "-shm"):  # they belong to the file that goes
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            other.replace(self._path)
+            sync_folder(self._path.parent)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows of a bounded query."""
@@ -82,7 +110,8 @@ class DurableFile:
 
 def _open(path: Path, owner: bytes, tables: str, version: int) -> sqlite3.Connection:
     try:
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # As a URI: a file that is attached to it may then be named as one, and be opened for reading only.
+        db = sqlite3.connect(f"file:{quote(str(path))}", uri=True, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise Unavailable("JOURNAL_UNREADABLE", f"the journal does not open: {error}", where=str(path)) from error
     try:
@@ -129,13 +158,21 @@ def _require_owner(db: sqlite3.Connection, path: Path, owner: bytes) -> None:
         raise Refused("JOURNAL_OWNER", "the journal belongs to another key", where=str(path), cure="Check `folder`.")
 
 
-def _lock(path: Path) -> int:
-    """Hold the folder until the process ends: two processes with one key could promise two things at once."""
-    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+def lock_file(path: Path) -> int:
+    """Hold a file until the process ends or closes the handle that is returned; -1 where another process holds it."""
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except OSError:
         os.close(handle)
+        return -1
+    return handle
+
+
+def _lock(path: Path) -> int:
+    """Hold the folder until the process ends: two processes with one key could promise two things at once."""
+    handle = lock_file(path)
+    if handle < 0:
         cure = "Stop the other one: a key signs in one process only."
-        raise Refused("FOLDER_IN_USE", "another notary process uses this folder", where=str(path), cure=cure) from error
+        raise Refused("FOLDER_IN_USE", "another notary process uses this folder", where=str(path), cure=cure)
     return handle

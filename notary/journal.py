@@ -8,6 +8,7 @@ If the process dies between a row and its answer, the same request gives the sam
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from ledger.ethereum.header import Header
 from ledger.ethereum.qbft import decode_header
 from ledger.proposal import Chain, Message
 from notary.durable import DurableFile
+from notary.guard import Guard
 from notary.proven import Witnessed
 
 VERSION = 2
@@ -49,6 +51,11 @@ CREATE TABLE checked (
   chain BLOB PRIMARY KEY, header BLOB NOT NULL, differs_at INTEGER, reason TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+APPEND_ONLY = ("promises", "attestations", "verdicts", "finals")
+_TALLY = (
+    "SELECT (SELECT count(*) FROM promises) + (SELECT count(*) FROM attestations) + (SELECT count(*) FROM verdicts)"
+    " + (SELECT coalesce(sum(size), 0) FROM checkpoints)"
+)
 _PROMISED = "SELECT message FROM promises WHERE origin = ? AND lane = ? AND generation = ? AND sequence = ?"
 _FINAL = "SELECT hash FROM finals WHERE chain = ? AND number = ?"
 
@@ -76,13 +83,43 @@ class Checked:
 class Journal:
     """The journal of one key, open in one process. Safe to share between threads."""
 
-    def __init__(self, folder: Path, *, owner: bytes) -> None:
-        """Open or create the journal in `folder` for the attesting address `owner`. Errors as `DurableFile`."""
+    def __init__(self, folder: Path, *, owner: bytes, guard: Guard | None = None) -> None:
+        """Open or create the journal in `folder` for the attesting address `owner`.
+
+        `guard`: what this machine remembers of the key; told of every entry before anything is signed. `tally` is a
+        number that grows with every promise, attestation, verdict and checkpoint, and never falls.
+        Errors as `DurableFile` and `Guard.require`.
+        """
         self._file = DurableFile(folder, owner=owner, tables=_TABLES, version=VERSION)
+        self._guard, self._noting = guard, threading.Lock()
+        try:
+            self.tally = self._counted()
+            if guard is not None:
+                guard.require(self.tally)
+        except BaseException:
+            self._file.close()
+            raise
 
     def close(self) -> None:
         """Close the file and give up the folder. May be called twice."""
         self._file.close()
+
+    def _counted(self) -> int:
+        row = self._file.row(_TALLY)
+        assert row is not None
+        return int(row[0])
+
+    def copy(self) -> bytes:
+        """The whole database."""
+        return self._file.copy()
+
+    def is_within(self, other: Path, table: str) -> bool:
+        """Whether another journal's file holds every row of an `APPEND_ONLY` table."""
+        return not self._file.lacks(other, table)
+
+    def replace(self, other: Path) -> None:
+        """Let another file take the journal's place; this one can only be closed afterwards."""
+        self._file.replace(other)
 
     def attested_at(self, message: Message) -> bytes | None:
         """The id promised for a message's place (origin, gateway, lane, generation, sequence), if any."""
@@ -103,18 +140,21 @@ class Journal:
         `blocks`: final blocks that were read for it. The same promise again changes nothing. Errors: `Refused`
         EQUIVOCATION, `Unavailable` FINAL_REWRITTEN, which leave the journal as it was.
         """
+        added = 0
         with self._file.transaction() as db:
             for leaf, message in enumerate(messages):
                 place = _place(message)
-                db.execute("INSERT OR IGNORE INTO promises VALUES (?, ?, ?, ?, ?)", (*place, message.id))
+                query = "INSERT OR IGNORE INTO promises VALUES (?, ?, ?, ?, ?)"
+                added += db.execute(query, (*place, message.id)).rowcount
                 # Policy has asked before; this is the line that holds if it is ever asked wrongly.
                 held = db.execute(_PROMISED, place).fetchone()[0]
                 if held != message.id:
                     raise Refused("EQUIVOCATION", "another message was attested here", where=f"0x{held.hex()}")
                 row = (message.id, epoch, root, leaf, len(messages), digest)
-                db.execute("INSERT OR IGNORE INTO attestations VALUES (?, ?, ?, ?, ?, ?)", row)
+                added += db.execute("INSERT OR IGNORE INTO attestations VALUES (?, ?, ?, ?, ?, ?)", row).rowcount
             for chain, block in blocks:
                 _witness(db, chain, block)
+        self._note(added)
 
     def attestations(self, message_id: bytes) -> list[Attested]:
         """What was signed about a message, at most `MAX_LISTED`."""
@@ -153,7 +193,9 @@ class Journal:
             *(place.to_bytes(8, "big") for place in (verdict.origin_log, verdict.commit_log)),
         )
         with self._file.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            query = "INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            added = db.execute(query, row).rowcount
+        self._note(added)
 
     def checkpoint(self, origin: str) -> Checkpoint | None:
         """The last checkpoint of a log that was accepted for cosigning."""
@@ -162,12 +204,14 @@ class Journal:
 
     def accept_checkpoint(self, accepted: Checkpoint) -> None:
         """Remember, durably, a checkpoint that is going to be cosigned; a smaller one never replaces a larger."""
+        before = self.checkpoint(accepted.origin)
         with self._file.transaction() as db:
             db.execute(
                 "INSERT INTO checkpoints VALUES (?, ?, ?) ON CONFLICT (origin) DO UPDATE"
                 " SET size = excluded.size, root = excluded.root WHERE excluded.size > size",
                 (accepted.origin, accepted.size, accepted.root),
             )
+        self._note(max(0, accepted.size - (0 if before is None else before.size)))
 
     def checked(self, chain: Chain) -> Checked | None:
         """How far a chain has been re-executed without gaps."""
@@ -192,6 +236,13 @@ class Journal:
         row = self._file.row("SELECT (SELECT count(*) FROM promises), (SELECT count(*) FROM verdicts)")
         assert row is not None
         return row[0], row[1]
+
+    def _note(self, added: int) -> None:
+        """On the disk of this machine too, outside the folder, before the caller signs."""
+        with self._noting:
+            self.tally += added
+            if self._guard is not None and added:
+                self._guard.note(self.tally)
 
 
 def _verdict(row: tuple[Any, ...]) -> Verdict:

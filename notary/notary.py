@@ -21,6 +21,7 @@ from notary.attesting import Attesting
 from notary.chains import Chains
 from notary.config import NodeChoice, NotaryConfig
 from notary.cosigning import Cosigning
+from notary.guard import Guard
 from notary.journal import Journal
 from notary.judging import Judging
 from notary.replays import Replays
@@ -86,7 +87,11 @@ class Notary:
         if member is not None:
             policy.require_member(manifest, member, address=self._keys.address, cosigning=self._keys.cosigning)
         with ExitStack() as opened:
-            self._journal = Journal(config.folder, owner=self._keys.address)
+            guard = None
+            if config.guard is not None:
+                guard = Guard(config.guard, self._keys.address)
+                opened.callback(guard.close)
+            self._journal = Journal(config.folder, owner=self._keys.address, guard=guard)
             opened.callback(self._journal.close)
             self._chains = Chains(manifest, nodes or _connect(config, opened), self._journal)
             self._seats = Seats(self._chains, self._keys.address)

@@ -17,6 +17,8 @@ def register(app: typer.Typer) -> None:
     notary.command()(run)
     notary.command()(status)
     notary.command()(keys)
+    notary.command()(export_journal)
+    notary.command()(import_journal)
     app.add_typer(notary)
 
 
@@ -59,3 +61,34 @@ def keys(
         proven = open_signer(folder).prove(operator_digest(operator))
         shown |= {"address_possession": f"0x{proven.attesting.hex()}", "cosigning_possession": proven.cosigning.hex()}
     typer.echo(json.dumps(shown))
+
+
+def export_journal(
+    target: Annotated[Path, typer.Argument(help="The file to write; must not exist.")],
+    config: Annotated[Path, typer.Option(help="The notary's configuration file (JSON).")],
+    move: Annotated[
+        bool, typer.Option("--move", help="Hand the journal on: this folder cannot sign any more.")
+    ] = False,
+) -> None:
+    """Write a stopped notary's journal to one signed file, and print what it holds as JSON."""
+    from notary.config import NotaryConfig  # noqa: PLC0415
+    from notary.moving import export_journal as export  # noqa: PLC0415
+    from notary.moving import opened  # noqa: PLC0415
+
+    with opened(NotaryConfig.load(config)) as (folder, signer, guard):
+        found = export(folder, signer, guard, target, move=move)
+    typer.echo(json.dumps({"owner": f"0x{found.owner.hex()}", "tally": found.tally, "moved": move}))
+
+
+def import_journal(
+    source: Annotated[Path, typer.Argument(help="A file that `export-journal` wrote.")],
+    config: Annotated[Path, typer.Option(help="The notary's configuration file (JSON).")],
+) -> None:
+    """Put an exported journal in its place, if it holds all that is there; print what it holds as JSON."""
+    from notary.config import NotaryConfig  # noqa: PLC0415
+    from notary.moving import import_journal as bring  # noqa: PLC0415
+    from notary.moving import opened  # noqa: PLC0415
+
+    with opened(NotaryConfig.load(config)) as (folder, signer, guard):
+        found = bring(folder, signer, guard, source)
+    typer.echo(json.dumps({"owner": f"0x{found.owner.hex()}", "tally": found.tally}))
