@@ -29,22 +29,28 @@ class Remembered:
 
 
 class Guard:
-    """The record of one key on this machine; held by one process."""
+    """The record of one key on this machine; one process at a time may `hold` it."""
 
     def __init__(self, folder: Path, address: bytes) -> None:
-        """`folder`: outside the notary's own, shared by all keys of the machine; `address`: of the attesting key.
+        """`folder`: outside the notary's own, shared by all keys of the machine; `address`: of the attesting key."""
+        self._path = folder / f"{address.hex()}.json"
+        self._handle = -1
+
+    def hold(self) -> None:
+        """Keep other processes of the machine from the key until `close`. May be called twice.
 
         Errors: `Refused` KEY_IN_USE; `Unavailable` GUARD_UNREADABLE.
         """
-        self._path = folder / f"{address.hex()}.json"
+        if self._handle >= 0:
+            return
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._handle = lock_file(self._path.with_suffix(".lock"))
         except OSError as error:
             raise _unreadable(self._path, error) from error
         if self._handle < 0:
             cure = "Stop the other one: a key signs in one process only."
-            raise Refused("KEY_IN_USE", "another process uses this key", where=f"0x{address.hex()}", cure=cure)
+            raise Refused("KEY_IN_USE", "another process uses this key", where=f"0x{self._path.stem}", cure=cure)
 
     def close(self) -> None:
         """Let another process take the key. May be called twice."""

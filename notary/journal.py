@@ -88,13 +88,14 @@ class Journal:
 
         `guard`: what this machine remembers of the key; told of every entry before anything is signed. `tally` is a
         number that grows with every promise, attestation, verdict and checkpoint, and never falls.
-        Errors as `DurableFile` and `Guard.require`.
+        Errors as `DurableFile`, `Guard.hold` and `Guard.require`.
         """
         self._file = DurableFile(folder, owner=owner, tables=_TABLES, version=VERSION)
         self._guard, self._noting = guard, threading.Lock()
         try:
             self.tally = self._counted()
             if guard is not None:
+                guard.hold()  # after the folder: who runs it twice from one folder is told just that
                 guard.require(self.tally)
         except BaseException:
             self._file.close()

@@ -79,6 +79,7 @@ def import_journal(folder: Path, signer: Signer, guard: Guard, source: Path) -> 
     `Unavailable` EXPORT_UNREADABLE, JOURNAL_WRITE.
     """
     owner = signer.public.address
+    guard.hold()
     found = read_export(_read(source))
     if found.owner != owner:
         raise Refused("JOURNAL_OWNER", "the exported journal belongs to another key", where=str(source))

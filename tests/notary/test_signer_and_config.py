@@ -122,7 +122,10 @@ def written(chains: Deployed, tmp_path: Path) -> Path:
 
 def test_a_configuration_file_is_read_with_paths_that_start_at_it(chains: Deployed, written: Path) -> None:
     config = NotaryConfig.load(written)
-    assert config == NotaryConfig(0, chains.manifest, dict(chains.urls), written.parent / "notary0")
+    folder, guard = written.parent / "notary0", written.parent / "notary-guard"
+    assert config == NotaryConfig(0, chains.manifest, dict(chains.urls), folder, guard)
+    written.write_text(json.dumps(json.loads(written.read_text()) | {"guard": "elsewhere"}))
+    assert NotaryConfig.load(written).guard == written.parent / "elsewhere"
     write_keys(config.folder, 0)
     sent = chains.send()
     notary = Notary(config)
@@ -150,6 +153,7 @@ def _without(name: str) -> Callable[[dict[str, Any]], Any]:
         (lambda fields: fields | {"nodes": fields["nodes"] | {"eip155:1": "http://127.0.0.1"}}, "CONFIG_FORMAT"),
         (lambda fields: fields | {"nodes": {"7101": "http://127.0.0.1"}}, "CHAIN_NAME"),
         (lambda fields: fields | {"folder": ""}, "CONFIG_FORMAT"),
+        (lambda fields: fields | {"guard": ""}, "CONFIG_FORMAT"),
         (lambda fields: fields | {"manifest": "nowhere.json"}, "CONFIG_UNREADABLE"),
         (lambda fields: fields | {"manifest": "notary.json"}, "MANIFEST_FORMAT"),
         (lambda _fields: [], "CONFIG_FORMAT"),
