@@ -17,6 +17,7 @@ from ledger.proposal import Message, Proposal
 from notary import policy
 from notary.journal import Journal
 from notary.proven import Locator, ProvenBlock
+from notary.sealing import sealing_of
 from notary.watcher import View, Watcher, own_word
 
 
@@ -26,7 +27,10 @@ class Chains:
     def __init__(self, manifest: Manifest, nodes: Mapping[int, Node], journal: Journal) -> None:
         """`nodes`: this notary's own node of each chain, by EIP-155 id."""
         self.manifest, self._journal = manifest, journal
-        self.watchers = {chain.chain_id: Watcher(chain, nodes[chain.chain_id]) for chain in manifest.chains}
+        self.watchers = {
+            chain.chain_id: Watcher(chain, nodes[chain.chain_id], sealing_of(manifest, chain.chain_id))
+            for chain in manifest.chains
+        }
         self._epochs = {
             chain_id: Epochs(each.chain, manifest.committee, each.node, storage=each.storage)
             for chain_id, each in self.watchers.items()

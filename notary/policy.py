@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from contracts.epochs import Epoch
-from contracts.manifest import NOTARY_POLICY, ChainManifest, Manifest
+from contracts.manifest import ChainManifest, Manifest, Policy
 from ledger.attestation import DIFFERS, EXPIRED, SAME, VOID, Verdict
 from ledger.checkpoint import Checkpoint
 from ledger.conservation import Arrivals, Books, Transfer
@@ -23,7 +23,8 @@ from ledger.proposal import Message, Proposal, read_proposal
 
 MAX_LEAVES = 64
 MAX_DRIFT_SECONDS = 3600  # between a chain's newest block and this machine, before an operator is told
-POLICIES_SERVED = frozenset({NOTARY_POLICY})
+# Those under which a destination checks a certificate of the committee; the others rest on headers alone.
+POLICIES_SERVED = frozenset({Policy.NOTARY, Policy.NOTARY_AND_RELAY})
 MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bytes32,uint32,uint64,bool,bytes32)")
 MESSAGE_VOIDED = keccak256(b"MessageVoided(bytes32,bytes32,uint32,uint64)")
 EXPIRED_OUTCOME, VOID_OUTCOME = b"expired".ljust(32, b"\x00"), b"void".ljust(32, b"\x00")

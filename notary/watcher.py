@@ -19,9 +19,11 @@ from contracts.proven_storage import ProvenStorage, slot_of
 from contracts.several_nodes import endpoints_of, first_that_holds
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.ethereum.header import Header
+from ledger.ethereum.qbft import QbftHeader
 from notary import policy
 from notary.policy import Lane
 from notary.proven import ProvenBlock, Witnessed, form_of, prove_block, read_header, read_headers, transaction_hash
+from notary.sealing import Sealing
 
 MAX_BLOCK = 2**63 - 1
 
@@ -40,8 +42,10 @@ class View:
 class Watcher:
     """One chain and this notary's node of it. Keeps nothing but trie nodes by hash: safe to share between threads."""
 
-    def __init__(self, chain: ChainManifest, node: Node) -> None:
+    def __init__(self, chain: ChainManifest, node: Node, sealing: Sealing | None = None) -> None:
+        """`sealing`: who validates a sealed chain; by default whoever a header names."""
         self.chain, self.node = chain, node
+        self._sealing = sealing or Sealing(None)
         self.storage = ProvenStorage(node)
         self._form = form_of(chain.rules)
 
@@ -70,6 +74,8 @@ class Watcher:
         if witnessed is not None:
             found = self._read(others[-1], witnessed.number).hash
             policy.require_history(self.chain, number=witnessed.number, witnessed=witnessed.hash, found=found)
+        for each in (latest, finalized):
+            self._require_sealed(each)
         tag = None if finalized is None else finalized.number
         return View(latest, policy.final_height(self.chain, head=latest.number, finalized=tag), finalized)
 
@@ -86,6 +92,7 @@ class Watcher:
                     ("eth_getBlockReceipts", [hex(number)]),
                 ]
             )
+            self._require_sealed(self._read(blocks[0], number))
             try:
                 return prove_block(blocks, receipts, number=number, form=self._form)
             except (Refused, BadInput):
@@ -160,6 +167,15 @@ class Watcher:
             except BadInput as error:
                 raise Unavailable("NODE_GARBAGE", error.what, where=self.node.url) from error
         return Lane(generation=held[0], policy=held[1])
+
+    def _require_sealed(self, header: Header | None) -> None:
+        if isinstance(header, QbftHeader):
+            self._sealing.require(header, self._sealed)
+
+    def _sealed(self, number: int) -> QbftHeader:
+        header = self._read(self.node.request("eth_getBlockByNumber", hex(number), False), number)
+        assert isinstance(header, QbftHeader)
+        return header
 
     def _read(self, fields: object, number: int) -> Header:
         return read_header(fields, number=number, form=self._form)

@@ -19,8 +19,15 @@ from tests.notary.test_journal import MESSAGE, RIVAL, THERE
 OPEN = Lane(generation=1, policy=NOTARY_POLICY)
 
 
-def test_the_policy_that_is_served_is_the_one_that_lanes_are_opened_with() -> None:
-    assert frozenset({NOTARY_POLICY}) == policy.POLICIES_SERVED
+def test_a_message_is_attested_where_its_destination_checks_a_certificate_of_it() -> None:
+    assert frozenset({1, 4}) == policy.POLICIES_SERVED
+    both = Lane(generation=1, policy=4)
+    policy.require_carriage(MESSAGE, lane=both, now=MESSAGE.expiry - 1, attested=None)
+    for headers_alone in (2, 3):
+        lane = Lane(generation=1, policy=headers_alone)
+        assert refusal(lambda held=lane: policy.require_carriage(MESSAGE, lane=held, now=0, attested=None)).code == (  # type: ignore[misc]
+            "LANE"
+        )
 
 
 def test_a_message_in_time_on_its_open_lane_may_be_carried() -> None:
