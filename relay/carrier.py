@@ -179,14 +179,15 @@ class Carrier:
         return gateway.encode_call("retry", message.as_delivery(), journey.proposal.payload)
 
     def _judge(self, journey: Journey) -> Failures:
-        if journey.commit is None:
+        found = journey.voided or (None if journey.has_ended else journey.commit)
+        if found is None and not journey.has_ended:
             return {journey.id: Unavailable("NOT_FINAL", "its delivery was left behind by its chain")}
         started = time.monotonic()
         try:
             judged = self._panel.judge(
                 journey.proposal.message,
                 journey.origin,
-                journey.commit,
+                found,
                 chain_id=self._chain.chain_id,
                 registry=self._registry.address,
             )

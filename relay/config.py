@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from contracts.manifest import Manifest
+from contracts.submitter import Spending
 from ledger.canonical import JsonValue, parse_json
 from ledger.config_file import non_empty, read_file
 from ledger.errors import BadInput, Problem, WrongUse
@@ -20,7 +21,8 @@ from ledger.secp256k1 import SigningKey
 
 MAX_CONFIG_BYTES = 64 * 1024
 _FIELDS = {"manifest", "nodes", "notaries", "key"}
-_OPTIONAL = {"database", "partners"}
+_OPTIONAL = {"database", "folder", "partners", "spending"}
+_WEI = re.compile(r"[1-9][0-9]{0,29}")
 _KEY = re.compile(r"0x[0-9a-f]{64}\n?")
 
 
@@ -29,6 +31,7 @@ class RelayConfig:
     """One relay. `nodes`: URL by EIP-155 id; `notaries`: (name, URL); `database`: the ledger's folder to index into;
     `partners`: the file that says who may use the partner API; `skipped`: where it is kept what is left alone, None for
     in memory.
+    `folder`: where it writes down what it sends, None to keep that in memory; `spending`: what its account may pay.
 
     Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or notaries share a name.
     """
@@ -40,6 +43,8 @@ class RelayConfig:
     database: Path | None = None
     partners: Path | None = None
     skipped: Path | None = None
+    folder: Path | None = None
+    spending: Spending = field(default_factory=Spending)
 
     def __post_init__(self) -> None:
         wanted = {chain.chain_id for chain in self.manifest.chains}
@@ -59,7 +64,8 @@ class RelayConfig:
         value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
         try:
             if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
-                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))} and, if wanted, database, partners")
+                optional = ", ".join(sorted(_OPTIONAL))
+                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))} and, if wanted, {optional}")
             nodes, notaries = value["nodes"], value["notaries"]
             if not isinstance(nodes, dict) or not isinstance(notaries, list):
                 raise ValueError("nodes is an object and notaries a list")
@@ -71,6 +77,8 @@ class RelayConfig:
                 database=path.parent / non_empty(value["database"]) if "database" in value else None,
                 partners=path.parent / non_empty(value["partners"]) if "partners" in value else None,
                 skipped=path.with_name(f"{path.stem}-skipped.json"),
+                folder=path.parent / non_empty(value.get("folder", f"{path.stem}-folder")),
+                spending=_spending(value.get("spending", {})),
             )
         except ValueError as error:
             raise _malformed(str(error), where=str(path)) from error
@@ -97,6 +105,16 @@ def _notary(value: JsonValue) -> tuple[str, str]:
     if not isinstance(value, dict) or set(value) != {"name", "url"}:
         raise ValueError("a notary has a name and a url")
     return non_empty(value["name"]), _url(value["url"])
+
+
+def _spending(value: JsonValue) -> Spending:
+    names = {"lane_wei_per_day": "share_wei_per_day", "wei_per_day": "wei_per_day", "max_fee_wei": "max_fee_wei"}
+    if not isinstance(value, dict) or not set(value) <= set(names):
+        raise ValueError(f"spending has no fields but {', '.join(sorted(names))}")
+    # As text: a day's wei are more than a JSON number holds everywhere.
+    if not all(isinstance(text, str) and _WEI.fullmatch(text) for text in value.values()):
+        raise ValueError("spending is in wei, as text of decimal digits")
+    return Spending(**{names[name]: int(str(text)) for name, text in value.items()})
 
 
 def _url(value: JsonValue) -> str:

@@ -126,7 +126,8 @@ def turn_of(journey: Journey) -> Turn:
     """Whose turn it is. The questions are ordered: what ends a message first, then what a person must do, then what
     somebody else must, then what the relay does by itself.
     """
-    return _ended(journey) or _set_aside(journey) or _waiting(journey) or _failed_call(journey) or _open(journey)
+    settled = _ended(journey) or _set_aside(journey) or _waiting(journey) or _held(journey)
+    return settled or _failed_call(journey) or _open(journey)
 
 
 def _ended(journey: Journey) -> Turn | None:
@@ -168,6 +169,19 @@ def _waiting(journey: Journey) -> Turn | None:
         }.get(who, f"tries {step} again by itself")
         return Turn(who, does, _words(problem), problem.code, problem.cure)
     return None
+
+
+def _held(journey: Journey) -> Turn | None:
+    if journey.state is not State.HELD:
+        return None
+    if journey.approved is not None and Step.REDELIVER in journey.open_steps():
+        return Turn(RELAY, "delivers it", "a quorum approved it")
+    if journey.approved is not None:
+        return Turn(
+            APPLICATION, "cures what made it refuse", "a quorum approved it, and its call failed", "CALL_FAILED"
+        )
+    why = "the transfer goes beyond the limits of its lane"
+    return Turn(QUORUM, "approves it or voids it", why, "HELD", "Ask the committee: an order of the quorum decides.")
 
 
 def _failed_call(journey: Journey) -> Turn | None:

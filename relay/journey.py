@@ -29,12 +29,16 @@ class Step(StrEnum):
 
 
 class State(StrEnum):
-    """Where a message stands, in the words of the transaction registry."""
+    """Where a message stands, in the words of the transaction registry, and HELD in the gateway's.
+
+    EXPIRED and ABORTED are seen at the destination first; a journey is over once the registry has recorded it.
+    """
 
     SENT = "sent"
     PROPOSED = "proposed"
     ATTESTED = "attested"
     COMMITTED = "committed"
+    HELD = "held"
     CLOSED = "closed"
     DISPUTED = "disputed"
     EXPIRED = "expired"
@@ -73,6 +77,9 @@ class Journey:
     commit: Place | None = None
     executed: bool = False
     outcome: bytes = bytes(32)
+    held: Place | None = None
+    approved: Place | None = None
+    voided: Place | None = None
     judged: Place | None = None
     credential: bytes = bytes(32)
     judged_state: int = 0
@@ -93,18 +100,32 @@ class Journey:
         """Where the message stands."""
         if self.judged_state in _JUDGED:
             return _JUDGED[self.judged_state]
-        if self.commit is not None:
-            return State.COMMITTED
-        if self.expired:
-            return State.EXPIRED
+        there = self._state_there()
+        if there is not None:
+            return there
         if self.attested is not None:
             return State.ATTESTED
         return State.PROPOSED if self.proposed is not None else State.SENT
 
+    def _state_there(self) -> State | None:
+        """What became of it at its destination, None while nothing did."""
+        if self.voided is not None:
+            return State.ABORTED
+        if self.expired and not self.executed:
+            return State.EXPIRED
+        if self.held is not None:
+            return State.HELD
+        return State.COMMITTED if self.commit is not None else None
+
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
-        return self.state in (State.CLOSED, State.DISPUTED, State.EXPIRED, State.ABORTED)
+        return self.judged_state in _JUDGED
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the destination will never execute it: it expired or was voided there. Its record is to follow."""
+        return self.voided is not None or (self.expired and not self.executed)
 
     @property
     def needs_certificate(self) -> bool:
@@ -122,15 +143,18 @@ class Journey:
         steps: list[Step] = []
         if self.proposed is None:
             steps.append(Step.PROPOSE)
+        elif self.has_ended:
+            steps.append(Step.JUDGE)
         elif self.attested is None and self.needs_certificate:
             steps.append(Step.ATTEST)
-        if self.commit is None:
-            steps.append(Step.COMMIT)
+        if self.has_ended:
             return tuple(steps)
-        if self.redeliver and not self.executed:
+        if self.commit is None and self.held is None:
+            steps.append(Step.COMMIT)
+        elif not self.executed and (self.redeliver or (self.approved is not None and self.held is not None)):
             steps.append(Step.REDELIVER)
-        is_recorded = self.attested is not None or not self.needs_certificate
-        if self.proposed is not None and is_recorded and (self.judged is None or self.executed):
+        is_recorded = self.proposed is not None and (self.attested is not None or not self.needs_certificate)
+        if is_recorded and self.commit is not None and (self.judged is None or self.executed):
             # A commit judged as not executed waits for a redelivery's log, which sets `executed`.
             steps.append(Step.JUDGE)
         return tuple(steps)
@@ -150,6 +174,7 @@ class Journey:
         is_undone = len(kept) < len(self.facts)
         if is_undone:
             self.proposed = self.attested = self.commit = self.judged = None
+            self.held = self.approved = self.voided = None
             self.executed, self.judged_state = False, 0
             self.outcome = self.credential = bytes(32)
             for fact in kept:
@@ -170,9 +195,18 @@ class Journey:
             return f"{self.state}: set aside at {step}: {problem}"
         for problem in self.waiting.values():
             return f"{self.state}: {problem.what}"
+        awaited = self._awaited()
+        return f"{self.state}: {awaited}" if awaited else str(self.state)
+
+    def _awaited(self) -> str:
+        """What it waits for that is nobody's failure; empty for nothing."""
+        if self.has_ended:
+            return "its record waits for the notaries' verdict"
+        if self.held is not None:
+            return "approved, and delivered next" if self.approved else "beyond the lane's limits; a quorum decides"
         if self.commit is not None and not self.executed:
-            return f"{self.state}: the application's call failed; it waits for a retry"
-        return str(self.state)
+            return "the application's call failed; it waits for a retry"
+        return ""
 
     def _fold(self, fact: Fact) -> bool:
         """Whether the log is a step of this message, on the chain where that step happens."""
@@ -185,6 +219,13 @@ class Journey:
                 self.judged, self.judged_state, self.credential = fact.place, fact.state, fact.word
             case "MessageCommitted" if self._is_there(fact):
                 self.commit, self.executed, self.outcome = fact.place, fact.executed, fact.word
+                self.held = None
+            case "MessageHeld" if self._is_there(fact):
+                self.held = fact.place
+            case "MessageVoided" if self._is_there(fact):
+                self.voided = fact.place
+            case "MessageApproved" if self._is_there(fact):
+                self.approved = fact.place
             case _:
                 return False
         return True
@@ -203,6 +244,8 @@ def fact_of(seen: SeenLog) -> Fact | None:
             return Fact("CommitJudged", place, word=fields["credential"], state=fields["state"])
         case "Gateway", "MessageCommitted":
             return Fact("MessageCommitted", place, executed=fields["executed"], word=fields["outcome"])
+        case ("Gateway", ("MessageHeld" | "MessageVoided") as kind) | ("Administration", "MessageApproved" as kind):
+            return Fact(kind, place)
     return None
 
 

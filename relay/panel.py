@@ -147,12 +147,18 @@ class NotaryPanel:
             raise short.problem("header signature", asked.current) from None
         return CertifiedHeader(*asked.quorum())
 
-    def judge(self, message: Message, origin: Place, commit: Place, *, chain_id: int, registry: bytes) -> JudgedCommit:
+    def judge(
+        self, message: Message, origin: Place, commit: Place | None, *, chain_id: int, registry: bytes
+    ) -> JudgedCommit:
         """Collect a quorum of equal verdicts over a commit; n - t + 1 are enough where they differ, and dispute it.
+
+        `commit`: the log that committed or voided it; None asks whether it expired, never executed.
 
         Errors: `Unavailable` WAITING, or what a quorum refused.
         """
-        body = {"origin": locator(origin), "commit": locator(commit, chain="chain")}
+        body = {"origin": locator(origin)}
+        if commit is not None:
+            body["commit"] = locator(commit, chain="chain")
         by_verdict: dict[Verdict, dict[int, Signature]] = {}
         known = {each.epoch: each for each in self._committees(chain_id)}
 

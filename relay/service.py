@@ -8,12 +8,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from contracts.node import RpcNode
+from contracts.submissions import SubmissionBook
 from contracts.submitter import Submitter
 from ledger.serve import RunningServer, serve
 from ledger.store.chain_book import ChainBook
 from ledger.store.database import Database
 from ledger.store.ledger import DATABASE_FILE
 from relay.api import create_app
+from relay.committees import Committees
 from relay.config import RelayConfig
 from relay.indexer import Indexer
 from relay.notaries import HttpNotary
@@ -22,6 +24,8 @@ from relay.partner.config import PartnerConfig
 from relay.partner.desk import Desk
 from relay.relay import BlockSink, Relay
 from relay.skips import Skips
+
+BOOK_FILE = "submissions.sqlite3"
 
 
 class RunningRelay:
@@ -39,20 +43,26 @@ class RunningRelay:
 def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> RunningRelay:
     """Connect, start carrying and serve; `port` 0 takes a free one.
 
-    Chains may be away: each is read and paid on as soon as it is there. Errors: those of `Database.open` and `serve`.
+    Chains may be away: each is read and paid on as soon as it is there. Errors: those of `Database.open`,
+    `SubmissionBook` and `serve`.
     """
     with ExitStack() as opening:
+        book = SubmissionBook(None if config.folder is None else config.folder / BOOK_FILE)
+        opening.callback(book.close)
         transactors = {}
         for chain in config.manifest.chains:
             node = RpcNode(config.nodes[chain.chain_id])
             opening.callback(node.close)
-            transactors[chain.chain_id] = Submitter(node, config.key, chain_id=chain.chain_id)
+            transactors[chain.chain_id] = Submitter(
+                node, config.key, chain_id=chain.chain_id, book=book, spending=config.spending
+            )
         notaries = [HttpNotary(name, url) for name, url in config.notaries]
         for notary in notaries:
             opening.callback(notary.close)
-        panel = NotaryPanel(notaries, config.manifest.committee)
+        committees = Committees(config.manifest, {number: each.node for number, each in transactors.items()})
+        panel = NotaryPanel(notaries, config.manifest.committee, committees=committees.of)
         opening.callback(panel.close)
-        sinks: list[BlockSink] = []
+        sinks: list[BlockSink] = [committees]
         if config.database is not None:
             database = Database.open(config.database / DATABASE_FILE)
             opening.callback(database.close)

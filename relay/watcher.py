@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.binding import DecodedLog
+from contracts.chain_rules import Finality
 from contracts.manifest import ChainManifest
 from contracts.node import Node, data, quantity
 from ledger.errors import Unavailable
@@ -67,6 +68,18 @@ class Rewound:
     block: int
 
 
+def last_final(node: Node, chain: ChainManifest) -> int:
+    """The number of the newest final block by the chain's own rule; below 0 while there is none. Errors: as `Node`."""
+    if chain.rules.finality is not Finality.FINALIZED:
+        return quantity(node.request("eth_blockNumber"), what="block number") - chain.rules.finality_blocks
+    header = node.request("eth_getBlockByNumber", "finalized", False)
+    if header is None:
+        return -1
+    if not isinstance(header, dict):
+        raise Unavailable("NODE_GARBAGE", "the finalized block is malformed", where=node.url)
+    return quantity(header.get("number"), what="block number") - chain.rules.finality_blocks
+
+
 class Watcher:
     """Follows one chain from `first_block`. Keeps its position in memory: on start it reads again from there."""
 
@@ -81,7 +94,7 @@ class Watcher:
 
         A reader that fails is therefore given the same block, or the same rewind, again. Errors as `Node.request`.
         """
-        head = quantity(self.node.request("eth_blockNumber"), what="block number") - self.chain.rules.finality_blocks
+        head = last_final(self.node, self.chain)
         last = min(head, self.next_block + BLOCKS_PER_STEP - 1)
         if last < self.next_block:
             # Nothing new. A node that is merely behind shows blocks we know; one that has forked shows others.

@@ -30,6 +30,7 @@ from notary.service import start as start_notary
 from notary.signer import create_keys, open_signer
 from relay.anchorer import Anchorer
 from relay.bundling import trust_root_of
+from relay.committees import Committees
 from relay.indexer import Indexer
 from relay.notaries import HttpNotary
 from relay.panel import NotaryPanel
@@ -95,13 +96,14 @@ def open_house(
         opened.callback(running.stop)
         notaries.append(HttpNotary(f"notary {index + 1}", running.url))
         opened.callback(notaries[-1].close)
-    panel = NotaryPanel(notaries, committee)
+    committees = Committees(manifest, {chains.ids[role]: chains.nodes[role] for role in Role})
+    panel = NotaryPanel(notaries, committee, committees=committees.of)
     opened.callback(panel.close)
     say("starting the relay, the ledger's API and its pages")
     payers = {
         chains.ids[role]: Submitter(chains.nodes[role], accounts["relay"], chain_id=chains.ids[role]) for role in Role
     }
-    relay = Relay(manifest, payers, panel, [Indexer(ledger.chains)])
+    relay = Relay(manifest, payers, panel, [committees, Indexer(ledger.chains)])
     opened.callback(relay.stop)
     relay.start()
     pages = serve_on(listener, create_app(ledger))

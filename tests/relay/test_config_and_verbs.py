@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import relay
 from contracts.manifest import Role
+from contracts.submitter import Spending
 from ledger.cli import build
 from ledger.errors import Problem
 from ledger.store.chain_book import ChainBook
@@ -31,10 +32,10 @@ from tests.relay.written import MANIFEST
 NODES = {f"eip155:{chain_id}": f"http://127.0.0.1:{chain_id}" for chain_id in (7101, 7102, 7103)}
 
 
-def write(folder: Path, **changed: Any) -> Path:
+def write(place: Path, /, **changed: Any) -> Path:
     """A good configuration with everything it names, some fields changed or (None) left out."""
-    (folder / "manifest.json").write_bytes(MANIFEST.dump())
-    key = folder / "relay.key"
+    (place / "manifest.json").write_bytes(MANIFEST.dump())
+    key = place / "relay.key"
     key.write_text(f"0x{STRANGER.secret.hex()}\n")
     key.chmod(0o600)
     fields = {
@@ -43,7 +44,7 @@ def write(folder: Path, **changed: Any) -> Path:
         "notaries": [{"name": "notary 1", "url": "http://127.0.0.1:9001"}],
         "key": "relay.key",
     } | changed
-    path = folder / "relay.json"
+    path = place / "relay.json"
     path.write_text(json.dumps({name: value for name, value in fields.items() if value is not None}))
     return path
 
@@ -56,10 +57,18 @@ def test_a_configuration_is_read_relative_to_its_file(tmp_path: Path) -> None:
     assert loaded.key.address == STRANGER.address
     assert loaded.database == tmp_path / "data"
     assert RelayConfig.load(write(tmp_path)).database is None
+    assert (loaded.folder, loaded.spending) == (tmp_path / "relay-folder", Spending())
+    spending = {"lane_wei_per_day": "7", "wei_per_day": str(10**19), "max_fee_wei": "9"}
+    other = RelayConfig.load(write(tmp_path, folder="mine", spending=spending))
+    assert (other.folder, other.spending) == (tmp_path / "mine", Spending(7, 10**19, 9))
 
 
 NOTARY = {"name": "notary 1", "url": "http://127.0.0.1:9001"}
 MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
+    "J03_spending_as_a_number": ({"spending": {"wei_per_day": 5}}, "CONFIG_FORMAT"),
+    "J03_spending_below_zero": ({"spending": {"wei_per_day": "-5"}}, "CONFIG_FORMAT"),
+    "J03_spending_of_nothing": ({"spending": {"wei_per_day": "0"}}, "CONFIG_FORMAT"),
+    "J03_spending_on_something_else": ({"spending": {"wei": "5"}}, "CONFIG_FORMAT"),
     "without_nodes": ({"nodes": None}, "CONFIG_FORMAT"),
     "with_an_unknown_field": ({"notarys": []}, "CONFIG_FORMAT"),
     "with_a_node_missing": ({"nodes": {"eip155:7101": "http://127.0.0.1:1"}}, "CONFIG_FORMAT"),

@@ -18,12 +18,15 @@ from relay.watcher import Rewound, SeenBlock, Watcher
 from tests.relay.written import (
     MANIFEST,
     MESSAGE,
+    approved,
     attested,
     committed,
+    held,
     judged,
     message,
     proposed,
     sent,
+    voided,
 )
 from tests.simulator.nodes import WrittenNode
 
@@ -177,6 +180,15 @@ def test_E11_a_message_expires_by_the_block_time_of_its_destination(order: tuple
     assert chains.journey().state is State.SENT
     chains.add(THERE, timestamp=MESSAGE.expiry)
     chains.read(THERE)
+    assert (chains.journey().state, chains.journey().open_steps()) == (State.EXPIRED, (Step.PROPOSE,))
+    chains.add(RECORD, proposed(MESSAGE))
+    chains.read(RECORD)
+    assert (chains.journey().explain(), chains.journey().open_steps()) == (
+        "expired: its record waits for the notaries' verdict",
+        (Step.JUDGE,),
+    )
+    chains.add(RECORD, judged(MESSAGE, 6))
+    chains.read(RECORD)
     assert (chains.journey().state, chains.journey().open_steps()) == (State.EXPIRED, ())
     assert chains.docket.live() == []
 
@@ -369,3 +381,114 @@ def test_a_rewind_names_the_messages_that_lost_a_step_and_frees_what_was_set_asi
     undone = chains.docket.rewind(Rewound(MANIFEST.chain(THERE).chain_id, block - 1))
     assert undone == {message(1).id}
     assert [chains.journey(message(sequence)).set_aside for sequence in (1, 2)] == [{}, {Step.ATTEST: kept}]
+
+
+# -- held, approved, voided, expired --------------------------------------------------------------------------------
+
+
+def recorded(chains: Chains, *there: Log) -> Journey:
+    chains.add(HERE, sent(MESSAGE))
+    chains.add(RECORD, proposed(MESSAGE), attested(MESSAGE))
+    for log in there:
+        chains.add(THERE, log)
+    chains.read()
+    return chains.journey()
+
+
+ENDS: dict[str, tuple[list[Log], State, tuple[Step, ...], str]] = {
+    # what the destination shows: (its logs, state, open steps, what the journey says it waits for)
+    "a held transfer waits for a quorum": (
+        [held(MESSAGE)],
+        State.HELD,
+        (),
+        "beyond the lane's limits; a quorum decides",
+    ),
+    "an approved one is delivered by the relay": (
+        [held(MESSAGE), approved(MESSAGE)],
+        State.HELD,
+        (Step.REDELIVER,),
+        "approved, and delivered next",
+    ),
+    "an approved one that arrived is judged": (
+        [held(MESSAGE), approved(MESSAGE), committed(MESSAGE)],
+        State.COMMITTED,
+        (Step.JUDGE,),
+        "",
+    ),
+    "an approved one whose call failed is judged, and not delivered again by itself": (
+        [held(MESSAGE), approved(MESSAGE), committed(MESSAGE, executed=False)],
+        State.COMMITTED,
+        (Step.JUDGE,),
+        "the application's call failed; it waits for a retry",
+    ),
+    "a voided one is recorded as void": (
+        [voided(MESSAGE)],
+        State.ABORTED,
+        (Step.JUDGE,),
+        "its record waits for the notaries' verdict",
+    ),
+    "a held one that was voided is void": (
+        [held(MESSAGE), voided(MESSAGE)],
+        State.ABORTED,
+        (Step.JUDGE,),
+        "its record waits for the notaries' verdict",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_the_destination_keeps_back(name: str) -> None:
+    logs, state, steps, words = ENDS[name]
+    journey = recorded(Chains(), *logs)
+    assert (journey.state, journey.open_steps(), journey.is_over) == (state, steps, False)
+    assert journey.explain() == (f"{state}: {words}" if words else state)
+
+
+def test_a_voided_message_is_over_once_the_registry_says_so() -> None:
+    chains = Chains()
+    journey = recorded(chains, voided(MESSAGE))
+    chains.add(RECORD, judged(MESSAGE, 7))
+    chains.read()
+    assert (journey.state, journey.is_over, journey.open_steps()) == (State.ABORTED, True, ())
+
+
+def test_G02_a_message_is_held_or_voided_only_at_its_destination() -> None:
+    chains = Chains()
+    chains.add(HERE, sent(MESSAGE), voided(MESSAGE, role=HERE))
+    chains.read()
+    assert (chains.journey().state, chains.journey().voided) == (State.SENT, None)
+
+
+def test_a_hold_that_was_left_behind_is_none() -> None:
+    chains = Chains()
+    journey = recorded(chains, held(MESSAGE))
+    chains.nodes[THERE].reorganise(0)
+    chains.add(THERE)
+    chains.read()
+    assert (journey.state, journey.open_steps()) == (State.ATTESTED, (Step.COMMIT,))
+
+
+def test_a_failed_call_that_expires_is_judged_once_more() -> None:
+    chains = Chains()
+    journey = recorded(chains, committed(MESSAGE, executed=False))
+    chains.add(RECORD, judged(MESSAGE, 3))
+    chains.read()
+    assert (journey.state, journey.open_steps()) == (State.COMMITTED, ())
+    chains.add(THERE, timestamp=MESSAGE.expiry)
+    chains.read()
+    assert (journey.state, journey.open_steps()) == (State.EXPIRED, (Step.JUDGE,))
+    chains.add(RECORD, judged(MESSAGE, 6))
+    chains.read()
+    assert (journey.state, journey.is_over) == (State.EXPIRED, True)
+
+
+def test_J07_a_block_costs_what_it_says_and_not_what_is_under_way() -> None:
+    chains = Chains()
+    chains.add(HERE, *(sent(message(sequence)) for sequence in range(50)))
+    chains.read()
+    chains.docket.moved()
+    chains.add(THERE, committed(message(7)))
+    chains.add(THERE)
+    chains.read()
+    assert chains.docket.moved() == [message(7).id]
+    assert chains.docket.moved() == []

@@ -22,7 +22,7 @@ ATTRIBUTES = ("kind(uint8)", "generation(uint32)", "sequence(uint64)", "expiry(u
 
 def chain(role: Role, *, finality_blocks: int = 0) -> ChainManifest:
     chain_id = IDS[role]
-    names = ("Gateway", "TransactionRegistry") if role is Role.TRANSACTION else ("Gateway",)
+    names = ("Gateway", "TransactionRegistry") if role is Role.TRANSACTION else ("Gateway", "Administration")
     contracts = {name: keccak256(b"%d %s" % (chain_id, name.encode()))[:20] for name in names}
     genesis = keccak256(b"genesis %d" % chain_id)
     return ChainManifest(role.value, role, chain_id, genesis, Rules(finality_blocks=finality_blocks), 0, 1, contracts)
@@ -109,3 +109,20 @@ def judged(found: Message, state: int) -> Log:
     credential = bytes([state]) * 32
     about = {"id": found.id, "credential": credential, **words, **numbers, **also}
     return emitted(Role.TRANSACTION, "TransactionRegistry", "CommitJudged", **about)
+
+
+def held(found: Message) -> Log:
+    return _there("Gateway", "MessageHeld", found)
+
+
+def voided(found: Message, *, role: Role = Role.DESTINATION) -> Log:
+    return _there("Gateway", "MessageVoided", found, role)
+
+
+def approved(found: Message) -> Log:
+    return emitted(Role.DESTINATION, "Administration", "MessageApproved", id=found.id)
+
+
+def _there(contract: str, event: str, found: Message, role: Role = Role.DESTINATION) -> Log:
+    lane = {"lane": found.lane, "generation": found.generation, "sequence": found.sequence}
+    return emitted(role, contract, event, id=found.id, **lane)

@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.manifest import ChainManifest, Manifest, Policy, Role
 from contracts.node import Node, data, quantity
-from ledger.attestation import SAME, Verdict, attestation_digest, log_place, verdict_digest
+from ledger.attestation import EXPIRED, SAME, VOID, Verdict, attestation_digest, log_place, verdict_digest
 from ledger.checkpoint import Checkpoint, LogKey, cosign, open_checkpoint
 from ledger.checkpoint import Cosigner as CosigningKey
 from ledger.errors import Problem, Refused, Unavailable
@@ -101,18 +101,22 @@ class HonestNotary:
 
     def _judge(self, body: Answer) -> Answer:
         message = self._message(body["origin"])
+        if "commit" not in body:
+            return self._ended(body, message, self._expiry_block(message), EXPIRED, b"expired", bytes(32), 0)
         place = body["commit"]
         chain_id = parse_caip2(place["chain"])
         chain = self._manifest.by_id(chain_id)
         assert chain is not None
         log, receipt = self._log(chain_id, place)
         committed = chain.contract("Gateway").decode_log(log)
-        assert committed is not None and committed.name == "MessageCommitted"
+        assert committed is not None and committed.name in ("MessageCommitted", "MessageVoided")
         if committed.fields["id"] != message.id:
             raise Refused("COMMIT_ID", "the commit is another message's")
-        origin = self._nodes[message.origin.chain_id].request(
-            "eth_getBlockByNumber", hex(body["origin"]["block"]), False
-        )
+        if committed.name == "MessageVoided":
+            block = receipt | {"hash": receipt["blockHash"]}
+            log_at = log_place(place["transaction_index"], place["log_index"])
+            return self._ended(body, message, block, VOID, b"void", data(receipt["transactionHash"]), log_at)
+        origin = self._origin(body, message)
         verdict = Verdict(
             id=message.id,
             epoch=1,
@@ -143,6 +147,43 @@ class HonestNotary:
         held = HeldHeader(header.number, header.hash, header.state_root, header.receipts_root, header.timestamp)
         digest = HeaderDomain(destination.chain_id, holder, origin.chain_id).digest(held, 1)
         return {"epoch": 1, "member": self.index, "signature": _hex(self.key.sign(digest).pack())}
+
+    def _origin(self, body: Answer, message: Message) -> Answer:
+        number = hex(body["origin"]["block"])
+        found: Answer = self._nodes[message.origin.chain_id].request("eth_getBlockByNumber", number, False)
+        return found
+
+    def _expiry_block(self, message: Message) -> Answer:
+        """The first block of the destination that is not before the expiry."""
+        node, number = self._nodes[message.destination.chain_id], 0
+        while (block := node.request("eth_getBlockByNumber", hex(number), False)) is not None:
+            if quantity(block["timestamp"]) >= message.expiry:
+                found: Answer = block
+                return found
+            number += 1
+        raise Unavailable("NOT_EXPIRED", "no block is so late")
+
+    def _ended(
+        self, body: Answer, message: Message, block: Answer, verdict: int, outcome: bytes, by: bytes, log: int
+    ) -> Answer:
+        chain = self._manifest.by_id(message.destination.chain_id)
+        assert chain is not None
+        return self.sign_verdict(
+            Verdict(
+                id=message.id,
+                epoch=1,
+                origin_block=data(self._origin(body, message)["hash"]),
+                commit_block=data(block["hash"]),
+                commit_transaction=by,
+                checked_from=chain.checked_from,
+                verdict=verdict,
+                executed=False,
+                outcome=outcome.ljust(32, b"\x00"),
+                policy=0,
+                origin_log=log_place(body["origin"]["transaction_index"], body["origin"]["log_index"]),
+                commit_log=log,
+            )
+        )
 
     def sign_verdict(self, verdict: Verdict) -> Answer:
         """Any verdict, as the answer that carries it."""
