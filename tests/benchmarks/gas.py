@@ -18,7 +18,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tests.benchmarks import gas_hash_lock, gas_headers, gas_messages, gas_peers, gas_profile, gas_proofs, gas_tour
+from tests.benchmarks import (
+    gas_hash_lock,
+    gas_headers,
+    gas_messages,
+    gas_peers,
+    gas_profile,
+    gas_proofs,
+    gas_steps,
+    gas_tour,
+)
 from tests.benchmarks.gas_figures import Work, figure, table
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -43,6 +52,7 @@ def all_works() -> Iterator[Work]:
     yield from works()
     yield from gas_tour.works()
     yield from gas_hash_lock.works()
+    yield from gas_steps.works()
 
 
 def stored() -> Stored:
