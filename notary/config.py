@@ -18,7 +18,7 @@ from ledger.interoperable import parse_caip2
 
 MAX_CONFIG_BYTES = 64 * 1024
 DEFAULT_GUARD = "notary-guard"  # beside the configuration file
-_OPTIONAL = {"guard"}
+_OPTIONAL = {"guard", "password_file"}
 _FIELDS = {"index", "manifest", "nodes", "folder"}
 
 
@@ -50,7 +50,8 @@ class NotaryConfig:
     """One notary. `index`: its place among the members of the manifest's committee, from 0; None for a member of a
     later epoch, whose place the chains say. `nodes`: its own node of each chain, by EIP-155 id, or several.
     `folder`: keys, journal and lock; one process at a time. `guard`: a folder outside it in which this machine
-    remembers how far each key's journal has come; None to remember nothing.
+    remembers how far each key's journal has come; None to remember nothing. `password_file`: opens sealed keys; None to
+    look in the environment.
 
     Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or the index is no member's.
     """
@@ -60,6 +61,7 @@ class NotaryConfig:
     nodes: Mapping[int, str | NodeChoice]
     folder: Path
     guard: Path | None = None
+    password_file: Path | None = None
 
     def __post_init__(self) -> None:
         wanted = {chain.chain_id for chain in self.manifest.chains}
@@ -82,15 +84,19 @@ class NotaryConfig:
         value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
         try:
             if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
-                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))}, and if you like {', '.join(_OPTIONAL)}")
+                raise ValueError(
+                    f"the fields are {', '.join(sorted(_FIELDS))}, and if you like {', '.join(sorted(_OPTIONAL))}"
+                )
             index, manifest, nodes, folder = (value[name] for name in ("index", "manifest", "nodes", "folder"))
             if not (index is None or type(index) is int) or not isinstance(nodes, dict):
                 raise ValueError("index is an integer or null, and nodes an object")
+            password_file = path.parent / non_empty(value["password_file"]) if "password_file" in value else None
             return cls(
                 index=index,
                 manifest=Manifest.load(read_file(path.parent / non_empty(manifest))),
                 nodes={parse_caip2(name): NodeChoice.read(each) for name, each in nodes.items()},
                 folder=path.parent / non_empty(folder),
+                password_file=password_file,
                 guard=path.parent / non_empty(value.get("guard", DEFAULT_GUARD)),
             )
         except ValueError as error:

@@ -49,7 +49,7 @@ def opened(config: NotaryConfig) -> Iterator[tuple[Path, Signer, Guard]]:
     """
     if config.guard is None:
         raise WrongUse("GUARD_MISSING", "a journal moves only between machines that remember it", where="guard")
-    signer = open_signer(config.folder)
+    signer = open_signer(config.folder, password_file=config.password_file)
     with closing(Guard(config.guard, signer.public.address)) as guard:
         yield config.folder, signer, guard
 

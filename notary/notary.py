@@ -59,6 +59,7 @@ class Status:
     attestations: int
     verdicts: int
     log_size: int
+    keys: str
 
 
 class Notary:
@@ -82,8 +83,8 @@ class Notary:
         self.config, self._wall = config, wall
         manifest, member = config.manifest, config.index
         self.replays = Replays(config.folder)
-        signer = open_signer(config.folder)
-        self._keys = signer.public
+        signer = open_signer(config.folder, password_file=config.password_file)
+        self._keys, self._kept = signer.public, signer.kept
         if member is not None:
             policy.require_member(manifest, member, address=self._keys.address, cosigning=self._keys.cosigning)
         with ExitStack() as opened:
@@ -135,6 +136,7 @@ class Notary:
             attestations=attestations,
             verdicts=verdicts,
             log_size=self.log_size,
+            keys=self._kept,
         )
 
     def _chain_status(self, chain: ChainManifest) -> ChainStatus:

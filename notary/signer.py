@@ -1,6 +1,7 @@
 """The notary's two keys: one attests (secp256k1), one cosigns (Ed25519). The only place that holds their secrets.
 
-They are made once, in the notary's folder, readable by their owner alone. What may never happen here: a secret in a
+They are made once, in the notary's folder, readable by their owner alone: sealed with a password (`keystore`), or, for
+development, plain. What may never happen here: a secret in a
 log line, an error or a `repr`; a key file replaced; a signature over anything the journal does not hold yet (the
 caller's order: journal first, then here).
 """
@@ -15,12 +16,15 @@ from pathlib import Path
 
 from ledger import ed25519
 from ledger.checkpoint import Cosigner, LogKey, cosign
+from ledger.durable_file import write_new
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.membership import Possession
 from ledger.secp256k1 import ORDER, SigningKey
+from notary import keystore
 
 ATTESTING_FILE = "attesting.key"
 COSIGNING_FILE = "cosigning.key"
+SEALED_SUFFIX = ".json"
 _SECRET_BYTES = 32
 
 
@@ -34,10 +38,11 @@ class PublicKeys:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs digests and checkpoints. `repr` shows only what is public."""
+    """Signs digests and checkpoints. `repr` shows what is public. `kept`: "sealed" or "plain", how the keys are."""
 
     _attesting: SigningKey = field(repr=False)
     _cosigning: bytes = field(repr=False)
+    kept: str = "plain"
 
     @property
     def public(self) -> PublicKeys:
@@ -57,28 +62,52 @@ class Signer:
         return Possession.prove(operator, self._attesting, self._cosigning)
 
 
-def create_keys(folder: Path) -> PublicKeys:
-    """Make the keys that `folder` does not hold yet; return the public parts. Existing keys are never replaced."""
+def create_keys(folder: Path, *, sealed: bool = False, password_file: Path | None = None) -> PublicKeys:
+    """Make the keys that `folder` does not hold yet; return the public parts. Existing keys are never replaced.
+
+    `sealed`: with the password of `password_file`, or of the environment. Errors: those of `read_password`.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Any 32 bytes are an Ed25519 key; a secp256k1 key must be a scalar from 1 to the order.
-    _create(folder / ATTESTING_FILE, (1 + secrets.randbelow(ORDER - 1)).to_bytes(_SECRET_BYTES, "big"))
-    _create(folder / COSIGNING_FILE, secrets.token_bytes(_SECRET_BYTES))
-    return open_signer(folder).public
+    password = keystore.read_password(password_file) if sealed else None
+    _create(folder / ATTESTING_FILE, (1 + secrets.randbelow(ORDER - 1)).to_bytes(_SECRET_BYTES, "big"), password)
+    _create(folder / COSIGNING_FILE, secrets.token_bytes(_SECRET_BYTES), password)
+    return open_signer(folder, password_file=password_file).public
 
 
-def open_signer(folder: Path) -> Signer:
-    """The signer whose keys stand in `folder`.
+def open_signer(folder: Path, *, password_file: Path | None = None) -> Signer:
+    """The signer whose keys stand in `folder`, sealed (`*.json`) or plain (`*.key`).
 
-    Errors: `Unavailable` KEYS_MISSING; `Refused` KEY_MODE (others may read a key file), KEY_INVALID; `BadInput`
-    KEY_FORMAT. None of them shows what a file holds.
+    Errors: `Unavailable` KEYS_MISSING, PASSWORD_MISSING; `Refused` KEY_MODE (others may read a file), KEY_INVALID,
+    KEY_PASSWORD, KEYS_AMBIGUOUS; `BadInput` KEY_FORMAT, KEYSTORE_FORMAT, PASSWORD_FORMAT. None shows what a file
+    holds.
     """
-    attesting = SigningKey.from_secret(_load(folder / ATTESTING_FILE))
-    return Signer(attesting, _load(folder / COSIGNING_FILE))
+    names = (ATTESTING_FILE, COSIGNING_FILE)
+    sealed = [name for name in names if _sealed(folder / name).exists()]
+    plain = [name for name in names if (folder / name).exists()]
+    if sealed and plain:
+        cure = "Keep the sealed ones, and take the plain ones away."
+        raise Refused("KEYS_AMBIGUOUS", "there are sealed and plain key files", where=str(folder), cure=cure)
+    if not sealed:
+        attesting, cosigning = (_load(folder / name) for name in names)
+        return Signer(SigningKey.from_secret(attesting), cosigning)
+    password = keystore.read_password(password_file)
+    attesting, cosigning = (_unsealed(_sealed(folder / name), password) for name in names)
+    return Signer(SigningKey.from_secret(attesting), cosigning, "sealed")
 
 
-def _create(path: Path, secret: bytes) -> None:
-    """Write a key file completely or not at all, and never over another one."""
-    if path.exists():
+def _sealed(path: Path) -> Path:
+    return path.with_suffix(SEALED_SUFFIX)
+
+
+def _create(path: Path, secret: bytes, password: bytes | None) -> None:
+    """Write a key file completely or not at all, and never over another one, sealed or plain."""
+    if path.exists() or _sealed(path).exists():
+        return
+    if password is not None:
+        is_attesting = path.name == ATTESTING_FILE
+        public = SigningKey.from_secret(secret).address if is_attesting else ed25519.public_key(secret)
+        write_new(_sealed(path), keystore.seal(secret, password, purpose=path.stem, public=public))
         return
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -95,15 +124,25 @@ def _create(path: Path, secret: bytes) -> None:
         unfinished.unlink()
 
 
-def _load(path: Path) -> bytes:
+def _unsealed(path: Path, password: bytes) -> bytes:
+    return keystore.unseal(_read(path), password, where=str(path))
+
+
+def _read(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
-        text = path.read_text("ascii", errors="replace")
+        with path.open("rb") as file:
+            raw = file.read(keystore.MAX_FILE_BYTES)
     except OSError as error:
         cure = "Create the keys with `pledgetrail notary keys`."
         raise Unavailable("KEYS_MISSING", "a key file cannot be read", where=str(path), cure=cure) from error
     if stat.S_IMODE(mode) & 0o077:
         raise Refused("KEY_MODE", "others may read the key file", where=str(path), cure=f"chmod 600 {path}")
+    return raw
+
+
+def _load(path: Path) -> bytes:
+    text = _read(path).decode("ascii", errors="replace")
     try:
         secret = bytes.fromhex(text.strip())
         if len(secret) != _SECRET_BYTES:

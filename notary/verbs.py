@@ -50,15 +50,17 @@ def status(url: Annotated[str, typer.Argument(help="The notary's URL.")]) -> Non
 def keys(
     folder: Annotated[Path, typer.Argument(help="The notary's folder; keys that exist are kept.")],
     operator: Annotated[str, typer.Option(help="Your name as a member: prove that you hold the keys under it.")] = "",
+    sealed: Annotated[bool, typer.Option("--sealed", help="Seal them with PLEDGETRAIL_KEY_PASSWORD.")] = False,
+    password_file: Annotated[Path | None, typer.Option(help="Seal them with this file's one line (mode 0600).")] = None,
 ) -> None:
     """Create the notary's two keys where they are missing, and print the public parts as JSON."""
     from ledger.membership import operator_digest  # noqa: PLC0415
     from notary.signer import create_keys, open_signer  # noqa: PLC0415
 
-    public = create_keys(folder)
+    public = create_keys(folder, sealed=sealed or password_file is not None, password_file=password_file)
     shown = {"address": f"0x{public.address.hex()}", "cosigning_key": public.cosigning.hex()}
     if operator:
-        proven = open_signer(folder).prove(operator_digest(operator))
+        proven = open_signer(folder, password_file=password_file).prove(operator_digest(operator))
         shown |= {"address_possession": f"0x{proven.attesting.hex()}", "cosigning_possession": proven.cosigning.hex()}
     typer.echo(json.dumps(shown))
 
