@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import signal
 import sys
 import tempfile
@@ -140,25 +141,34 @@ def _exists(folder: Path, killer: str) -> bool:
 
 
 def _suspects(folder: Path, mutant: Mutant, tests: Sequence[str]) -> list[str]:
-    """The test functions that name the guard's message, and the files that name it elsewhere."""
+    """The test functions that name the guard's message, by themselves or through a table of their file."""
     if not mutant.message:
         return []
-    # Tests may name the message's second half only, or as a regular expression.
-    said = (mutant.message, mutant.message.partition(": ")[2] or mutant.message)
-    found, files = [], []
+    # Tests may name the message's second half only.
+    said = mutant.message.partition(": ")[2] or mutant.message
+    found = []
     for path in (folder / test.split("::")[0] for test in tests):
         for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
-            source, name = file.read_text(), str(file.relative_to(folder))
-            if not any(each in source for each in said):
-                continue
-            for node in ast.parse(source).body:
-                part = ast.get_source_segment(source, node) or ""
-                if any(each in part for each in said):
-                    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                        found.append(f"{name}::{node.name}")
-                    else:
-                        files.append(name)
-    return found[:SUSPECTS] or files[:1]
+            named = suspects_in(file.read_text(), said)
+            found += [f"{file.relative_to(folder)}::{test}" for test in named]
+    return found[:SUSPECTS]
+
+
+def suspects_in(source: str, said: str) -> list[str]:
+    """The tests of a file in which `said` stands, in their decorators too, or in a table that they name."""
+    if said not in source:
+        return []
+    lines, tests, tables = source.splitlines(), {}, []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            if node.name.startswith("test_"):
+                tests[node.name] = "\n".join(lines[first - 1 : node.end_lineno])
+        elif said in "\n".join(lines[node.lineno - 1 : node.end_lineno]):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            tables += [target.id for target in targets if isinstance(target, ast.Name)]
+    direct = [name for name, text in tests.items() if said in text]
+    return direct or [name for name, text in tests.items() if any(re.search(rf"\b{each}\b", text) for each in tables)]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ from vyper.compiler.input_bundle import FilesystemInputBundle
 
 from contracts.compiler import SOURCES
 from tests.guard_copy import KILLED, NOT_COMPILED, NOT_RUN, ROOT, SURVIVED, TIMED_OUT
-from tests.guard_kill import DECLARED, Memory, Verdict, declared, main, shown, unexplained
+from tests.guard_kill import DECLARED, Memory, Verdict, declared, main, shown, suspects_in, unexplained
 from tests.guard_mutants import Mutant, mutants
 from tests.guard_sources import Artifacts, content_digest, sources
 
@@ -263,6 +263,42 @@ def test_what_was_found_holds_for_the_project_as_it_was(tmp_path: Path, monkeypa
     another = Memory.of("contracts/vyper/Spender.vy", "another tree")
     assert another.verdict(found.mutant) is None
     assert another.killer(found.mutant) == "tests/test_it.py::test_it"
+
+
+ASKING = """import pytest
+
+TABLE: dict[str, str] = {"one": "Spender: above the limit"}
+OTHER = {"two": "Spender: nothing"}
+
+
+def helper() -> str:
+    return "above the limit"
+
+
+@pytest.mark.parametrize("reason", ["Spender: seven"])
+def test_seven(reason: str) -> None: ...
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_by_table(name: str) -> None: ...
+
+
+def test_nothing() -> None:
+    refused("Spender: nothing")
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "tests"),
+    [
+        ("seven", ["test_seven"]),
+        ("above the limit", ["test_by_table"]),
+        ("nothing", ["test_nothing"]),
+        ("not paid", []),
+    ],
+)
+def test_the_tests_that_name_a_message_are_asked_first(said: str, tests: list[str]) -> None:
+    assert suspects_in(ASKING, said) == tests
 
 
 GUARDED = """def checked(x: int) -> int:
