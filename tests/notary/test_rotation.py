@@ -18,7 +18,7 @@ from notary.config import NotaryConfig
 from notary.notary import Notary
 from notary.policy import MAX_DRIFT_SECONDS, clock_alarm
 from notary.signer import ATTESTING_FILE, COSIGNING_FILE
-from tests.chains import NOTARY_KEYS, Deployed, Sent
+from tests.chains import NOTARY_KEYS, Deployed, Sent, deployed_on_anvil
 from tests.contracts.committees import attested
 from tests.contracts.test_committee_evidence import FIRST, SECOND
 from tests.notary.subject import Subject, commit_locator, locator, refusal
@@ -27,6 +27,22 @@ from tests.rotations import announce, joiner, pass_time, rotate
 OLD = NOTARY_KEYS
 WITH_0 = (joiner(1), NOTARY_KEYS[0], NOTARY_KEYS[2], NOTARY_KEYS[3])  # notary 0 moves from place 0 to place 1
 WITHOUT_0 = (joiner(1), joiner(2), NOTARY_KEYS[2], NOTARY_KEYS[3])
+
+
+@pytest.fixture(scope="module")
+def laid() -> Iterator[Deployed]:
+    """One deployment for all of these tests; each finds it as it was laid."""
+    with deployed_on_anvil() as deployed:
+        yield deployed
+
+
+@pytest.fixture
+def own_chains(laid: Deployed) -> Iterator[Deployed]:
+    nodes = [laid.node(role) for role in laid.transactors]
+    before = [node.request("evm_snapshot") for node in nodes]
+    yield laid
+    for node, point in zip(nodes, before, strict=True):
+        node.request("evm_revert", point)
 
 
 def turn(chains: Deployed, role: Role, before: Sequence[SigningKey], after: Sequence[SigningKey], epoch: int) -> None:
@@ -229,3 +245,19 @@ def test_E11_drift_is_told_and_changes_no_signature(own_subject: Subject) -> Non
         assert told.drift_seconds is not None
         assert abs(told.drift_seconds + ahead) < MAX_DRIFT_SECONDS
         assert wrong.attest([locator(sent)]) == first
+
+
+def test_K05_a_key_that_enrolled_itself_signs_nothing(own_subject: Subject, later: Notary) -> None:
+    """It runs, with the right manifest and its own key, and no quorum ever ordered it: there is no place for it."""
+    chains = own_subject.chains
+    sent = chains.send()
+    _, place = chains.commit(sent)
+    for ask in (
+        lambda: later.attest([locator(sent)]),
+        lambda: later.judge(locator(sent), commit_locator(place)),
+        lambda: later.add_checkpoint(b"", old_size=0, proof=[]),
+    ):
+        assert refusal(ask).code == "NOT_A_MEMBER"
+    assert {chain.member for chain in later.status().chains.values()} == {None}
+    assert (later.status().attestations, later.status().verdicts) == (0, 0)
+    assert attest(own_subject, sent) == (1, 0)
