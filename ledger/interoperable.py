@@ -12,6 +12,7 @@ from ledger.errors import BadInput
 MAX_BYTES = 58
 
 _VERSION_AND_TYPE = b"\x00\x01\x00\x00"  # version 1, chain type eip155
+_ACCOUNT = re.compile(r"0x[0-9a-f]{40}")
 _CAIP2 = re.compile(r"eip155:([1-9][0-9]{0,31})")
 
 
@@ -31,6 +32,15 @@ def parse_caip2(text: str) -> int:
 def caip10(chain_id: int, account: bytes) -> str:
     """`eip155:7101:0x…` (CAIP-10), address in lower case."""
     return f"{caip2(chain_id)}:0x{account.hex()}"
+
+
+def parse_caip10(text: str) -> tuple[int, bytes]:
+    """Chain id and account (20 bytes) of a CAIP-10 name in lower case; else `BadInput` CHAIN_NAME, ACCOUNT_NAME."""
+    chain, _, account = text.rpartition(":")
+    if _ACCOUNT.fullmatch(account) is None:
+        cure = "Write eip155:<id>:0x<40 lower-case hex digits>."
+        raise BadInput("ACCOUNT_NAME", "not a CAIP-10 name of an EVM account", where=ascii(text)[:120], cure=cure)
+    return parse_caip2(chain), bytes.fromhex(account[2:])
 
 
 def encode(chain_id: int, account: bytes) -> bytes:

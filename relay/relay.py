@@ -291,7 +291,7 @@ class Relay:
                 with self._lock:
                     self._fold(news)
         except Exception as error:  # noqa: BLE001 - whatever a node can make us raise, the other chains go on
-            self._troubles[chain_id] = _problem_of(error)
+            self._troubles[chain_id] = problem_of(error)
             self._reading.hold(chain_id, wait_after(self._reading.failed(chain_id).failures))
         else:
             self._troubles.pop(chain_id, None)
@@ -305,7 +305,7 @@ class Relay:
         try:
             renewed = bearer.refresh()
         except Exception as error:  # noqa: BLE001 - one client that cannot be renewed stops neither others nor messages
-            self._client_troubles[bearer.name] = _problem_of(error)
+            self._client_troubles[bearer.name] = problem_of(error)
             failures = self._clients.failed(index).failures
             self._clients.hold(index, wait_after(failures))
             return False
@@ -332,7 +332,7 @@ class Relay:
             try:
                 failures = self._carrier.take(queue[0], group)
             except Exception as error:  # noqa: BLE001 - a defect that one message meets must not stop the others
-                failures = self._alone(queue[0], group, _problem_of(error))
+                failures = self._alone(queue[0], group, problem_of(error))
             with self._lock:
                 for journey in group:
                     if (problem := failures.get(journey.id)) is not None:
@@ -352,7 +352,7 @@ class Relay:
             try:
                 failures |= self._carrier.take(step, [journey])
             except Exception as error:  # noqa: BLE001 - as in `_take`
-                failures[journey.id] = _problem_of(error)
+                failures[journey.id] = problem_of(error)
         return failures
 
     def _settle(self, chain_id: int, payer: Submitter) -> bool:
@@ -362,7 +362,7 @@ class Relay:
         except Exception as error:  # noqa: BLE001 - as in `_read`
             self._settling.hold(chain_id, wait_after(self._settling.failed(chain_id).failures))
             if not isinstance(error, Problem):
-                self._troubles[chain_id] = _problem_of(error)
+                self._troubles[chain_id] = problem_of(error)
             return False
         self._settling.succeeded(chain_id)
         with self._lock:
@@ -423,7 +423,8 @@ def _note(journey: Journey, step: Step, started: float, problem: Problem | None 
     journey.tried.add(step.value, at=time.time(), milliseconds=milliseconds, problem=problem)
 
 
-def _problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:
+    """The typed error it is, or RELAY_DEFECT for what nobody foresaw."""
     if isinstance(error, Problem):
         return error
     return _Defect(error)

@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     relay.command()(status)
     relay.command()(retry)
     relay.command()(skip)
+    relay.command()(watchtower)
     relay.command(name="partner-key")(partner_key)
     app.command()(explain)
     app.command()(reindex)
@@ -90,6 +91,30 @@ def _tell(url: str, named: str, verb: str, body: dict[str, JsonValue]) -> None:
     hex_id(named)
     answer = ask_running(url, f"/messages/{named}/{verb}", _peer(), body=body)
     typer.echo(json.dumps({name: answer.get(name) for name in ("id", "state", "explain")}))
+
+
+def watchtower(
+    config: Annotated[Path, typer.Option(help="The relay's configuration file (JSON).")],
+    account: Annotated[
+        list[str] | None, typer.Option(metavar="CAIP-10", help="Guard this account only; repeatable.")
+    ] = None,
+) -> None:
+    """Claim and refund the swaps of the manifest's hash locks in time, for parties that are offline, until interrupted.
+
+    Prints one line of JSON once it looks, and one for each try. The account of the configuration pays the gas.
+    """
+    from ledger.interoperable import parse_caip10  # noqa: PLC0415
+    from relay.config import RelayConfig  # noqa: PLC0415
+    from relay.towers import line, start_tower  # noqa: PLC0415
+
+    loaded, guarded = RelayConfig.load(config), [parse_caip10(each) for each in account or ()]
+    run_until_interrupted(
+        lambda: start_tower(loaded, guarded, lambda done: typer.echo(line(done))),
+        lambda _running: {
+            "account": f"0x{loaded.key.address.hex()}",
+            "lanes": [f"0x{lane.id.hex()}" for lane in loaded.manifest.value_lanes],
+        },
+    )
 
 
 def partner_key(
