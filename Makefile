@@ -10,6 +10,7 @@ test:
 	@.ci/setup dev
 	@.ci/setup-browser
 	@.ci/setup-anvil
+	@.ci/setup-softhsm
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 

@@ -16,7 +16,7 @@ from ledger import ed25519
 from ledger.attestation import address_word, word
 from ledger.errors import BadInput, Refused
 from ledger.ethereum.keccak import keccak256 as keccak
-from ledger.secp256k1 import Signature, SigningKey, recover
+from ledger.secp256k1 import DigestSigner, Signature, recover
 
 MAX_MEMBERS = 100
 MIN_MEMBERS = 4
@@ -93,7 +93,7 @@ def possession_digest(operator: bytes, purpose: Purpose, key: bytes) -> bytes:
     return keccak(b"\x19\x01" + _DOMAIN + statement)
 
 
-def prove_possession(key: SigningKey, operator: bytes, purpose: Purpose = Purpose.ATTESTING) -> bytes:
+def prove_possession(key: DigestSigner, operator: bytes, purpose: Purpose = Purpose.ATTESTING) -> bytes:
     """The proof (65 bytes) for a record that names this key."""
     return key.sign(possession_digest(operator, purpose, key.address)).pack()
 
@@ -112,7 +112,7 @@ class Possession:
     cosigning: bytes
 
     @classmethod
-    def prove(cls, operator: bytes, attesting: SigningKey, cosigning: bytes) -> Possession:
+    def prove(cls, operator: bytes, attesting: DigestSigner, cosigning: bytes) -> Possession:
         """By both private keys."""
         statement = cosigning_statement(operator, ed25519.public_key(cosigning))
         return cls(prove_possession(attesting, operator), ed25519.sign(cosigning, statement))

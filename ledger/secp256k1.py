@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 import coincurve
 
@@ -72,6 +73,19 @@ def recover(digest: bytes, signature: Signature) -> bytes:
     except Exception as error:  # coincurve raises a bare Exception when recovery fails
         raise Refused("SIG_UNKNOWN", "the signature recovers to no key") from error
     return keccak(key.format(compressed=False)[1:])[12:]
+
+
+class DigestSigner(Protocol):
+    """Whatever signs digests as one account: a key in memory, or one in a token."""
+
+    @property
+    def address(self) -> bytes:
+        """The 20-byte account address."""
+        ...
+
+    def sign(self, digest: bytes) -> Signature:
+        """Sign a 32-byte digest."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from contracts.manifest import Manifest
-from ledger.canonical import parse_json
+from ledger.canonical import JsonValue, parse_json
 from ledger.config_file import non_empty, read_file
 from ledger.errors import BadInput, Problem
 from ledger.interoperable import parse_caip2
 
 MAX_CONFIG_BYTES = 64 * 1024
 DEFAULT_GUARD = "notary-guard"  # beside the configuration file
-_OPTIONAL = {"guard", "password_file"}
+_OPTIONAL = {"guard", "password_file", "token"}
 _FIELDS = {"index", "manifest", "nodes", "folder"}
 
 
@@ -46,12 +46,28 @@ class NodeChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenPlace:
+    """Where a key is: the PKCS#11 `library` (a path), the token's `label`, and the key's own label in it."""
+
+    library: str
+    label: str
+    key: str
+
+    @classmethod
+    def read(cls, value: JsonValue) -> TokenPlace:
+        """From its JSON object. Errors: ValueError."""
+        if not isinstance(value, dict) or set(value) != {"library", "label", "key"}:
+            raise ValueError("token has library, label and key")
+        return cls(*(non_empty(value[name]) for name in ("library", "label", "key")))
+
+
+@dataclass(frozen=True, slots=True)
 class NotaryConfig:
     """One notary. `index`: its place among the members of the manifest's committee, from 0; None for a member of a
     later epoch, whose place the chains say. `nodes`: its own node of each chain, by EIP-155 id, or several.
     `folder`: keys, journal and lock; one process at a time. `guard`: a folder outside it in which this machine
     remembers how far each key's journal has come; None to remember nothing. `password_file`: opens sealed keys; None to
-    look in the environment.
+    look in the environment. `token`: where the attesting key is, if it is not in the folder; the password is its PIN.
 
     Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or the index is no member's.
     """
@@ -62,6 +78,7 @@ class NotaryConfig:
     folder: Path
     guard: Path | None = None
     password_file: Path | None = None
+    token: TokenPlace | None = None
 
     def __post_init__(self) -> None:
         wanted = {chain.chain_id for chain in self.manifest.chains}
@@ -97,6 +114,7 @@ class NotaryConfig:
                 nodes={parse_caip2(name): NodeChoice.read(each) for name, each in nodes.items()},
                 folder=path.parent / non_empty(folder),
                 password_file=password_file,
+                token=TokenPlace.read(value["token"]) if "token" in value else None,
                 guard=path.parent / non_empty(value.get("guard", DEFAULT_GUARD)),
             )
         except ValueError as error:

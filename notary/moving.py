@@ -49,8 +49,8 @@ def opened(config: NotaryConfig) -> Iterator[tuple[Path, Signer, Guard]]:
     """
     if config.guard is None:
         raise WrongUse("GUARD_MISSING", "a journal moves only between machines that remember it", where="guard")
-    signer = open_signer(config.folder, password_file=config.password_file)
-    with closing(Guard(config.guard, signer.public.address)) as guard:
+    signer = open_signer(config.folder, password_file=config.password_file, token=config.token)
+    with closing(signer), closing(Guard(config.guard, signer.public.address)) as guard:
         yield config.folder, signer, guard
 
 

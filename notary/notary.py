@@ -83,11 +83,12 @@ class Notary:
         self.config, self._wall = config, wall
         manifest, member = config.manifest, config.index
         self.replays = Replays(config.folder)
-        signer = open_signer(config.folder, password_file=config.password_file)
+        signer = open_signer(config.folder, password_file=config.password_file, token=config.token)
         self._keys, self._kept = signer.public, signer.kept
-        if member is not None:
-            policy.require_member(manifest, member, address=self._keys.address, cosigning=self._keys.cosigning)
         with ExitStack() as opened:
+            opened.callback(signer.close)
+            if member is not None:
+                policy.require_member(manifest, member, address=self._keys.address, cosigning=self._keys.cosigning)
             guard = None
             if config.guard is not None:
                 guard = Guard(config.guard, self._keys.address)

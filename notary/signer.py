@@ -13,14 +13,18 @@ import secrets
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger import ed25519
 from ledger.checkpoint import Cosigner, LogKey, cosign
 from ledger.durable_file import write_new
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.membership import Possession
-from ledger.secp256k1 import ORDER, SigningKey
+from ledger.secp256k1 import ORDER, DigestSigner, SigningKey
 from notary import keystore
+
+if TYPE_CHECKING:
+    from notary.config import TokenPlace
 
 ATTESTING_FILE = "attesting.key"
 COSIGNING_FILE = "cosigning.key"
@@ -38,9 +42,9 @@ class PublicKeys:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs digests and checkpoints. `repr` shows what is public. `kept`: "sealed" or "plain", how the keys are."""
+    """Signs digests and checkpoints. `repr` shows what is public. `kept`: "token", "sealed" or "plain"."""
 
-    _attesting: SigningKey = field(repr=False)
+    _attesting: DigestSigner = field(repr=False)
     _cosigning: bytes = field(repr=False)
     kept: str = "plain"
 
@@ -56,6 +60,12 @@ class Signer:
     def cosign(self, note: bytes, *, log_key: LogKey, name: str, time: int) -> bytes:
         """A cosignature line over a checkpoint's note, under the notary's `name`; `time` in POSIX seconds."""
         return cosign(note, log_key=log_key, cosigner=Cosigner(name, self._cosigning), time=time)
+
+    def close(self) -> None:
+        """Give a token up; a key in memory is gone with its process."""
+        close = getattr(self._attesting, "close", None)
+        if close is not None:
+            close()
 
     def prove(self, operator: bytes) -> Possession:
         """That this notary holds both keys, for the record of the operator with this digest."""
@@ -75,13 +85,21 @@ def create_keys(folder: Path, *, sealed: bool = False, password_file: Path | Non
     return open_signer(folder, password_file=password_file).public
 
 
-def open_signer(folder: Path, *, password_file: Path | None = None) -> Signer:
-    """The signer whose keys stand in `folder`, sealed (`*.json`) or plain (`*.key`).
+def open_signer(folder: Path, *, password_file: Path | None = None, token: TokenPlace | None = None) -> Signer:
+    """The signer whose keys stand in `folder`, sealed (`*.json`) or plain (`*.key`); with `token`, the attesting key
+    stands there, and the password is also its PIN.
 
     Errors: `Unavailable` KEYS_MISSING, PASSWORD_MISSING; `Refused` KEY_MODE (others may read a file), KEY_INVALID,
-    KEY_PASSWORD, KEYS_AMBIGUOUS; `BadInput` KEY_FORMAT, KEYSTORE_FORMAT, PASSWORD_FORMAT. None shows what a file
-    holds.
+    KEY_PASSWORD, TOKEN_*, KEYS_AMBIGUOUS; `BadInput` KEY_FORMAT, KEYSTORE_FORMAT, PASSWORD_FORMAT. None shows
+    what a file holds.
     """
+    if token is not None:
+        from notary.token import TokenKey  # noqa: PLC0415  # only who has one needs the library
+
+        password, path = keystore.read_password(password_file), folder / COSIGNING_FILE
+        sealed_path = _sealed(path)
+        cosigning = _unsealed(sealed_path, password) if sealed_path.exists() else _load(path)
+        return Signer(TokenKey(token, password), cosigning, "token")
     names = (ATTESTING_FILE, COSIGNING_FILE)
     sealed = [name for name in names if _sealed(folder / name).exists()]
     plain = [name for name in names if (folder / name).exists()]

@@ -20,7 +20,7 @@ from notary.keystore import PASSWORD_VARIABLE, read_password, seal, unseal
 from notary.notary import Notary
 from notary.service import start
 from notary.signer import ATTESTING_FILE, COSIGNING_FILE, create_keys, open_signer
-from tests.chains import Deployed
+from tests.chains import COSIGNING_KEYS, NOTARY_KEYS, Deployed
 from tests.notary.subject import Subject, locator, refusal
 
 PASSWORD = b"correct horse battery staple"
@@ -192,7 +192,7 @@ def test_k01_no_canary_in_answers_logs_errors_status_or_exported_journals(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     signer = open_signer(sealed_subject.folder, password_file=sealed_subject.config.password_file)
-    secrets = [signer._attesting.secret, signer._cosigning, PASSWORD]
+    secrets = [NOTARY_KEYS[0].secret, COSIGNING_KEYS[0].private_key, PASSWORD]
     said: list[str] = [repr(signer), repr(sealed_subject.config)]
     sent = chains.send()
     with caplog.at_level(logging.DEBUG):

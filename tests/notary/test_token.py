@@ -1,0 +1,170 @@
+"""A key in a PKCS#11 token (Debian's SoftHSM): it signs as any other, and nobody gets it out (K03)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pkcs11
+import pytest
+from pkcs11 import Attribute, KeyType
+from pkcs11.exceptions import PKCS11Error
+from pkcs11.util.ec import encode_named_curve_parameters
+
+from contracts.node import RpcNode
+from ledger.errors import Problem
+from ledger.membership import Purpose, check_possession, operator_digest
+from ledger.secp256k1 import HALF_ORDER, recover
+from notary.config import NotaryConfig, TokenPlace
+from notary.notary import Notary
+from notary.signer import COSIGNING_FILE, open_signer
+from notary.token import TokenKey
+from tests.chains import Deployed
+from tests.notary.subject import refusal, write_keys
+
+LIBRARY = "/usr/lib/softhsm/libsofthsm2.so"
+PIN = b"1234"
+PLACE = TokenPlace(LIBRARY, "notary0", "attesting")
+DIGESTS = [bytes([number]) * 32 for number in range(1, 25)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A fresh token with one pair for each label; the library reads its configuration once in a process."""
+    folder = tmp_path_factory.mktemp("softhsm")
+    (folder / "tokens").mkdir()
+    (folder / "conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
+    os.environ["SOFTHSM2_CONF"] = str(folder / "conf")
+    command = ["softhsm2-util", "--init-token", "--free", "--label", "notary0", "--pin", "1234", "--so-pin", "5678"]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    with pkcs11.lib(LIBRARY).get_token(token_label="notary0").open(user_pin="1234", rw=True) as session:
+        for label, curve, private in (
+            ("attesting", "secp256k1", {}),
+            ("another", "secp256k1", {}),
+            ("twice", "secp256k1", {}),
+            ("twice", "secp256k1", {}),
+            ("of another curve", "secp256r1", {}),
+            ("open", "secp256k1", {Attribute.EXTRACTABLE: True}),
+            ("shown", "secp256k1", {Attribute.SENSITIVE: False}),
+        ):
+            made = {Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}
+            parameters = session.create_domain_parameters(KeyType.EC, made, local=True)
+            parameters.generate_keypair(store=True, label=label, private_template=private)
+    yield
+    del os.environ["SOFTHSM2_CONF"]
+
+
+@pytest.fixture
+def key() -> Iterator[TokenKey]:
+    opened = TokenKey(PLACE, PIN)
+    yield opened
+    opened.close()
+
+
+def test_what_it_signs_is_low_and_recovers_to_its_address(key: TokenKey) -> None:
+    signatures = [key.sign(digest) for digest in DIGESTS]
+    assert [recover(digest, each) for digest, each in zip(DIGESTS, signatures, strict=True)] == [key.address] * len(
+        DIGESTS
+    )
+    assert all(each.s <= HALF_ORDER for each in signatures)
+    assert {each.v for each in signatures} == {27, 28}
+
+
+def test_the_token_itself_gives_high_s_too(key: TokenKey) -> None:
+    """So that the test above would fail without the guard: one half of what a token signs is high."""
+    raw = [key._key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA) for digest in DIGESTS * 4]
+    assert any(int.from_bytes(each[32:], "big") > HALF_ORDER for each in raw)
+
+
+def test_k03_the_key_cannot_be_read_out(key: TokenKey) -> None:
+    for attribute in (Attribute.VALUE, Attribute.PRIVATE_EXPONENT):
+        with pytest.raises(PKCS11Error):
+            key._key[attribute]
+    assert key._key[Attribute.EXTRACTABLE] is False
+    assert key._key[Attribute.SENSITIVE] is True
+    assert not hasattr(key, "secret")
+    assert repr(key) == f"TokenKey(0x{key.address.hex()})"
+
+
+@pytest.mark.parametrize(
+    ("change", "pin", "code"),
+    [
+        ({}, b"4321", "TOKEN_PIN"),
+        ({}, b"\xff\xff\xff\xff", "TOKEN_PIN"),
+        ({"library": "/nowhere.so"}, PIN, "TOKEN_MISSING"),
+        ({"library": "/etc/hostname"}, PIN, "TOKEN_MISSING"),
+        ({"label": "notary1"}, PIN, "TOKEN_MISSING"),
+        ({"key": "none"}, PIN, "TOKEN_KEY"),
+        ({"key": "twice"}, PIN, "TOKEN_KEY"),
+        ({"key": "of another curve"}, PIN, "TOKEN_KEY"),
+        ({"key": "open"}, PIN, "TOKEN_EXTRACTABLE"),
+        ({"key": "shown"}, PIN, "TOKEN_EXTRACTABLE"),
+    ],
+)
+def test_another_token_pin_or_key_is_refused_without_saying_the_pin(
+    change: dict[str, str], pin: bytes, code: str
+) -> None:
+    problem = refusal(lambda: TokenKey(replace(PLACE, **change), pin))
+    assert problem.code == code
+    assert "4321" not in f"{problem!r} {problem.__cause__!r}"
+    TokenKey(PLACE, PIN).close()
+
+
+def test_a_signature_of_another_key_than_the_one_opened_is_refused(key: TokenKey) -> None:
+    other = key._session.get_key(label="another", object_class=pkcs11.ObjectClass.PRIVATE_KEY)
+    key._key, kept = other, key._key
+    try:
+        assert refusal(lambda: key.sign(DIGESTS[0])).code == "TOKEN_KEY"
+    finally:
+        key._key = kept
+    assert recover(DIGESTS[0], key.sign(DIGESTS[0])) == key.address
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A notary's folder with a cosigning key and no attesting one, and the PIN beside it."""
+    write_keys(tmp_path / "notary0", 0)
+    (tmp_path / "notary0" / "attesting.key").unlink()
+    (tmp_path / "pin").write_bytes(PIN)
+    (tmp_path / "pin").chmod(0o600)
+    return tmp_path / "notary0"
+
+
+def test_a_notary_signs_with_it_and_proves_that_it_holds_it(folder: Path) -> None:
+    digest = operator_digest("a bank")
+    with closing(open_signer(folder, password_file=folder.parent / "pin", token=PLACE)) as signer:
+        assert signer.kept == "token"
+        check_possession(digest, Purpose.ATTESTING, signer.public.address, signer.prove(digest).attesting)
+    (folder / COSIGNING_FILE).unlink()
+    assert refusal(lambda: open_signer(folder, password_file=folder.parent / "pin", token=PLACE)).code == "KEYS_MISSING"
+
+
+def test_a_token_with_another_member_s_key_is_refused(chains: Deployed, folder: Path) -> None:
+    pin = folder.parent / "pin"
+    config = NotaryConfig(0, chains.manifest, dict(chains.urls), folder, password_file=pin, token=PLACE)
+    nodes = {chain_id: RpcNode(url) for chain_id, url in chains.urls.items()}
+    try:
+        assert refusal(lambda: Notary(config, nodes=nodes)).code == "NOT_A_MEMBER"
+    finally:
+        for node in nodes.values():
+            node.close()
+
+
+@pytest.mark.parametrize("token", [{}, [], {"library": LIBRARY}, {"library": "", "label": "a", "key": "b"}, 7], ids=str)
+def test_a_token_that_is_not_named_whole_is_refused(chains: Deployed, tmp_path: Path, token: Any) -> None:
+    (tmp_path / "manifest.json").write_bytes(chains.manifest.dump())
+    nodes = {f"eip155:{chain_id}": url for chain_id, url in chains.urls.items()}
+    fields = {"index": 0, "manifest": "manifest.json", "nodes": nodes, "folder": "notary0"}
+    whole = {"library": LIBRARY, "label": "notary0", "key": "attesting"}
+    (tmp_path / "notary.json").write_text(json.dumps(fields | {"token": whole}))
+    assert NotaryConfig.load(tmp_path / "notary.json").token == PLACE
+    (tmp_path / "notary.json").write_text(json.dumps(fields | {"token": token}))
+    with pytest.raises(Problem) as refused:
+        NotaryConfig.load(tmp_path / "notary.json")
+    assert refused.value.code == "CONFIG_FORMAT"
