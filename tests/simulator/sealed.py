@@ -6,6 +6,7 @@ are a QBFT chain's. Which validators seal from which block on is in the test's h
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,12 +21,13 @@ _BLOCKS = ("eth_getBlockByNumber", "eth_getBlockByHash")
 
 
 class SealedNode:
-    """Implements `contracts.node.Node`."""
+    """Implements `contracts.node.Node`. Safe to share between threads."""
 
     def __init__(self, inner: Node, validators: Sequence[SigningKey]) -> None:
         self.inner = inner
         self._sets: list[tuple[int, tuple[SigningKey, ...]]] = [(0, ascending(validators))]
         self._headers: list[QbftHeader] = []
+        self._lock = threading.Lock()
         self._sealed_hash: dict[str, str] = {}
         self._inner_hash: dict[str, str] = {}
 
@@ -50,9 +52,10 @@ class SealedNode:
 
     def header(self, number: int) -> QbftHeader:
         """A sealed header."""
-        while len(self._headers) <= number:
-            self._seal_next()
-        return self._headers[number]
+        with self._lock:
+            while len(self._headers) <= number:
+                self._seal_next()
+            return self._headers[number]
 
     def request(self, method: str, *params: Any) -> Any:
         return self.batch([(method, params)])[0]
