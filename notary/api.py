@@ -22,12 +22,13 @@ from notary.notary import Notary
 
 T = TypeVar("T")
 
+REPLAY_TYPE = "application/cbor"
 PROBLEM_TYPE = "application/problem+json"
 COSIGNATURES_TYPE = "text/plain; charset=utf-8"
 SIZE_TYPE = "text/x.tlog.size"
 BODY_SECONDS = 30.0
 
-_BODY_STATUS = {"BODY_SIZE": 413, "BODY_SLOW": 408}
+_BODY_STATUS = {"BODY_SIZE": 413, "BODY_SLOW": 408, "REPLAY_UNKNOWN": 404}
 
 # C2SP tlog-witness names the status; 422 also where a log shows two roots for one size, which no retry can heal.
 _WITNESS_STATUS = {
@@ -71,6 +72,14 @@ def create_app(notary: Notary) -> FastAPI:
     async def add_checkpoint(request: Request) -> Response:
         raw = await _body(request)
         return await _work(lambda: _add_checkpoint(notary, raw))
+
+    @app.get("/replays")
+    async def replays() -> Response:
+        return _json({"replays": await _work(notary.replays.names)})
+
+    @app.get("/replays/{name}")
+    async def replay(name: str) -> Response:
+        return Response(await _work(lambda: notary.replays.read(name)), media_type=REPLAY_TYPE)
 
     @app.get("/status")
     async def status() -> Response:

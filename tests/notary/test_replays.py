@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from contracts.execution_rules import rules_of
 from contracts.manifest import Role, Rules
 from contracts.reexecution import Verdict, replay
 from contracts.replay_report import report
 from ledger.attestation import DIFFERS
+from notary.api import create_app
 from notary.replays import FOLDER, Replays
 from tests.notary.subject import Subject, commit_locator, locator, refusal
 
@@ -51,6 +53,25 @@ def test_an_honest_chain_leaves_no_file(subject: Subject) -> None:
     sent = subject.chains.send()
     subject.notary.judge(locator(sent), commit_locator(subject.chains.commit(sent)[1]))
     assert subject.notary.replays.names() == []
+
+
+def test_anybody_may_fetch_the_files_and_nothing_else_of_the_folder(subject: Subject) -> None:
+    name = subject.notary.replays.keep(LENDER, 9, b"content")
+    with TestClient(create_app(subject.notary)) as client:
+        assert client.get("/replays").json() == {"replays": [name]}
+        found = client.get(f"/replays/{name}")
+        assert (found.status_code, found.content, found.headers["content-type"]) == (
+            200,
+            b"content",
+            "application/cbor",
+        )
+        for path, status, code in (
+            ("eip155-7102-10.replay", 404, "REPLAY_UNKNOWN"),
+            ("attesting.key", 422, "REPLAY_NAME"),
+            ("..%2fattesting.key", 404, "HTTP"),
+        ):
+            refused = client.get(f"/replays/{path}")
+            assert (refused.status_code, refused.json()["code"]) == (status, code)
 
 
 @pytest.mark.parametrize(
