@@ -107,10 +107,10 @@ _CERTIFICATE = shape(
 _PLACE = {"chain": CHAIN, "block": NUMBER, "block_hash": HEX32, "transaction": HEX32}
 PROOF = shape(
     message=_FULL_MESSAGE,
-    certificate=_CERTIFICATE,
-    multiproof=shape(indices=listed(NUMBER), size=NUMBER, proof=listed(HEX32)),
+    certificate=maybe(_CERTIFICATE),
+    multiproof=maybe(shape(indices=listed(NUMBER), size=NUMBER, proof=listed(HEX32))),
     tx_receipt=shape(**_PLACE, header=HEX, proof=listed(HEX), transaction_index=NUMBER, log_index=NUMBER),
-    call=shape(to=ACCOUNT, data=HEX),
+    call=maybe(shape(to=ACCOUNT, data=HEX)),
 )
 _VERDICT = shape(
     id=HEX32,

@@ -30,18 +30,17 @@ def proof_of(nodes: Mapping[int, Node], manifest: Manifest, journey: Journey) ->
 
     Errors: `Refused` PROOF_NOT_READY before a certificate is recorded; those of `Node.request`.
     """
-    if journey.attested is None:
+    if journey.attested is None and journey.needs_certificate:
         raise _not_yet("PROOF_NOT_READY", "no certificate is recorded for it", journey)
-    certificate = fetch_certificate(nodes, manifest, journey)
+    certificate = None if journey.attested is None else fetch_certificate(nodes, manifest, journey)
     proposal = journey.proposal
-    end = proposal.message.destination
-    gateway = Contract("Gateway", end.gateway)
-    commit = gateway.encode_call("commit", proposal.message.as_delivery(), proposal.payload, *as_abi(certificate))
     sent = fetch_block_log(nodes, journey.origin)
     return {
         "message": show_message(proposal),
-        "certificate": _certificate(certificate, proposal.message),
-        "multiproof": {
+        "certificate": None if certificate is None else _certificate(certificate, proposal.message),
+        "multiproof": None
+        if certificate is None
+        else {
             "indices": [certificate.index],
             "size": certificate.size,
             "proof": [_hex(each) for each in certificate.proof],
@@ -53,7 +52,7 @@ def proof_of(nodes: Mapping[int, Node], manifest: Manifest, journey: Journey) ->
             "transaction_index": sent.transaction,
             "log_index": sent.log_index,
         },
-        "call": {"to": caip10(end.chain_id, end.gateway), "data": _hex(commit)},
+        "call": None if certificate is None else _call(journey, certificate),
     }
 
 
@@ -83,6 +82,16 @@ def credential_of(nodes: Mapping[int, Node], manifest: Manifest, journey: Journe
         "recorded": _place(journey.judged),
         "commit": None if journey.commit is None else _place(journey.commit),
     }
+
+
+def _call(journey: Journey, certificate: Certificate) -> dict[str, str] | None:
+    """The call that commits it; None where the destination checks the receipt proof under a header it holds."""
+    if journey.policy is not None and journey.policy.observed_under is not None:
+        return None
+    proposal, end = journey.proposal, journey.proposal.message.destination
+    arguments = (proposal.message.as_delivery(), proposal.payload, *as_abi(certificate))
+    call = Contract("Gateway", end.gateway).encode_call("commit", *arguments)
+    return {"to": caip10(end.chain_id, end.gateway), "data": _hex(call)}
 
 
 def show_message(proposal: Proposal) -> dict[str, Any]:

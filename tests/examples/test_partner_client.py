@@ -158,6 +158,7 @@ PROOFS: dict[str, Callable[[Answer], None]] = {
     "a larger tree": sets("certificate", "size", value=lambda size: size + 1),
     "another epoch": sets("certificate", "epoch", value=lambda epoch: epoch + 1),
     "another gateway": sets("certificate", "for", value=lambda _text: OTHER),
+    "no certificate": sets("certificate", value=lambda _certificate: None),
     "a call of another contract": sets("call", "to", value=lambda _text: OTHER),
     "a changed signature": sets("certificate", "signatures", value=flipped),
     "another signer": sets("certificate", "signatures", value=lambda text: flipped(text, 12)),

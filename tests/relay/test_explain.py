@@ -103,6 +103,7 @@ REASONS: dict[str, tuple[Problem, str]] = {
     "its transaction is in no block": (Unavailable("TX_NOT_MINED", "no receipt yet"), "a chain"),
     "the node does not answer": (Unavailable("NODE_UNREACHABLE", "no answer"), "a node"),
     "the node answers nonsense": (Unavailable("NODE_GARBAGE", "malformed"), "a node"),
+    "the node lacks a block": (Unavailable("NODE_BEHIND", "no block 7"), "a node"),
     "the paying account is empty": (Refused("NODE_ERROR", "insufficient funds"), "the relay's operator"),
     "the node serves another chain": (Refused("CHAIN_ID", "serves chain 1"), "the relay's operator"),
     "the contract said no for the first time": (Refused("CALL_REVERTED", "Gateway: paused"), "the relay"),

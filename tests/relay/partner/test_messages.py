@@ -11,7 +11,7 @@ import pytest
 from eth_account import Account
 from jsonschema import Draft202012Validator
 
-from contracts.manifest import Role
+from contracts.manifest import Policy, Role
 from contracts.node import data
 from ledger import merkle, multiproof
 from ledger.attestation import Verdict, attestation_digest, credential_of, signed, verdict_digest
@@ -276,6 +276,19 @@ def test_before_there_is_one_a_proof_and_a_credential_are_refused_with_a_code(co
     told = counter.get(f"/v1/messages/{waiting}/explain")
     fits(described.EXPLANATION, told)
     assert (told["next"]["who"], told["next"]["code"]) == ("the notaries", "WAITING")
+
+
+def test_on_a_lane_that_trusts_headers_the_receipt_is_the_whole_proof(counter: Counter) -> None:
+    for notary in counter.network.notaries:
+        notary.silent = True
+    named = counter.network.carry_anchor().message.id
+    counter.read()
+    counter.relay.journeys[named].policy = Policy.RELAY
+    proof = counter.get(f"/v1/messages/0x{named.hex()}/proof")
+    fits(described.PROOF, proof)
+    assert (proof["certificate"], proof["multiproof"], proof["call"]) == (None, None, None)
+    header = header_from_rlp(raw(proof["tx_receipt"]["header"]))
+    assert f"0x{header.hash.hex()}" == proof["tx_receipt"]["block_hash"]
 
 
 # -- lists ------------------------------------------------------------------------------------------------------------
