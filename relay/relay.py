@@ -376,6 +376,8 @@ class Relay:
         step, message_ids = read_tag(ticket.tag)
         for message_id in message_ids:
             key, journey = (message_id, step), self.journeys.get(message_id)
+            if self._turns.trial(key) is None:
+                continue  # it was heard of before: two transactions took one step
             if journey is None:
                 # Sent by an earlier process, and its message is not read yet; or left behind since.
                 self._turns.succeeded(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from relay.notaries import RefusedLeaves, UnreadyLeaves, _problem
 from relay.panel import Leaf
 from relay.relay import Relay
 from relay.roots import MAX_ITEM_PAYLOAD, MAX_TOGETHER, Root, runs
-from tests.contracts.world import HOLDER
+from tests.contracts.world import HOLDER, LENDER, OWNER
 from tests.ledger.refusals import refused
 from tests.relay.test_panel import PLACE, Scripted, attestation, panel, refuses, silent
 from tests.relay.test_whole_journeys import ONCE, RECEIPT, SEND
@@ -132,6 +133,37 @@ def test_J06_what_another_relay_has_delivered_is_left_out_at_once(network: Netwo
     network.node(Role.DESTINATION).behind = 0
     carried(network, relay, sent)
     assert all(relay.journeys[each.message.id].set_aside == {} for each in sent)
+
+
+def test_J06_every_message_arrives_once_though_all_other_relays_drop_double_and_reorder(network: Network) -> None:
+    sent = send(network, 6)
+    dropping, doubling, honest = network.relay(payer=OWNER), network.relay(payer=LENDER), network.relay()
+
+    def drop(*_arguments: Any, **_options: Any) -> Any:
+        raise Unavailable("IN_FLIGHT", "not today")
+
+    for payer in dropping._payers.values():
+        payer.submit = drop  # type: ignore[method-assign]
+    for other in doubling._payers.values():
+        other.submit = twice(other.submit)  # type: ignore[method-assign]
+    ready = doubling._turns.ready
+    doubling._turns.ready = lambda queue, most: ready(queue, most)[::-1]  # type: ignore[method-assign]
+    done = lambda: all(is_over(honest, each.message.id) for each in sent)  # noqa: E731
+    network.run(dropping, doubling, honest, until=done)
+    assert all(network.effects(each.message.id) == ONCE for each in sent)
+    assert all(honest.journeys[each.message.id].set_aside == {} for each in sent)
+
+
+def twice(submit: Any) -> Any:
+    """Everything a second time, as long as it simulates."""
+
+    def doubled(*arguments: Any, **options: Any) -> Any:
+        ticket = submit(*arguments, **options)
+        with suppress(Refused):
+            submit(*arguments, **options)
+        return ticket
+
+    return doubled
 
 
 def test_a_group_that_fails_in_its_block_is_tried_again_and_nobody_is_blamed(network: Network) -> None:
