@@ -44,3 +44,11 @@ bench-relay:
 guard-kill:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.guard_kill $(MODULE) $(TESTS)
+
+# make simulate [SEEDS=10000] [FROM=0]: the simulated network; a violation names its seed
+.PHONY: simulate
+SEEDS ?= 1000
+FROM ?= 0
+simulate:
+	@.ci/setup dev
+	@.venv/bin/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)

@@ -17,6 +17,7 @@ from ledger.quorum import root_over
 from notary import policy
 from notary.backing import Backing
 from notary.chains import Chains
+from notary.ending import is_arrived
 from notary.journal import Attested, Journal
 from notary.policy import LeafRefusal
 from notary.proven import Locator, ProvenBlock, Witnessed
@@ -95,7 +96,10 @@ class Attesting:
             message = proposal.message
             policy.require_lane_final(message, final=lanes[message.lane], head=upcoming[message.lane])
             attested = self._journal.attested_at(message)
-            policy.require_carriage(message, lane=lanes[message.lane], now=view.head.timestamp, attested=attested)
+            now = view.head.timestamp
+            # Proven only where it matters: no message that is in time costs a proof more.
+            is_used = message.expiry <= now and is_arrived(watcher, final, message)
+            policy.require_carriage(message, lane=lanes[message.lane], now=now, attested=attested, is_used=is_used)
             if message.kind is Kind.TRANSFER:
                 self._backing.require(proposal)
 

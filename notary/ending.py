@@ -60,6 +60,18 @@ def require_ended(destination: Watcher, message: Message, *, expired: Header, ch
     policy.require_unexecuted(message, is_used=bool(bit), status=words[status])
 
 
+def is_arrived(destination: Watcher, header: Header, message: Message) -> bool:
+    """Whether the message's sequence is used up at the destination, as the state after a block proves it.
+
+    Errors: `Unavailable` STATE_UNPROVEN, NODE_*.
+    """
+    used, _ = places_of(message)
+    gateway = destination.chain.contracts["Gateway"]
+    with own_word():
+        words = destination.storage.words(header, {gateway: (used,)})[gateway]
+    return bool(words[used] >> (message.sequence & 255) & 1)
+
+
 def places_of(message: Message) -> tuple[int, int]:
     """Where the destination's gateway keeps a message: the word with its sequence's bit, and its status."""
     run = keccak256(message.lane + word(message.generation) + word(message.sequence >> 8))

@@ -202,12 +202,13 @@ def read_leaf(log: Log, *, origin: ChainManifest, manifest: Manifest) -> Proposa
     return read_proposal(log, origin=origin.end, destinations=manifest.ends)
 
 
-def require_carriage(message: Message, *, lane: Lane, now: int, attested: bytes | None) -> None:
+def require_carriage(message: Message, *, lane: Lane, now: int, attested: bytes | None, is_used: bool = False) -> None:
     """Row 5: whether a proven proposal may be attested.
 
     `lane`: as the destination holds it at finality; `now`: the destination's latest block time in seconds;
-    `attested`: the id this notary attested before at the same place of the same lane and generation.
-    Errors: `Refused` LANE, EXPIRED, EQUIVOCATION.
+    `attested`: the id this notary attested before at the same place of the same lane and generation; `is_used`: whether
+    the sequence is used up at the destination. What has arrived does not expire: the registry closes a message only
+    with its certificate, and the relay that had one may have died. Errors: `Refused` LANE, EXPIRED, EQUIVOCATION.
     """
     if not is_open(lane, message=message):
         held = f"generation {lane.generation} with policy {lane.policy}" if lane.generation else "not open"
@@ -217,7 +218,7 @@ def require_carriage(message: Message, *, lane: Lane, now: int, attested: bytes 
             where=f"0x{message.lane.hex()}",
             cure="The recipient's owner opens lanes, at the destination's gateway.",
         )
-    if message.expiry <= now:
+    if message.expiry <= now and not is_used:
         raise Refused("EXPIRED", f"the message expired at {message.expiry}, it is {now} there", where=_id(message))
     require_first(message, attested=attested)
 

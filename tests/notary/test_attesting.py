@@ -153,6 +153,21 @@ def test_a_message_that_expired_at_its_destination_is_refused(subject: Subject) 
     assert attested_by(subject.notary, later) == NOTARY_KEYS[0].address
 
 
+def test_what_arrived_before_it_expired_is_attested_for_the_record_afterwards(subject: Subject) -> None:
+    chains = subject.chains
+    destination = chains.node(Role.DESTINATION)
+    now = max(
+        int(chains.node(role).request("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        for role in (Role.ORIGIN, Role.DESTINATION)
+    )
+    arrived, late = (chains.send(attributes=[EXPIRY + (now + 3600).to_bytes(32, "big")]) for _ in range(2))
+    chains.commit(arrived)
+    destination.request("evm_setNextBlockTimestamp", now + 3600)
+    destination.request("anvil_mine", "0x1")
+    subject.refuses(lambda notary: notary.attest([locator(late)]), "EXPIRED")
+    assert attested_by(subject.notary, arrived) == NOTARY_KEYS[0].address
+
+
 def test_one_refused_leaf_refuses_all_and_is_named_so_that_the_others_can_be_asked_again(subject: Subject) -> None:
     good, other = subject.chains.send(), subject.chains.send()
     bad = Locator(7101, good.block, 0, 9)

@@ -55,6 +55,13 @@ def test_the_expiry_is_the_first_second_too_late(late: int) -> None:
     assert refusal(lambda: policy.require_carriage(MESSAGE, lane=OPEN, now=now, attested=None)).code == "EXPIRED"
 
 
+def test_what_has_arrived_does_not_expire_and_may_still_contradict_nothing() -> None:
+    now = MESSAGE.expiry + 1
+    policy.require_carriage(MESSAGE, lane=OPEN, now=now, attested=None, is_used=True)
+    rival = refusal(lambda: policy.require_carriage(MESSAGE, lane=OPEN, now=now, attested=RIVAL.id, is_used=True))
+    assert rival.code == "EQUIVOCATION"
+
+
 def test_g04_another_message_for_one_sequence_is_refused() -> None:
     asked = refusal(lambda: policy.require_carriage(MESSAGE, lane=OPEN, now=0, attested=RIVAL.id))
     assert asked.code == "EQUIVOCATION"
