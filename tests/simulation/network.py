@@ -355,7 +355,14 @@ class Network:
             relay.dies_at = ""
             for view in relay.views.values():
                 view.heal()
+        self._finish_rotations()
         self._ask_people()
+
+    def _finish_rotations(self) -> None:
+        """An order that a reorganisation took is given again: orders of a quorum are kept by its members."""
+        epochs = {chain_id: chain.head.state.committee.epoch for chain_id, chain in self.chains.items()}
+        for chain_id, epoch in epochs.items():
+            self.chains[chain_id].pending += [Rotate(each + 1) for each in range(epoch, max(epochs.values()))]
 
     def _ask_people(self) -> None:
         for relay in self.relays:
