@@ -50,7 +50,7 @@ def answer_about(relay: Relay, named: str) -> dict[str, Any]:
             return tell_message(explain(journeys[wanted], relay.moment))
         found = relay.index.two_phase(wanted)
         if found is not None:
-            return tell_two_phase(found, journeys, relay.moment)
+            return tell_two_phase(found, journeys, relay.moment, relay.exchanger.reasons(wanted))
         carried = [journeys[each] for each in relay.index.messages_of(wanted) if each in journeys]
         if carried:
             return tell_transaction(wanted, carried, relay.moment)

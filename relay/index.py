@@ -39,6 +39,7 @@ class Index:
         self._sent: list[Mark] = []
         self._coordinated: dict[bytes, list[SeenLog]] = {}
         self._reports: dict[bytes, list[tuple[int, bytes]]] = {}
+        self._two_phase_of: dict[bytes, bytes] = {}
 
     def take(self, block: SeenBlock) -> None:
         """Take in one final block; one that was taken in changes nothing."""
@@ -66,6 +67,17 @@ class Index:
                 return None
             return fold(named, logs[0].place.chain_id, logs, self._reports.get(named, ()))
 
+    def two_phase_of(self, message: bytes) -> bytes | None:
+        """The id of the two-phase transaction that a message is part of, None for any other message."""
+        with self._lock:
+            return self._two_phase_of.get(message)
+
+    @property
+    def two_phases(self) -> list[bytes]:
+        """The ids of all two-phase transactions."""
+        with self._lock:
+            return list(self._coordinated)
+
     def after(self, mark: Mark | None, limit: int) -> list[Mark]:
         """At most `limit` messages after a mark, in the order of `Mark`; from the first where it is None."""
         with self._lock:
@@ -86,8 +98,10 @@ class Index:
             if report is not None:
                 transaction, leg = report
                 self._reports.setdefault(transaction, []).append((leg, ids[0]))
+                self._two_phase_of[ids[0]] = transaction
         if seen.decoded.contract == COORDINATOR and "id" in seen.decoded.fields:
             self._coordinated.setdefault(seen.decoded.fields["id"], []).append(seen)
+            self._two_phase_of.update(dict.fromkeys(ids, seen.decoded.fields["id"]))
             return True
         return bool(ids)
 
@@ -105,8 +119,11 @@ class Index:
             report = self._report(seen)
             if report is not None:
                 _drop(self._reports, report[0], (report[1], ids[0]))
+                self._two_phase_of.pop(ids[0], None)
         if seen.decoded.contract == COORDINATOR and "id" in seen.decoded.fields:
             _drop(self._coordinated, seen.decoded.fields["id"], seen)
+            for named in ids:
+                self._two_phase_of.pop(named, None)
 
     def _report(self, seen: SeenLog) -> tuple[bytes, int] | None:
         """The transaction and leg of a message that is a leg's report to a coordinator of the deployment."""

@@ -24,12 +24,13 @@ from ledger.errors import Problem, Refused, Unavailable
 from relay.agenda import Agenda
 from relay.carrier import Carrier, read_tag
 from relay.docket import Docket
+from relay.exchanger import Exchanger, is_call
 from relay.explain import Moment
 from relay.headers import HeaderBearer
 from relay.index import Index
 from relay.journey import Journey, Step
 from relay.panel import NotaryPanel
-from relay.retry import SetAside, decide, is_refusal, wait_after
+from relay.retry import SetAside, decide, is_refusal, problem_of, wait_after
 from relay.skips import Skips
 from relay.turns import Queue, Turns
 from relay.watcher import Place, Rewound, SeenBlock, Watcher
@@ -89,7 +90,8 @@ class Relay:
         self._payers = dict(transactors)
         self._carrier = Carrier(manifest, transactors, panel)
         self.index = Index(manifest)
-        self._sinks: tuple[BlockSink, ...] = (self.index, *sinks)
+        self.exchanger = Exchanger(manifest, transactors, self.index, executor=executor, clock=clock, nudge=self.nudge)
+        self._sinks: tuple[BlockSink, ...] = (self.index, self.exchanger, *sinks)
         self._reading: Agenda[int] = Agenda(clock)
         self._settling: Agenda[int] = Agenda(clock)
         self._turns = Turns(clock)
@@ -112,7 +114,7 @@ class Relay:
         self._thread: threading.Thread | None = None
         for chain_id, payer in self._payers.items():
             for ticket in payer.in_flight:  # what an earlier process sent is under way still
-                if not ticket.tag:
+                if not ticket.tag or is_call(ticket.tag):
                     continue
                 step, message_ids = read_tag(ticket.tag)
                 self._turns.begin((step, chain_id), message_ids)
@@ -178,6 +180,7 @@ class Relay:
             self._thread.join()
         for pool in (self._readers, *self._pools.values()):
             pool.shutdown(wait=True, cancel_futures=True)
+        self.exchanger.stop()
 
     def step(self) -> Progress:
         """Read what is new on every chain, then start each step that can be taken.
@@ -196,14 +199,18 @@ class Relay:
             self._clients.begin(self._readers, index, partial(self._refresh, index, bearer))
         with self._lock:
             groups = list(self._groups())
+            read_to = {watcher.chain.chain_id: watcher.next_block for watcher in self._watchers}
+            self.exchanger.look(self.journeys, self._docket.times, read_to)
         for queue, group in groups:
             self._pool(queue).submit(self._take, queue, group)
-        return Progress.CONTINUE if groups or self._changed.is_set() else Progress.IDLE
+        begun = self.exchanger.begin()
+        return Progress.CONTINUE if groups or begun or self._changed.is_set() else Progress.IDLE
 
     def _groups(self) -> Iterator[tuple[Queue, list[Journey]]]:
         """What is begun now: whatever is ready, in groups as large as they have become, and never waited for."""
         for message_id in self._docket.moved():
             self._want(message_id)
+            self.exchanger.moved(message_id)
         for queue in self._turns.queues:
             step = queue[0]
             free = GROUPS_AT_ONCE[step] - self._under_way[queue]
@@ -258,6 +265,7 @@ class Relay:
             journey.redeliver = journey.commit is not None and not journey.executed
             for step in Step:
                 self._turns.release((message_id, step))
+            self.exchanger.retry(message_id)
             self._docket.touch(journey)
         self._changed.set()
 
@@ -373,6 +381,9 @@ class Relay:
         return bool(settled)
 
     def _heard(self, ticket: Ticket) -> None:
+        if is_call(ticket.tag):
+            self.exchanger.heard(ticket)
+            return
         step, message_ids = read_tag(ticket.tag)
         for message_id in message_ids:
             key, journey = (message_id, step), self.journeys.get(message_id)
@@ -423,20 +434,6 @@ class Relay:
 def _note(journey: Journey, step: Step, started: float, problem: Problem | None = None) -> None:
     milliseconds = (time.monotonic() - started) * 1000
     journey.tried.add(step.value, at=time.time(), milliseconds=milliseconds, problem=problem)
-
-
-def problem_of(error: Exception) -> Problem:
-    """The typed error it is, or RELAY_DEFECT for what nobody foresaw."""
-    if isinstance(error, Problem):
-        return error
-    return _Defect(error)
-
-
-class _Defect(Problem):
-    """What we did not foresee; set aside like a refusal, and named so that it can be found."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__("RELAY_DEFECT", f"the relay failed: {error!r}"[:500], cure="Tell its maintainers.")
 
 
 def places(journey: Journey) -> Iterable[tuple[str, Place]]:

@@ -47,3 +47,17 @@ def decide(problem: Problem, *, failures: int, refusals: int) -> Again | SetAsid
 def wait_after(attempt: int) -> float:
     """Seconds to wait after the `attempt`-th failure (from 1): doubling, and never more than five."""
     return min(FIRST_WAIT_SECONDS * 2.0 ** min(attempt - 1, 16), LONGEST_WAIT_SECONDS)
+
+
+def problem_of(error: Exception) -> Problem:
+    """The typed error it is, or RELAY_DEFECT for what nobody foresaw."""
+    if isinstance(error, Problem):
+        return error
+    return _Defect(error)
+
+
+class _Defect(Problem):
+    """What we did not foresee; set aside like a refusal, and named so that it can be found."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__("RELAY_DEFECT", f"the relay failed: {error!r}"[:500], cure="Tell its maintainers.")

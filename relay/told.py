@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from relay.explain import Cost, Deadline, Explanation, Moment, explain
+from ledger.errors import Problem
+from ledger.interoperable import caip2
+from relay.exchanges import Due
+from relay.explain import OPERATOR, Cost, Deadline, Explanation, Moment, Turn, explain
 from relay.journey import Journey
 from relay.legs import TwoPhase, deadline_of, turn_of_transaction
-from relay.shown import show_row, show_turn
+from relay.shown import show_reason, show_row, show_turn
 from relay.tried import Attempt
+
+_TAKE_UP = "Cure what the reason says, then `pledgetrail relay retry URL ID` with the id of any message of it."
 
 
 def tell_message(told: Explanation) -> dict[str, Any]:
@@ -31,14 +36,22 @@ def tell_transaction(transaction: bytes, journeys: Iterable[Journey], moment: Mo
     return {"transaction": _hex(transaction), "messages": messages}
 
 
-def tell_two_phase(found: TwoPhase, journeys: Mapping[bytes, Journey], moment: Moment) -> dict[str, Any]:
-    """A two-phase transaction: its stage, each leg, and every message of it."""
+def tell_two_phase(
+    found: TwoPhase,
+    journeys: Mapping[bytes, Journey],
+    moment: Moment,
+    reasons: Iterable[tuple[Due, Problem | None, Problem | None]] = (),
+) -> dict[str, Any]:
+    """A two-phase transaction: its stage, each leg, what is called for it, and every message of it. `reasons`: what is
+    due, each with why it waits and why it is no longer tried.
+    """
+    reasons = list(reasons)
     messages = [tell_message(explain(journeys[named], moment)) for named in found.messages if named in journeys]
     return {
         "two_phase": _hex(found.id),
         "state": found.stage.name.lower(),
         "initiator": _hex(found.initiator),
-        "next": show_turn(turn_of_transaction(found, journeys, moment)),
+        "next": show_turn(_set_aside(reasons) or turn_of_transaction(found, journeys, moment)),
         "by": _deadline(deadline_of(found, moment)),
         "legs": [
             {
@@ -50,8 +63,26 @@ def tell_two_phase(found: TwoPhase, journeys: Mapping[bytes, Journey], moment: M
             }
             for number, leg in sorted(found.legs.items())
         ],
+        "calls": [
+            {
+                "call": due.call.value,
+                "leg": due.leg,
+                "chain": caip2(due.chain_id),
+                "waiting": show_reason(waiting),
+                "set_aside": show_reason(aside),
+            }
+            for due, waiting, aside in reasons
+        ],
         "messages": messages,
     }
+
+
+def _set_aside(reasons: Iterable[tuple[Due, Problem | None, Problem | None]]) -> Turn | None:
+    for due, _, problem in reasons:
+        if problem is not None:
+            what = due.call.value if due.leg is None else f"{due.call} for leg {due.leg}"
+            return Turn(OPERATOR, f"has {what} tried again", problem.what, problem.code, problem.cure or _TAKE_UP)
+    return None
 
 
 def _deadline(by: Deadline | None) -> dict[str, Any] | None:

@@ -18,8 +18,7 @@ from contracts.manifest import ChainManifest
 from contracts.node import Node, quantity
 from ledger.errors import Problem, Unavailable
 from ledger.hash_lock import Role
-from relay.relay import problem_of
-from relay.retry import wait_after
+from relay.retry import problem_of, wait_after
 from relay.swaps import Act, Due, SwapBook
 from relay.watcher import Rewound, SeenBlock, Watcher
 

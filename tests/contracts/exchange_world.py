@@ -46,7 +46,11 @@ class Exchange:
     @classmethod
     def open(cls) -> Self:
         """Deployed by plan, a keeper enrolled, and the buyer in funds."""
-        world = in_process_world(lanes=PLEDGE_LANES + EXCHANGE_LANES, applications=EXCHANGE)
+        return cls.on(in_process_world(lanes=PLEDGE_LANES + EXCHANGE_LANES, applications=EXCHANGE))
+
+    @classmethod
+    def on(cls, world: World) -> Self:
+        """The same where the roles of an exchange are deployed already."""
         token = world.transactor(Role.DESTINATION, OWNER).send(None, TOKEN.bytecode).contract
         assert token is not None
         mint = TOKEN_FACE.encode_call("mint", BUYER.address, 10**6)

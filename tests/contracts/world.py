@@ -5,7 +5,8 @@ The test plays every part itself, honest or not: it signs certificates and verdi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -151,15 +152,16 @@ def word(text: bytes) -> bytes:
 
 
 @contextmanager
-def deployed_world(folder: Path) -> Iterator[World]:
-    """Three embedded chains with everything deployed; stopped at the end."""
+def deployed_world(folder: Path, *, clock: Callable[[], float] = time.time, **planned: Any) -> Iterator[World]:
+    """Three embedded chains with everything deployed; stopped at the end. `clock`: their time, seconds since 1970."""
     accounts = {f"0x{key.address.hex()}": 10**24 for key in (OWNER, STRANGER, HOLDER, LENDER)}
     running = {
-        role: EmbeddedNode.start(folder / role, Genesis(chain_id, accounts)) for role, chain_id in CHAIN_IDS.items()
+        role: EmbeddedNode.start(folder / role, Genesis(chain_id, accounts), clock=clock)
+        for role, chain_id in CHAIN_IDS.items()
     }
     nodes = {role: RpcNode(node.url) for role, node in running.items()}
     try:
-        yield deploy_on(dict(nodes), NOTARIES)
+        yield deploy_on(dict(nodes), NOTARIES, **planned)
     finally:
         for node in nodes.values():
             node.close()

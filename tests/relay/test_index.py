@@ -211,11 +211,11 @@ def expires(chains: Indexed) -> None:
 
 TURNS: dict[str, tuple[Callable[[Indexed], None], str, str]] = {
     "its legs are being asked": (begins, "the relay", "delivers the message to the destination"),
-    "its legs were asked and say nothing": (answers, "anyone", "calls `report` at leg 0's participant"),
-    "every leg is prepared and nothing is decided": (is_prepared, "anyone", "waits for the coordinator's next"),
-    "its deadline passed with a leg missing": (passes, "anyone", "calls the coordinator's `expire`"),
-    "it is decided and no leg was told": (commits, "anyone", "calls the coordinator's `tell` for leg 0"),
-    "it is decided and what told a leg expired": (expires, "anyone", "calls the coordinator's `tell` for leg 0"),
+    "its legs were asked and say nothing": (answers, "the relay", "calls `report` at leg 0's participant"),
+    "every leg is prepared and nothing is decided": (is_prepared, "a chain", "makes the coordinator's next"),
+    "its deadline passed with a leg missing": (passes, "the relay", "calls the coordinator's `expire`"),
+    "it is decided and no leg was told": (commits, "the relay", "calls the coordinator's `tell` for leg 0"),
+    "it is decided and what told a leg expired": (expires, "the relay", "calls the coordinator's `tell` for leg 0"),
     "its legs are being told": (tells, "the relay", "delivers the message to the destination"),
     "every leg knows": (ends, "nobody", "it is over"),
 }

@@ -136,9 +136,13 @@ class Network:
 
 
 def _event(contract: Any, reported: dict[str, Any]) -> str:
+    return str(contract.decode_log(log_of(reported)).name)
+
+
+def log_of(reported: dict[str, Any]) -> Log:
+    """A log as a node reports it."""
     topics = tuple(bytes.fromhex(topic[2:]) for topic in reported["topics"])
-    decoded = contract.decode_log(Log(contract.address, topics, bytes.fromhex(reported["data"][2:])))
-    return str(decoded.name)
+    return Log(bytes.fromhex(reported["address"][2:]), topics, bytes.fromhex(reported["data"][2:]))
 
 
 def state_of(relay: Relay, message_id: bytes) -> State | None:
