@@ -127,9 +127,11 @@ class Line:
 
 
 class Network:
-    """A run of one seed."""
+    """A run of one seed. `brief`: how many of the messages expire soon, 0 to 1; `censors`: so many relays that
+    withhold, delay, double and reorder what they carry stand beside one honest relay, instead of a second honest one.
+    """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, brief: float = 0.12, censors: int = 0) -> None:
         self.seed, self.random = seed, Random(seed)
         self.now, self._count, self._events = 0.0, 0, list[tuple[float, int, Callable[[], None]]]()
         self._trace, self.met = hashlib.sha256(), Counter[str]()
@@ -147,7 +149,7 @@ class Network:
         self._closed_at: dict[bytes, float] = {}
         self._scanned = {ORIGIN: 0, REGISTRY: 0}
         self.cut: set[tuple[int, int]] = set()
-        self.skews = [0.0] * (self.n + RELAYS)
+        self.skews = [0.0] * (self.n + RELAYS + censors)
         self._messages, self._forks = 0, 0
         self.rates = {kind: self.random.choice((0.0, 0.03, 0.12)) for kind in _MESSAGE_FAULTS}
         self.transaction_loss = self.random.choice((0.0, 0.05, 0.2))
@@ -155,7 +157,8 @@ class Network:
         self.members = [Member("honest", [self._process(index)]) for index in range(self.n)]
         self._turn_some_faulty()
         self.relays_down = set[int]()
-        self.relays = [self._relay(index) for index in range(RELAYS)]
+        self._brief, self._censors = brief, censors
+        self.relays = [self._relay(index) for index in range(1 + censors if censors else RELAYS)]
         self._plan()
 
     # -- time --------------------------------------------------------------------------------------------------------
@@ -204,7 +207,8 @@ class Network:
         panel = NotaryPanel(lines, self.committee, executor=lambda _name: Inline(), committees=self.committees)
         views = {chain_id: View(chain) for chain_id, chain in self.chains.items()}
         clock = lambda: max(0.0, self.now + self.skews[self.n + index])  # noqa: E731
-        return RelayProcess(self.manifest, views, panel, self.send, clock)
+        send = self._censor if self._censors and index else self.send
+        return RelayProcess(self.manifest, views, panel, send, clock)
 
     def committees(self, chain_id: int) -> Sequence[Committee]:
         """Whose signatures a chain takes now, as a relay reads it."""
@@ -300,6 +304,13 @@ class Network:
                 return
         pending.append(transaction)
 
+    def _censor(self, chain_id: int, transaction: Transaction) -> None:
+        """What a censoring relay does with what it should carry, also when all other faults are over."""
+        fate = self.random.choice(("withheld", "withheld", "delayed", "doubled"))
+        self.met[f"relay {fate}"] += 1
+        for _ in range({"withheld": 0, "delayed": 1, "doubled": 2}[fate]):
+            self.later(self.random.uniform(0.5, 20.0), lambda: self.chains[chain_id].pending.append(transaction))
+
     # -- what happens when -------------------------------------------------------------------------------------------
 
     def _plan(self) -> None:
@@ -323,7 +334,7 @@ class Network:
         self.later(PERIOD, lambda: self._mine(chain_id))
 
     def _user(self, salt: int) -> None:
-        is_short = self.random.random() < 0.12
+        is_short = self.random.random() < self._brief
         expiry = GENESIS_TIME + (int(self.now) + self.random.randint(5, 14) if is_short else 10_000)
         origin, there = self.chains[ORIGIN], self.chains[DESTINATION].manifest.end
         sender, quantity = self.random.choice(SENDERS), self.random.randint(1, 1000)
@@ -488,6 +499,34 @@ class Network:
             self.met["forged certificate refused"] += 1
         self.chains[DESTINATION].pending.append(forged)
 
+    def _hurry(self) -> None:
+        """Somebody has the newest message attested before its block is final, and pays for its commit at once."""
+        origin, there = self.chains[ORIGIN], self.chains[DESTINATION]
+        places = [
+            (block, at) for block in origin.blocks[-FINALITY:] for at, log in enumerate(block.logs) if _is_sent(log)
+        ]
+        if not places:
+            return
+        block, at = places[-1]
+        transaction = [each for each in block.transactions if isinstance(each, Send)][-1]
+        state = origin.blocks[block.number - 1].state.copy()
+        for each in (each for each in block.transactions if isinstance(each, Send) and each is not transaction):
+            each.run(state, block.timestamp)
+        proposal, given = transaction.proposal(state), dict[int, Signature]()
+        body = {
+            "leaves": [{"origin": f"eip155:{ORIGIN}", "block": block.number, "transaction_index": at, "log_index": 0}]
+        }
+        for process in (member.processes[0] for member in self.members):
+            try:
+                answer = process.ask("/attestations", body)
+            except (Problem, Killed):
+                self.met["message refused before it is final"] += 1
+            else:
+                given[process.index] = Signature.parse(bytes.fromhex(answer["signature"][2:]))
+        root = root_over([proposal.message])
+        certificate = Certificate(root, 0, 1, (), there.head.state.committee.epoch, pack(given))
+        there.pending.append(Commit(there.manifest, proposal, certificate))
+
     def _forge(self) -> ModelChain:
         """The origin as it never was: another message, final, at the place of the next one."""
         if self.forged is None:
@@ -574,5 +613,5 @@ def _executed(chain: ModelChain) -> list[Commit]:
 _MESSAGE_FAULTS = ("lost", "delayed", "duplicated", "answer lost")
 _FAULTS = (
     *("partition", "rpc_down", "rpc_lags", "rpc_omits", "relay_is_lied_to", "notary_dies", "notary_dies", "disk_full"),
-    *("relay_dies", "relay_dies", "reorganise", "reorganise", "reorganise", "clock_skew", "rotate", "attack"),
+    *("relay_dies", "relay_dies", "reorganise", "reorganise", "reorganise", "clock_skew", "rotate", "attack", "hurry"),
 )

@@ -27,6 +27,7 @@ NAMED = (
     *("notary silent", "notary lies", "equivocator signs", "twin answers"),
     *("twin is shown another chain", "eclipsed is shown another chain"),
     *("forged message refused by a notary", "forged certificate refused"),
+    "message refused before it is final",
 )
 assert len(KINDS) == 5, "a kind of faulty notary is counted above"
 
