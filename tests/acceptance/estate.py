@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +63,12 @@ def estate(
     sealed: Mapping[Role, int] | None = None,
     lanes: Sequence[LanePlan] = PLEDGE_LANES,
     finality_blocks: int = 0,
+    read: Collection[Role] = (),
     **options: Any,
 ) -> Iterator[Estate]:
-    """`sealed`: chains that validators seal, with the number of the first key; `options`: of the deployment."""
+    """`sealed`: chains that validators seal, with the number of the first key; `read`: chains whose state others read
+    under the headers they hold; `options`: of the deployment.
+    """
     with ExitStack() as stack:
         nodes: dict[Role, Node] = {}
         urls, taps, tap_urls, planned = {}, {}, {}, {}
@@ -80,9 +83,12 @@ def estate(
                 client.request("anvil_mine", "0x1")
                 node = sealing = SealedNode(client, keys(4, first=sealed[role]))
                 first = sealing.header(int(client.request("eth_blockNumber"), 16)).unsealed
-                planned[role] = {"rules": Rules(**rules, seals=Seals.QBFT), "headers": HeaderTerms(first_header=first)}
+                planned[role] = {
+                    "rules": Rules(**rules, seals=Seals.QBFT),
+                    "headers": HeaderTerms(first_header=first, is_read=role in read),
+                }
             else:
-                planned[role] = {"rules": Rules(**rules)}
+                planned[role] = {"rules": Rules(**rules), "headers": HeaderTerms(is_read=role in read)}
             urls[CHAIN_IDS[role]] = stack.enter_context(proxied(node)) if node is not client else anvil.url
             shown = RpcNode(urls[CHAIN_IDS[role]])
             stack.callback(shown.close)
