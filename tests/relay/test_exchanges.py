@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import pytest
 
 from contracts.binding import Contract
 from contracts.manifest import Manifest, Role
+from contracts.submitter import Submitter, Ticket
 from ledger.ethereum.keccak import keccak256
 from ledger.interoperable import encode
 from ledger.proposal import Message, Proposal
 from ledger.two_phase import Action, Leg, Plan, Report, Stage, decision_payload, prepare_payload
+from relay.exchanger import Exchanger, is_call
 from relay.exchanges import Due, dues, plan_of
 from relay.explain import Moment
+from relay.index import Index
 from relay.journey import Journey
 from relay.legs import TELLINGS, Call, LegSeen, TwoPhase, turn_of_transaction
-from relay.watcher import Place
+from relay.watcher import Place, Rewound
 from tests.contracts.two_phase_world import plan_abi
 from tests.relay.written import IDS, MANIFEST, MESSAGE
+from tests.simulator.inline import Clock, Inline
 
 COORDINATOR, RECORD = b"\xc0" * 20, IDS[Role.TRANSACTION]
 PREPARE_BY = 1_500
@@ -410,3 +415,76 @@ def test_a_plan_that_is_not_the_transactions_is_none(name: str) -> None:
 
 def test_a_plan_is_never_read_from_another_coordinator() -> None:
     assert plan_of(Told().found, Told().journeys, b"\xc1" * 20) is None
+
+
+# -- what is under way, and what a reorganisation took ---------------------------------------------------------------
+
+
+class Payer:
+    """Takes every call and has none mined; its chain has no block that is not read."""
+
+    def __init__(self) -> None:
+        self.in_flight: list[Ticket] = []
+        self.node = self
+        self.url = "stuck://chain"
+
+    def request(self, _method: str, *_parameters: object) -> str:
+        return "0x0"
+
+    def submit(self, _to: bytes, _data: bytes, *, tag: bytes, shares: dict[str, int]) -> None:
+        assert sum(shares.values()) == 1
+        self.in_flight.append(Ticket(len(self.in_flight), tag, 0.0))
+
+
+class Shown:
+    """An index that knows one transaction."""
+
+    def __init__(self, told: Told) -> None:
+        self.told: Told | None = told
+        self.two_phases = [told.plan.id]
+
+    def two_phase(self, _named: bytes) -> TwoPhase | None:
+        return None if self.told is None else self.told.found
+
+
+def exchanging(told: Told) -> tuple[Exchanger, Payer, Shown, Clock]:
+    payer, shown, clock = Payer(), Shown(told), Clock()
+    payers, index = {RECORD: cast(Submitter, payer)}, cast(Index, shown)
+    found = Exchanger(told.manifest, payers, index, executor=Inline(), clock=clock, nudge=lambda: None)
+    return found, payer, shown, clock
+
+
+def look(exchanger: Exchanger, told: Told) -> None:
+    exchanger.rewind(Rewound(RECORD, 0))  # after which everything is looked at
+    exchanger.look(told.journeys, {RECORD: BEFORE}, {RECORD: 1})
+
+
+def test_what_is_under_way_is_not_sent_again_however_long_no_block_takes_it() -> None:
+    told = Told()
+    told.decide(Stage.COMMITTED)
+    exchanger, payer, _, clock = exchanging(told)
+    look(exchanger, told)
+    for _ in range(50):
+        exchanger.begin()
+        clock.advance(10.0)
+    assert len({ticket.tag for ticket in payer.in_flight}) == len(payer.in_flight) == 2
+    assert all(is_call(ticket.tag) for ticket in payer.in_flight)
+    assert {why.code for _, why, _ in exchanger.reasons(told.plan.id) if why is not None} == {"NOT_FINAL"}
+    payer.in_flight.clear()  # the pool lost them, or their block was left behind
+    clock.advance(10.0)
+    exchanger.begin()
+    assert len(payer.in_flight) == 2
+
+
+def test_E03_nothing_is_called_for_a_decision_that_its_chain_left_behind() -> None:
+    told = Told()
+    told.decide(Stage.COMMITTED)
+    exchanger, payer, shown, _ = exchanging(told)
+    look(exchanger, told)
+    assert len(exchanger.reasons(told.plan.id)) == 2
+    told.found.stage = Stage.PREPARING
+    look(exchanger, told)
+    assert (exchanger.begin(), exchanger.reasons(told.plan.id), payer.in_flight) == (False, [], [])
+    shown.told = None
+    look(exchanger, told)
+    assert exchanger.reasons(told.plan.id) == []
