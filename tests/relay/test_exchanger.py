@@ -140,7 +140,7 @@ def test_a_decision_whose_messages_expired_is_told_again(market: Market, network
     assert ended(market, plan, LegState.COMMITTED, LegState.COMMITTED)
 
 
-def test_G02_a_relay_that_starts_again_says_nothing_twice(market: Market, network: Network) -> None:
+def test_G01_a_relay_that_starts_again_says_nothing_twice(market: Market, network: Network) -> None:
     plan = market.trade(0, 1)
     relay = network.relay()
     network.run(relay, until=lambda: market.said(plan)["18 to 0"] == 1)
@@ -183,7 +183,7 @@ def test_what_was_told_and_is_not_final_yet_is_not_told_again_by_anybody(market:
     assert market.said(plan) == COMMITTED
 
 
-def test_two_relays_beside_each_other_bring_it_to_the_same_end(market: Market, network: Network) -> None:
+def test_G01_two_relays_beside_each_other_bring_it_to_the_same_end(market: Market, network: Network) -> None:
     plan = market.trade(0, 1)
     one, other = network.relay(), network.relay(payer=LENDER)
     network.run(one, other, until=lambda: finished(one, plan) and finished(other, plan))

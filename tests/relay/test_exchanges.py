@@ -476,7 +476,7 @@ def test_what_is_under_way_is_not_sent_again_however_long_no_block_takes_it() ->
     assert len(payer.in_flight) == 2
 
 
-def test_E03_nothing_is_called_for_a_decision_that_its_chain_left_behind() -> None:
+def test_E06_nothing_is_called_for_a_decision_that_its_chain_left_behind() -> None:
     told = Told()
     told.decide(Stage.COMMITTED)
     exchanger, payer, shown, _ = exchanging(told)
