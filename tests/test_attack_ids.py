@@ -1,4 +1,4 @@
-"""Every attack case of the classes that concern contracts, proofs and messages is a test that bears its id.
+"""Every attack case of the classes that concern contracts, proofs, messages and processes is a test that bears its id.
 
 The list stands beside the project, `../shared/attacks.tsv`; where it is absent, these tests say so and are skipped.
 A test bears an id in its name (`test_J05_…`, `test_b13_and_k01_…`) or in the name of one of its cases
@@ -16,7 +16,14 @@ import pytest
 
 TESTS = Path(__file__).parent
 LIST = TESTS.parents[1] / "shared" / "attacks.tsv"
-CLASSES = "ABCDFGHI"
+CLASSES = "ABCDEFGHIJK"
+# Not yet a test of their own, each with the reason. Take a row away once its test stands.
+WITHOUT_A_TEST = {
+    "K06": "concerns the installation and not a process: the lock files' hashes are checked by the installer",
+    "K07": "no page of ours hands anything to a signer: notaries and relays decode for themselves what they sign",
+    "K08": "its twelve labels and a million clean transfers need the alarms of the portal beside the notaries'",
+    "K09": "its halves are F10 (caps hold what is beyond them) and B12 (evidence bars the keys); no test joins them",
+}
 AN_ID = re.compile(r"(?<![0-9A-Za-z])([A-Z][0-9]{2})(?![0-9A-Za-z])")
 
 
@@ -50,7 +57,8 @@ def cases() -> dict[str, str]:
 
 def test_every_attack_case_is_a_test_that_bears_its_id(cases: dict[str, str]) -> None:
     assert len(cases) > 80
-    assert {row: title for row, title in cases.items() if row not in named()} == {}
+    assert {row: title for row, title in cases.items() if row not in named() | WITHOUT_A_TEST.keys()} == {}
+    assert WITHOUT_A_TEST.keys() <= cases.keys()
 
 
 def test_an_id_is_read_from_a_test_and_from_a_case_and_from_nothing_else() -> None:
@@ -67,7 +75,7 @@ CASES = {"F06 a case": 1, "G07_too": 2, "a case about H08": 3, "I09x": 4}
 def test_a_list_without_its_tests_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "attacks.tsv"
     path.write_text(
-        "id\tclass\tattack\tsubmit\tmust\nA01\tx\tHigh-s twin\ty\tz\nA99\tx\tUnheard of\ty\tz\nK01\tx\to\ty\tz\n"
+        "id\tclass\tattack\tsubmit\tmust\nA01\tx\tHigh-s twin\ty\tz\nA99\tx\tUnheard of\ty\tz\nL01\tx\to\ty\tz\n"
     )
     assert listed(path) == {"A01": "High-s twin", "A99": "Unheard of"}
     assert {row for row in listed(path) if row not in named()} == {"A99"}
