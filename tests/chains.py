@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from contracts.chain_rules import Finality
 from contracts.deploy import ChainPlan, Deployment, LogIdentity
@@ -40,6 +40,8 @@ DEPLOYER = SigningKey.from_secret(b"\x11" * 32)
 NOTARY_KEYS = tuple(SigningKey.from_secret(bytes([0x21 + index]) * 32) for index in range(4))
 COSIGNING_KEYS = tuple(CosigningKey(f"notary{index}.example", bytes([0x41 + index]) * 32) for index in range(4))
 LOG_SIGNER = LogSigner(LOG_ORIGIN, b"\x51" * 32)
+
+BaseFee = Literal["eip1559", "free"]
 
 _START_SECONDS = 30.0
 
@@ -201,9 +203,10 @@ def deploy(
     finality_blocks: int = 0,
     finality: Finality = Finality.DEPTH,
     lanes: Sequence[LanePlan] = PLEDGE_LANES,
+    base_fee: BaseFee = "eip1559",
 ) -> Deployed:
     """Deploy everything on three nodes where the deployer has funds, and open a lane from it to the anchor mirror."""
-    plans, rules = {}, Rules(trie=trie, finality_blocks=finality_blocks, finality=finality)
+    plans, rules = {}, Rules(trie=trie, finality_blocks=finality_blocks, finality=finality, base_fee=base_fee)
     for role, url in urls.items():
         transactor = Transactor(RpcNode(url), DEPLOYER, chain_id=CHAIN_IDS[role])
         plans[role] = ChainPlan(NAMES[role], transactor, rules)
@@ -226,6 +229,7 @@ def deployed_on_anvil(
     finality_blocks: int = 0,
     finality: Finality = Finality.DEPTH,
     lanes: Sequence[LanePlan] = PLEDGE_LANES,
+    base_fee: BaseFee = "eip1559",
 ) -> Iterator[Deployed]:
     """Three fresh anvil nodes, started with these arguments, with a deployment; ended with the block."""
     with three_anvils(*arguments) as nodes:
@@ -234,7 +238,14 @@ def deployed_on_anvil(
             fund(client, DEPLOYER.address)
             client.close()
         urls = {role: node.url for role, node in nodes.items()}
-        chains = deploy(urls, trie="keeps_zero_leaves", finality_blocks=finality_blocks, finality=finality, lanes=lanes)
+        chains = deploy(
+            urls,
+            trie="keeps_zero_leaves",
+            finality_blocks=finality_blocks,
+            finality=finality,
+            lanes=lanes,
+            base_fee=base_fee,
+        )
         try:
             yield chains
         finally:

@@ -67,7 +67,8 @@ class Processes:
 
 
 class Staff:
-    """The notaries of a deployment and a relay that carries for it. `nodes`: URLs by chain id, for notaries and relay.
+    """The notaries of a deployment and a relay that carries for it. `notary_nodes`: by chain id a URL, or several that
+    must agree; `relay_nodes`: URLs by chain id.
 
     Context manager: all are killed at the end.
     """
@@ -79,7 +80,7 @@ class Staff:
         keys: Sequence[tuple[SigningKey, Cosigner]],
         payer: SigningKey,
         *,
-        notary_nodes: Mapping[int, str],
+        notary_nodes: Mapping[int, str | list[str]],
         relay_nodes: Mapping[int, str],
     ) -> None:
         self.folder, self.manifest = folder, manifest
@@ -114,8 +115,7 @@ class Staff:
         write_secret(self.folder / name / ATTESTING_FILE, attesting.secret.hex())
         write_secret(self.folder / name / COSIGNING_FILE, cosigning.private_key.hex())
         fields = {"index": index, "manifest": "manifest.json", "nodes": self._notary_nodes, "folder": name}
-        named = {key: value for key, value in fields.items() if value is not None}
-        (self.folder / f"{name}.json").write_text(json.dumps(named))
+        (self.folder / f"{name}.json").write_text(json.dumps(fields))
 
     def start_notary(self, name: str) -> str:
         """Start a notary that was hired."""
@@ -135,6 +135,11 @@ class Staff:
         with httpx.Client(trust_env=False, timeout=60) as client:
             response = client.get(f"{self.processes.urls[name]}{path}")
         return response.json() if response.status_code == httpx.codes.OK else None
+
+    def post(self, name: str, path: str, body: Any) -> Any:
+        """What a process answers to POST, an error's problem included."""
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            return client.post(f"{self.processes.urls[name]}{path}", json=body).json()
 
     def message(self, message_id: bytes) -> dict[str, Any]:
         """What the relay shows of a message; empty while it does not know it."""
