@@ -48,7 +48,7 @@ def create_app(relay: Relay, desk: Desk | None = None) -> FastAPI:
     async def status(request: Request) -> Response:
         read_query(request, ())
         with relay.still() as journeys:
-            return JSONResponse(show_status(relay.manifest, relay.positions, journeys.values()))
+            return JSONResponse(show_status(relay.manifest, relay.positions, journeys.values(), relay.client_troubles))
 
     @app.get("/messages")
     async def messages(request: Request) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contracts.manifest import Manifest
@@ -17,8 +17,15 @@ from relay.relay import Position, places
 _TAKEN_BY = {"proposed": Step.PROPOSE, "attested": Step.ATTEST, "committed": Step.COMMIT, "judged": Step.JUDGE}
 
 
-def show_status(manifest: Manifest, positions: Iterable[Position], journeys: Iterable[Journey]) -> dict[str, Any]:
-    """How far each chain is read and why not further; how many messages are in which state."""
+def show_status(
+    manifest: Manifest,
+    positions: Iterable[Position],
+    journeys: Iterable[Journey],
+    light_clients: Mapping[str, Problem],
+) -> dict[str, Any]:
+    """How far each chain is read and why not further; how many messages are in which state; why a light client could
+    not be renewed, by "origin on holder".
+    """
     counted = Counter(journey.state.value for journey in journeys)
     return {
         "chains": [
@@ -32,6 +39,7 @@ def show_status(manifest: Manifest, positions: Iterable[Position], journeys: Ite
             for chain, position in zip(manifest.chains, positions, strict=True)
         ],
         "messages": dict(sorted(counted.items())),
+        "light_clients": {name: show_reason(problem) for name, problem in light_clients.items()},
     }
 
 

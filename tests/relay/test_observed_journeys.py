@@ -25,6 +25,7 @@ from ledger.headers.held import MAX_HEIGHT
 from ledger.headers.seals import pack_seals
 from relay.journey import State, Step
 from relay.relay import CLIENT_LOOK_SECONDS
+from relay.shown import show_status
 from tests.contracts.world import CHAIN_IDS, HOLDER, LENDER, NOTARIES, OWNER, STRANGER, World, deploy_on
 from tests.simulator.network import Network, is_over
 from tests.simulator.qbft import keys
@@ -185,6 +186,8 @@ def test_a_client_that_cannot_be_renewed_is_told_and_holds_up_nothing(sealed: Se
     network.settle(relay)
     name = f"eip155:{CHAIN_IDS[Role.ORIGIN]} on eip155:{CHAIN_IDS[Role.DESTINATION]}"
     assert relay.client_troubles[name].code == "HEADER_HASH"
+    shown = show_status(relay.manifest, relay.positions, [], relay.client_troubles)
+    assert shown["light_clients"][name]["code"] == "HEADER_HASH"
     del node.lies["eth_getBlockByNumber"]
     network.clock.advance(CLIENT_LOOK_SECONDS)
     network.settle(relay)
