@@ -48,6 +48,6 @@ def carry_once(*, sent: Sequence[bytes], look: Look, carry: Callable[[], bytes],
 def _over(message_id: bytes, look: Look, seconds: float) -> Journey | None:
     def ended() -> Journey | None:
         journey = look(message_id)
-        return journey if journey is not None and journey.is_over else None
+        return journey if journey is not None and (journey.is_over or journey.has_ended) else None
 
     return wait_for(ended, seconds=seconds)
