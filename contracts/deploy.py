@@ -128,7 +128,8 @@ class Deployment:
         self._create(site, "Committee", records, self._proofs, terms.delay, terms.grace, terms.development)
         self._create(site, "Administration", site.contracts["Committee"], terms.delay)
         self._create(site, "Gateway", site.genesis, site.contracts["Committee"], site.contracts["Administration"])
-        self._call(site, "Administration", "attach", site.contracts["Gateway"])
+        for keeper in ("Administration", "Committee"):
+            self._call(site, keeper, "attach", site.contracts["Gateway"])
 
     def _create_applications(self) -> None:
         origin, destination, transaction = (self._sites[role] for role in Role)

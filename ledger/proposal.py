@@ -137,21 +137,17 @@ class Message:
         )
 
     def as_run(self) -> tuple[object, ...]:
-        """The contract's `Run` struct: what messages of one lane, kind and generation have in common."""
-        return int(self.kind), self.origin.as_abi(), self.generation, self.sender, self.recipient
+        """The contract's `Delivery` struct of what messages of one lane, kind and generation have in common."""
+        return self._as_delivery(0, 0, 0)
 
     def as_delivery(self) -> tuple[object, ...]:
         """The contract's `Delivery` struct: what a destination gateway does not know itself."""
-        return (
-            int(self.kind),
-            self.origin.as_abi(),
-            self.generation,
-            self.sequence,
-            self.sender,
-            self.recipient,
-            self.expiry,
-            self.gas_limit,
-        )
+        return self._as_delivery(self.sequence, self.expiry, self.gas_limit)
+
+    def _as_delivery(self, sequence: int, expiry: int, gas_limit: int) -> tuple[object, ...]:
+        terms = int(self.kind) << 224 | self.generation << 192 | sequence << 128 | expiry << 64 | gas_limit
+        accounts = (int.from_bytes(account, "big") for account in (self.sender, self.recipient))
+        return terms, self.lane, self.origin.chain_id, *accounts
 
 
 @dataclass(frozen=True, slots=True)

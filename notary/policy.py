@@ -25,7 +25,7 @@ MAX_LEAVES = 64
 MAX_DRIFT_SECONDS = 3600  # between a chain's newest block and this machine, before an operator is told
 # Those under which a destination checks a certificate of the committee; the others rest on headers alone.
 POLICIES_SERVED = frozenset({Policy.NOTARY, Policy.NOTARY_AND_RELAY})
-MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bytes32,uint32,uint64,bool,bytes32)")
+MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bool,bytes32)")
 MESSAGE_VOIDED = keccak256(b"MessageVoided(bytes32,bytes32,uint32,uint64)")
 EXPIRED_OUTCOME, VOID_OUTCOME = b"expired".ljust(32, b"\x00"), b"void".ljust(32, b"\x00")
 ENDED = frozenset({EXPIRED, VOID})
@@ -307,13 +307,13 @@ def read_commit(log: Log, *, message: Message) -> Commit:
     """
     if log.address != message.destination.gateway:
         raise BadInput("EMITTER", "the log is not the destination gateway's", where=f"0x{log.address.hex()}")
-    if len(log.topics) != 3 or log.topics[0] != MESSAGE_COMMITTED or len(log.data) != 4 * _WORD:
+    if len(log.topics) != 2 or log.topics[0] != MESSAGE_COMMITTED or len(log.data) != 2 * _WORD:
         raise BadInput("COMMIT_LOG", "not a MessageCommitted log")
-    generation, sequence, executed = (int.from_bytes(log.data[at : at + _WORD], "big") for at in (0, 32, 64))
-    named = (log.topics[1], log.topics[2], generation, sequence)
-    if named != (message.id, message.lane, message.generation, message.sequence) or executed > 1:
+    # The id binds the lane, its generation and the sequence: the log says nothing that could contradict it.
+    executed = int.from_bytes(log.data[:_WORD], "big")
+    if log.topics[1] != message.id or executed > 1:
         raise Refused("COMMIT_MISMATCH", "the commit is of another message", where=f"0x{log.topics[1].hex()}")
-    return Commit(bool(executed), log.data[3 * _WORD :])
+    return Commit(bool(executed), log.data[_WORD:])
 
 
 def is_void(log: Log) -> bool:

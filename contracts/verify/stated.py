@@ -67,7 +67,7 @@ def _committee(manifest: Manifest, chain: ChainManifest) -> _Said:
     # Later epochs are compared with what the contract holds now, and an incomplete set is a finding of its own.
     if manifest.committee.epoch == 1 and len(manifest.cosigners) == len(manifest.committee.members):
         arguments["members"] = [member.as_abi() for member in members_of(manifest.committee, manifest.cosigners)]
-    fixed = {"GRACE": word(terms.grace), "DEVELOPMENT": word(int(terms.development))}
+    fixed = {"GRACE": word(terms.grace), "DEVELOPMENT": word(int(terms.development)), "DEPLOYER": CREATOR}
     return arguments, _order(manifest, chain) | fixed
 
 

@@ -23,6 +23,8 @@ def check_gateway(sight: Sight, sound: frozenset[Contract]) -> Comparison:
         return kept
     attached = sight.read(administration, "gateway")
     kept.equal("ADMINISTRATION", "the gateway it administers", stated=gateway.address, found=attached)
+    told = sight.read(chain.contract("Committee"), "gateway")
+    kept.equal("COMMITTEE_GATEWAY", "the gateway that the committee tells", stated=gateway.address, found=told)
     is_sealed = sight.read(administration, "is_sealed")
     kept.hold("UNSEALED", "the deployer can still add peers and observers", holds=is_sealed is True)
     delay, stated = sight.read(administration, "order_delay"), sight.manifest.rotation.delay

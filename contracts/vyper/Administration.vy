@@ -190,7 +190,7 @@ def open_lane(origin_chain: uint256, sender: address, recipient: address, policy
     assert staticcall IOwned(recipient).owner() == msg.sender, "Administration: not the recipient's owner"
     lane: bytes32 = self._inbound(origin_chain, sender, recipient)
     assert self._words(lane)[0] == 0, "Administration: lane exists"
-    self._open(lane, origin_chain, sender, recipient, 1, policy, carries_value)
+    self._open(lane, origin_chain, sender, recipient, 1, policy, carries_value, 0)
 
 
 @external
@@ -218,12 +218,12 @@ def order_lane(
         keccak256(abi_encode(CHANGE, origin_chain, sender, recipient, generation, policy, carries_value)), salt
     )
     lane: bytes32 = self._inbound(origin_chain, sender, recipient)
-    last: lane_word.Lane = lane_word._lane(self._words(lane)[0])
+    last: lane_word.Lane = lane_word._lane(self._words(lane)[0], 0)
     assert last.generation != 0, "Administration: lane not open"
     assert generation == last.generation + 1, "Administration: not the next generation"
     if policy < last.policy:
         assert staticcall IOwned(recipient).owner() == msg.sender, "Administration: not the recipient's owner"
-    self._open(lane, origin_chain, sender, recipient, generation, policy, carries_value)
+    self._open(lane, origin_chain, sender, recipient, generation, policy, carries_value, last.paused_until)
 
 
 @external
@@ -298,7 +298,7 @@ def pause(lane: bytes32, is_inbound: bool, epoch: uint64, signature: Bytes[66]):
     words: uint256[3] = self._words(lane)
     held: uint256 = lane_word._outbound(words[2]).paused_until
     if is_inbound:
-        held = lane_word._lane(words[0]).paused_until
+        held = lane_word._lane(words[0], 0).paused_until
     until: uint256 = block.timestamp + MEMBER_PAUSE
     # A member can lengthen a pause, never shorten the quorum's.
     assert until > held, "Administration: paused for longer"
@@ -403,17 +403,21 @@ def _open(
     generation: uint32,
     policy: uint8,
     carries_value: bool,
+    paused_until: uint256,
 ):
     """
-    @dev Begins a generation; a policy that this chain cannot serve is refused with what is missing
+    @dev Begins a generation, which keeps the last one's pause; a policy that this chain cannot serve is refused with
+         what is missing
     """
     assert policy >= lane_word.NOTARY and policy <= lane_word.NOTARY_AND_RELAY, "Administration: unknown policy"
     if policy != lane_word.NOTARY:
         needed: uint8 = lane_word.CERTIFIED if policy == lane_word.CERTIFIED else lane_word.RELAY
         observer: address = staticcall IAdministered(self.gateway).observers(origin_chain, needed)
         assert observer != empty(address), "Administration: no observer of the origin for this policy"
-    word: uint256 = lane_word._new(generation, policy, carries_value)
-    extcall IAdministered(self.gateway).set_lane(lane, recipient, word)
+    word: uint256 = lane_word._new(generation, policy, carries_value, paused_until)
+    if carries_value:
+        word = lane_word._limited(word, self._words(lane)[1])
+    extcall IAdministered(self.gateway).set_lane(lane, origin_chain, sender, recipient, word)
     log LaneOpened(
         lane=lane,
         origin_chain=origin_chain,
@@ -435,7 +439,10 @@ def _limit(lane: bytes32, limits: lane_word.Limits):
     ), "Administration: limit too high"
     assert limits.window != 0 and limits.window <= lane_word.MASK_32, "Administration: window"
     word: uint256 = limits.per_message | (limits.per_window << 112) | (limits.window << 224)
-    extcall IAdministered(self.gateway).set_limits(lane, word)
+    held: uint256 = self._words(lane)[0]
+    if held & lane_word.CARRIES_VALUE != 0:
+        held = lane_word._limited(held, word)
+    extcall IAdministered(self.gateway).set_limits(lane, word, held)
     log LaneLimited(
         lane=lane, per_message=limits.per_message, per_window=limits.per_window, window=limits.window
     )

@@ -17,6 +17,7 @@ import merkle
 import message
 import order
 import strict_signature
+import ISeated
 
 initializes: member
 initializes: order
@@ -27,6 +28,10 @@ exports: (order.announce, order.order_due, order.order_delay)
 # signatures into an internal one would cost every certificate a thousand gas.
 interface Checks:
     def check(epoch: uint64, digest: bytes32, signatures: Bytes[6600], least: uint256) -> bool: view
+
+# A table answers every call with its members' words.
+interface Table:
+    def members() -> DynArray[uint256, 100]: view
 
 MAX_MEMBERS: constant(uint256) = 100
 MIN_MEMBERS: constant(uint256) = 4  # fewer tolerate no fault
@@ -76,9 +81,12 @@ struct Attested:
     epoch: uint64
     signature: Bytes[65]
 
+DEPLOYER: immutable(address)
 GRACE: public(immutable(uint256))
 DEVELOPMENT: public(immutable(bool))
 
+# The gateway of this chain, which checks certificates by itself and is told every change at once.
+gateway: public(address)
 epoch: public(uint64)
 # epoch -> seat. Only the current and the previous epoch have one.
 seats: HashMap[uint64, uint256]
@@ -104,9 +112,24 @@ def __init__(
     """
     assert grace <= MAX_GRACE, "Committee: grace period"
     order.__init__(self, delay)
+    DEPLOYER = msg.sender
     GRACE = grace
     DEVELOPMENT = development
     self._start(1, members, proofs, development)
+
+
+@external
+def attach(gateway: address):
+    """
+    @notice Names the gateway, which was created for this committee; once. Until then it counts nobody's signature
+    @param gateway The gateway
+    """
+    assert msg.sender == DEPLOYER, "Committee: not the deployer"
+    assert self.gateway == empty(address), "Committee: attached"
+    assert staticcall ISeated(gateway).COMMITTEE() == self, "Committee: another's gateway"
+    self.gateway = gateway
+    self._seat(self.epoch, self.seats[self.epoch])
+    self._seat(self.epoch - 1, self.seats[self.epoch - 1])
 
 
 @external
@@ -121,8 +144,8 @@ def rotate(members: DynArray[member.Member, MAX_MEMBERS], proofs: Bytes[MAX_PROO
     ending: uint64 = self.epoch
     beginning: uint64 = ending + 1
     order._take(keccak256(abi_encode(ROTATE, beginning, keccak256(abi_encode(members)))), salt)
-    self.seats[ending - 1] = 0
-    self.seats[ending] = self.seats[ending] & ((1 << UNTIL) - 1) | (block.timestamp + GRACE) << UNTIL
+    self._seat(ending - 1, 0)
+    self._seat(ending, self.seats[ending] & ((1 << UNTIL) - 1) | (block.timestamp + GRACE) << UNTIL)
     self._start(beginning, members, proofs, DEVELOPMENT)
 
 
@@ -193,11 +216,8 @@ def check(epoch: uint64, digest: bytes32, signatures: Bytes[MAX_PACKED_BYTES], l
     assert len(signatures) == unsafe_add(HEAD_BYTES, unsafe_mul(PAIR_BYTES, count)), "Committee: signature length"
     if count < unsafe_add(unsafe_mul(2, n) // 3, 1):
         assert least != 0 and count >= least, "Committee: below quorum"
-    words: DynArray[uint256, MAX_MEMBERS] = abi_decode(
-        raw_call(
-            convert(seat & (BARRED - 1), address), b"", max_outsize=MAX_TABLE_BYTES, is_static_call=True
-        ),
-        DynArray[uint256, MAX_MEMBERS],
+    words: DynArray[uint256, MAX_MEMBERS] = staticcall Table(convert(seat & (BARRED - 1), address)).members(
+        skip_contract_check=True
     )
     # What stands in this loop is paid by every signature: plain loads, unchecked sums, and one check at the end of all
     # the bits in which a recovered address differs from the member's word.
@@ -343,7 +363,7 @@ def _start(
     records: bytes32 = keccak256(abi_encode(members))
     self.epoch = epoch
     self.records[epoch] = records
-    self.seats[epoch] = FOR_EVER | n << COUNT | self._make_table(words)
+    self._seat(epoch, FOR_EVER | n << COUNT | self._make_table(words))
     log EpochStarted(epoch=epoch, records=records, members=members)
 
 
@@ -371,8 +391,18 @@ def _bar(epoch: uint64, signer: address):
     for i: uint256 in range(len(words), bound=MAX_MEMBERS):
         if words[i] == convert(signer, uint256):
             words[i] = words[i] | BARRED
-            self.seats[epoch] = seat >> COUNT << COUNT | self._make_table(words)
+            self._seat(epoch, seat >> COUNT << COUNT | self._make_table(words))
             break
+
+
+@internal
+def _seat(epoch: uint64, word: uint256):
+    """
+    @dev Writes an epoch's seat, here and at the gateway in one step
+    """
+    self.seats[epoch] = word
+    if self.gateway != empty(address):
+        extcall ISeated(self.gateway).set_seat(epoch, word)
 
 
 @internal

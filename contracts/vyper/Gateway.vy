@@ -15,18 +15,21 @@ import attestation
 import merkle
 import interoperable_address
 import lane_word
+import replay
+import seat
 import transfer_count
 import IAdministered
 import IGateway
-import ICommittee
 import IObserver
 
 implements: IGateway
 implements: IAdministered
 
+initializes: replay
+initializes: seat
 initializes: transfer_count
 
-exports: (transfer_count.units_sent, transfer_count.units_received)
+exports: (seat.seats, transfer_count.units_sent, transfer_count.units_received)
 
 DEFAULT_LIFETIME: constant(uint64) = 7 * 24 * 3600  # seconds
 DEFAULT_GAS_LIMIT: constant(uint64) = 400_000
@@ -36,6 +39,16 @@ MAX_OUTCOME_BYTES: constant(uint256) = 64
 ITEM_HEAD: constant(uint256) = 32  # bytes before an item's payload
 MAX_ITEM: constant(uint256) = 288  # bytes: payloads of up to 256 can be committed together
 MAX_MULTIPROOF: constant(uint256) = 512  # hashes
+MASK_160: constant(uint256) = 2**160 - 1
+
+# A message's terms in one word: where each begins, and those that messages of one run do not share.
+KIND_AT: constant(uint256) = 224
+GENERATION_AT: constant(uint256) = 192
+SEQUENCE_AT: constant(uint256) = 128
+EXPIRY_AT: constant(uint256) = 64
+MASK_OWN: constant(uint256) = 2**192 - 1
+TRANSFER: constant(uint256) = 4
+ACKNOWLEDGEMENT: constant(uint256) = 3
 
 KIND: constant(bytes4) = method_id("kind(uint8)", output_type=bytes4)
 GENERATION: constant(bytes4) = method_id("generation(uint32)", output_type=bytes4)
@@ -61,9 +74,6 @@ event MessageSent:
 
 event MessageCommitted:
     id: indexed(bytes32)
-    lane: indexed(bytes32)
-    generation: uint32
-    sequence: uint64
     executed: bool
     outcome: bytes32
 
@@ -83,14 +93,6 @@ event RootCertified:
     root: indexed(bytes32)
     epoch: uint64
 
-# What messages of one lane have in common when they are committed together.
-struct Run:
-    kind: uint8
-    origin: message.Chain
-    generation: uint32
-    sender: address
-    recipient: address
-
 GENESIS: public(immutable(bytes32))
 COMMITTEE: public(immutable(address))
 ADMINISTRATION: public(immutable(address))
@@ -98,15 +100,17 @@ ADMINISTRATION: public(immutable(address))
 peers: public(HashMap[uint256, message.Chain])
 # chain id -> policy -> who proves what happened there
 observers: public(HashMap[uint256, HashMap[uint8, address]])
-# keccak256(lane, code hash of the recipient) -> the lane's word; and where the lane's present word stands
+# A lane's key -> the lane's word; and where the lane's present word stands. The key is keccak256 of lane, origin chain,
+# sender, recipient and code hash of the recipient: whoever names a lane with another of them finds nothing.
 inbound: HashMap[bytes32, uint256]
 inbound_key: HashMap[bytes32, bytes32]
+# A lane's key -> what a lane that carries value has let through
+passed: HashMap[bytes32, uint256]
+# lane -> limits, as they were set
 limit_words: HashMap[bytes32, uint256]
 outbound: HashMap[bytes32, uint256]
 # root -> whether a quorum certified it for this gateway
 certified: public(HashMap[bytes32, bool])
-# keccak256(lane, generation, sequence / 256) -> one bit per sequence, set once and never cleared
-replay: HashMap[bytes32, uint256]
 status: public(HashMap[bytes32, uint8])
 # DELIVERING | the kind of the message that is being delivered; 0 outside of a delivery
 delivering: transient(uint256)
@@ -233,15 +237,14 @@ def _terms(attributes: DynArray[Bytes[36], 3]) -> (uint8, uint64, uint64):
 
 
 @external
-def certify(root: bytes32, epoch: uint64, signatures: Bytes[6600]):
+def certify(root: bytes32, epoch: uint64, signatures: Bytes[seat.MAX_PACKED_BYTES]):
     """
     @notice Checks a certificate once for all the messages under its root
     @param root RFC 9162 root over message ids
     @param epoch The certificate's signing epoch
     @param signatures The certificate's packed signatures
     """
-    digest: bytes32 = attestation._attestation(chain.id, self, root, epoch)
-    assert staticcall ICommittee(COMMITTEE).check(epoch, digest, signatures)
+    seat._check(epoch, attestation._attestation(chain.id, self, root, epoch), signatures)
     # It stays certified when the committee changes: it was checked in time. What must not arrive is paused or voided.
     self.certified[root] = True
     log RootCertified(root=root, epoch=epoch)
@@ -255,7 +258,7 @@ def commit(
     size: uint256,
     inclusion: DynArray[bytes32, 32],
     epoch: uint64,
-    signatures: Bytes[6600],
+    signatures: Bytes[seat.MAX_PACKED_BYTES],
 ):
     """
     @notice Commits a message that a certificate proves, once, and calls the application
@@ -265,34 +268,51 @@ def commit(
     @param size Number of leaves
     @param inclusion RFC 9162 inclusion proof of the id under the certificate's root
     @param epoch The certificate's signing epoch
-    @param signatures The certificate's packed signatures; none when `certify` has taken them before
+    @param signatures The certificate's packed signatures
     """
-    lane: bytes32 = empty(bytes32)
-    id: bytes32 = empty(bytes32)
-    word: uint256 = 0
-    lane, id, word = self._admit(d, keccak256(payload))
-    assert (word >> 32) & 255 == convert(lane_word.NOTARY, uint256), "Gateway: lane asks for another proof"
+    key: bytes32 = self._key(d)
+    word: uint256 = self._enter(d.terms, key, lane_word.NOTARY_ONLY)
+    id: bytes32 = self._identify(d.lane, d.terms, keccak256(payload))
     root: bytes32 = merkle._root(merkle._leaf_hash(id), index, size, inclusion)
-    if len(signatures) == 0:
-        assert self.certified[root], "Gateway: root not certified"
-    else:
-        digest: bytes32 = attestation._attestation(chain.id, self, root, epoch)
-        assert staticcall ICommittee(COMMITTEE).check(epoch, digest, signatures)
-    self._carry_out(lane, id, d, payload)
+    seat._check(epoch, attestation._attestation(chain.id, self, root, epoch), signatures)
+    self._carry_out(key, word, id, d, payload)
+
+
+@external
+def commit_certified(
+    d: message.Delivery,
+    payload: Bytes[message.MAX_PAYLOAD],
+    index: uint256,
+    size: uint256,
+    inclusion: DynArray[bytes32, 32],
+):
+    """
+    @notice Commits a message under a root that `certify` has taken before, once, and calls the application
+    @param d The message
+    @param payload Its payload
+    @param index Position of the message's id among the certificate's leaves
+    @param size Number of leaves
+    @param inclusion RFC 9162 inclusion proof of the id under the certified root
+    """
+    key: bytes32 = self._key(d)
+    word: uint256 = self._enter(d.terms, key, lane_word.NOTARY_ONLY)
+    id: bytes32 = self._identify(d.lane, d.terms, keccak256(payload))
+    assert self.certified[merkle._root(merkle._leaf_hash(id), index, size, inclusion)], "Gateway: root not certified"
+    self._carry_out(key, word, id, d, payload)
 
 
 @external
 def commit_together(
-    run: Run,
+    run: message.Delivery,
     items: DynArray[Bytes[MAX_ITEM], merkle.MAX_SEVERAL],
     size: uint256,
     multiproof: DynArray[bytes32, MAX_MULTIPROOF],
     epoch: uint64,
-    signatures: Bytes[6600],
+    signatures: Bytes[seat.MAX_PACKED_BYTES],
 ):
     """
     @notice Commits several messages of one lane under one root, all or none
-    @param run What they have in common
+    @param run What they have in common; sequence, expiry and gas limit are zero in it
     @param items What each has of its own, in strictly ascending order of their positions:
            position among the leaves (8 bytes) | sequence (8) | expiry (8) | gas limit (8) | payload
     @param size Number of leaves
@@ -300,30 +320,18 @@ def commit_together(
     @param epoch The certificate's signing epoch
     @param signatures The certificate's packed signatures; none when `certify` has taken them before
     """
-    d: message.Delivery = message.Delivery(
-        kind=run.kind,
-        origin=run.origin,
-        generation=run.generation,
-        sequence=0,
-        sender=run.sender,
-        recipient=run.recipient,
-        expiry=0,
-        gas_limit=0,
-    )
-    lane: bytes32 = empty(bytes32)
-    word: uint256 = 0
-    lane, word = self._enter(d)
-    assert (word >> 32) & 255 == convert(lane_word.NOTARY, uint256), "Gateway: lane asks for another proof"
+    assert run.terms & MASK_OWN == 0, "Gateway: one message's terms"
+    key: bytes32 = self._key(run)
+    word: uint256 = self._enter(run.terms, key, lane_word.NOTARY_ONLY)
     ids: DynArray[bytes32, merkle.MAX_SEVERAL] = []
     places: DynArray[uint256, merkle.MAX_SEVERAL] = []
     leaves: DynArray[bytes32, merkle.MAX_SEVERAL] = []
     for item: Bytes[MAX_ITEM] in items:
         assert len(item) >= ITEM_HEAD, "Gateway: item too short"
         head: uint256 = convert(extract32(item, 0), uint256)
-        d.sequence = convert((head >> 128) & lane_word.MASK_64, uint64)
-        d.expiry = convert((head >> 64) & lane_word.MASK_64, uint64)
-        d.gas_limit = convert(head & lane_word.MASK_64, uint64)
-        id: bytes32 = self._identify(lane, d, keccak256(slice(item, ITEM_HEAD, len(item) - ITEM_HEAD)))
+        id: bytes32 = self._identify(
+            run.lane, run.terms | (head & MASK_OWN), keccak256(slice(item, ITEM_HEAD, unsafe_sub(len(item), ITEM_HEAD)))
+        )
         ids.append(id)
         places.append(head >> 192)
         leaves.append(merkle._leaf_hash(id))
@@ -331,16 +339,24 @@ def commit_together(
     if len(signatures) == 0:
         assert self.certified[root], "Gateway: root not certified"
     else:
-        digest: bytes32 = attestation._attestation(chain.id, self, root, epoch)
-        assert staticcall ICommittee(COMMITTEE).check(epoch, digest, signatures)
-    at: uint256 = 0
-    for item: Bytes[MAX_ITEM] in items:
-        head: uint256 = convert(extract32(item, 0), uint256)
-        d.sequence = convert((head >> 128) & lane_word.MASK_64, uint64)
-        d.expiry = convert((head >> 64) & lane_word.MASK_64, uint64)
-        d.gas_limit = convert(head & lane_word.MASK_64, uint64)
-        self._carry_out(lane, ids[at], d, slice(item, ITEM_HEAD, len(item) - ITEM_HEAD))
-        at += 1
+        seat._check(epoch, attestation._attestation(chain.id, self, root, epoch), signatures)
+    # Everything is used up and counted before the first application is called.
+    held: uint256 = self._paged(key, word)
+    stays: uint256 = 0  # a bit for each item that is held
+    for i: uint256 in range(len(items), bound=merkle.MAX_SEVERAL):
+        sequence: uint256 = (convert(extract32(items[i], 0), uint256) >> SEQUENCE_AT) & lane_word.MASK_64
+        held = replay._use(held, run.lane, word & lane_word.MASK_32, sequence)
+        if word & lane_word.CARRIES_VALUE != 0:
+            payload: Bytes[MAX_ITEM] = slice(items[i], ITEM_HEAD, unsafe_sub(len(items[i]), ITEM_HEAD))
+            held, stays = self._count_in(held, word, run.lane, payload, stays, i)
+    self._keep(key, word, held)
+    d: message.Delivery = run
+    for i: uint256 in range(len(items), bound=merkle.MAX_SEVERAL):
+        d.terms = run.terms | (convert(extract32(items[i], 0), uint256) & MASK_OWN)
+        if (stays >> i) & 1 != 0:
+            self._hold(d.lane, ids[i], d.terms)
+        else:
+            self._deliver(ids[i], d, slice(items[i], ITEM_HEAD, unsafe_sub(len(items[i]), ITEM_HEAD)))
 
 
 @external
@@ -351,7 +367,7 @@ def commit_observed(
     size: uint256,
     inclusion: DynArray[bytes32, 32],
     epoch: uint64,
-    signatures: Bytes[6600],
+    signatures: Bytes[seat.MAX_PACKED_BYTES],
     observation: Bytes[16384],
 ):
     """
@@ -365,20 +381,18 @@ def commit_observed(
     @param signatures As for `commit`; unused without the notaries
     @param observation What the origin chain's observer takes as proof
     """
-    lane: bytes32 = empty(bytes32)
-    id: bytes32 = empty(bytes32)
-    word: uint256 = 0
-    lane, id, word = self._admit(d, keccak256(payload))
+    key: bytes32 = self._key(d)
+    word: uint256 = self._enter(d.terms, key, lane_word.OBSERVED)
     policy: uint256 = (word >> 32) & 255
-    assert policy != convert(lane_word.NOTARY, uint256), "Gateway: lane asks for another proof"
+    id: bytes32 = self._identify(d.lane, d.terms, keccak256(payload))
     if policy == convert(lane_word.NOTARY_AND_RELAY, uint256):
         root: bytes32 = merkle._root(merkle._leaf_hash(id), index, size, inclusion)
-        digest: bytes32 = attestation._attestation(chain.id, self, root, epoch)
-        assert staticcall ICommittee(COMMITTEE).check(epoch, digest, signatures)
+        seat._check(epoch, attestation._attestation(chain.id, self, root, epoch), signatures)
     observed_under: uint8 = lane_word.CERTIFIED if policy == convert(lane_word.CERTIFIED, uint256) else lane_word.RELAY
-    observer: address = self.observers[d.origin.chain_id][observed_under]
-    assert staticcall IObserver(observer).observed(d.origin.chain_id, d.origin.gateway, id, observation)
-    self._carry_out(lane, id, d, payload)
+    observer: address = self.observers[d.origin_chain][observed_under]
+    origin: address = self.peers[d.origin_chain].gateway
+    assert staticcall IObserver(observer).observed(d.origin_chain, origin, id, observation)
+    self._carry_out(key, word, id, d, payload)
 
 
 @external
@@ -388,23 +402,35 @@ def retry(d: message.Delivery, payload: Bytes[message.MAX_PAYLOAD]):
     @param d The message
     @param payload Exactly the payload it was sent with
     """
-    lane: bytes32 = empty(bytes32)
-    id: bytes32 = empty(bytes32)
-    word: uint256 = 0
-    lane, id, word = self._admit(d, keccak256(payload))
+    self._enter(d.terms, self._key(d), max_value(uint256))
+    id: bytes32 = self._identify(d.lane, d.terms, keccak256(payload))
     status: uint8 = self.status[id]
     assert status == FAILED or status == APPROVED, "Gateway: nothing to retry"
     # What failed was counted in its window; the limit of a single message may have been lowered since.
-    if status == FAILED and d.kind == message.TRANSFER:
-        limits: lane_word.Limits = lane_word._limits(self.limit_words[lane])
+    if status == FAILED and d.terms >> KIND_AT == TRANSFER:
+        limits: lane_word.Limits = lane_word._limits(self.limit_words[d.lane])
         if transfer_count._read(payload).quantity > limits.per_message:
-            self._hold(lane, id, d)
+            self._hold(d.lane, id, d.terms)
             return
     self.status[id] = 0
-    self._deliver(id, lane, d, payload)
+    self._deliver(id, d, payload)
     # A quorum approves a message once: that lasts until it is delivered.
     if status == APPROVED and self.status[id] == FAILED:
         self.status[id] = APPROVED
+
+
+# -- what the committee tells ----------------------------------------------------------------------------------------
+
+
+@external
+def set_seat(epoch: uint64, word: uint256):
+    """
+    @notice Takes an epoch's seat: who signs for it and until when, as the committee has it from now on
+    @param epoch The epoch
+    @param word The seat; 0 for an epoch that has none any more
+    """
+    assert msg.sender == COMMITTEE, "Gateway: not the committee"
+    seat.seats[epoch] = word
 
 
 # -- what the administration may do ----------------------------------------------------------------------------------
@@ -433,18 +459,38 @@ def set_observer(chain_id: uint256, policy: uint8, observer: address):
 
 
 @external
-def set_lane(lane: bytes32, recipient: address, word: uint256):
+def set_lane(lane: bytes32, origin_chain: uint256, sender: address, recipient: address, word: uint256):
     """
     @notice Begins a generation of a lane, for the recipient's present code
     @param lane The lane
+    @param origin_chain Chain id of its origin
+    @param sender Its sender
     @param recipient Its recipient
-    @param word The lane's word
+    @param word The lane's word, with its limits where it carries value, and without a replay page
     """
     self._administered()
-    self.inbound[self.inbound_key[lane]] = 0
-    key: bytes32 = keccak256(concat(lane, recipient.codehash))
+    ending: bytes32 = self.inbound_key[lane]
+    old: uint256 = self.inbound[ending]
+    replay._write_back(self._paged(ending, old), lane, old & lane_word.MASK_32)
+    self.inbound[ending] = 0
+    self.passed[ending] = 0
+    key: bytes32 = self._key(
+        message.Delivery(
+            terms=0,
+            lane=lane,
+            origin_chain=origin_chain,
+            sender=convert(sender, uint256),
+            recipient=convert(recipient, uint256),
+        )
+    )
     self.inbound_key[lane] = key
-    self.inbound[key] = word
+    # Sequences of this generation may have been voided before it began.
+    page: uint256 = replay._turned(0, lane, word & lane_word.MASK_32, 0)
+    if word & lane_word.CARRIES_VALUE != 0:
+        self.passed[key] = page
+        self.inbound[key] = word
+    else:
+        self.inbound[key] = word | page
 
 
 @external
@@ -459,14 +505,16 @@ def set_lane_word(lane: bytes32, word: uint256):
 
 
 @external
-def set_limits(lane: bytes32, word: uint256):
+def set_limits(lane: bytes32, limits: uint256, word: uint256):
     """
     @notice Sets the limits of a lane
     @param lane The lane
-    @param word The limits' word
+    @param limits The limits' word
+    @param word The lane's word with them; as it is where the lane carries no value
     """
     self._administered()
-    self.limit_words[lane] = word
+    self.limit_words[lane] = limits
+    self.inbound[self.inbound_key[lane]] = word
 
 
 @external
@@ -489,13 +537,14 @@ def void(d: message.Delivery, payload_digest: bytes32) -> bytes32:
     @return The message's id
     """
     self._administered()
-    lane: bytes32 = message._lane(d.origin, self._here(), d.sender, d.recipient)
-    id: bytes32 = self._id(lane, d, payload_digest)
+    id: bytes32 = self._id(d.lane, d.terms, payload_digest)
     if self.status[id] == 0:
-        self._use(lane, d.generation, d.sequence)
+        self._use_up(d.lane, convert(self._generation(d.terms), uint256), convert(self._sequence(d.terms), uint256))
     assert self.status[id] != VOIDED, "Gateway: voided before"
     self.status[id] = VOIDED
-    log MessageVoided(id=id, lane=lane, generation=d.generation, sequence=d.sequence)
+    log MessageVoided(
+        id=id, lane=d.lane, generation=self._generation(d.terms), sequence=self._sequence(d.terms)
+    )
     return id
 
 
@@ -532,7 +581,8 @@ def lanes(lane: bytes32) -> lane_word.Lane:
     @param lane The lane
     @return Generation (0: not open), policy, whether it carries value, paused until, units used in the window
     """
-    return lane_word._lane(self.inbound[self.inbound_key[lane]])
+    key: bytes32 = self.inbound_key[lane]
+    return lane_word._lane(self.inbound[key], self.passed[key])
 
 
 @external
@@ -556,63 +606,78 @@ def is_committed(lane: bytes32, generation: uint32, sequence: uint64) -> bool:
     @param sequence The sequence
     @return True once committed or voided, whatever became of the application's call
     """
-    at: bytes32 = keccak256(abi_encode(lane, generation, convert(sequence, uint256) >> 8))
-    return self.replay[at] & (1 << (convert(sequence, uint256) & 255)) != 0
+    key: bytes32 = self.inbound_key[lane]
+    word: uint256 = self.inbound[key]
+    wanted: uint256 = convert(generation, uint256)
+    held: uint256 = self._paged(key, word) if word & lane_word.MASK_32 == wanted else 0
+    return replay._is_used(held, lane, wanted, convert(sequence, uint256))
 
 
 @internal
 @view
-def _admit(d: message.Delivery, payload_digest: bytes32) -> (bytes32, bytes32, uint256):
+def _key(d: message.Delivery) -> bytes32:
     """
-    @dev The checks that every way to the application shares. Answers the lane, the message's id and the lane's word.
+    @dev Where the word of a lane stands, for the recipient's present code
     """
-    lane: bytes32 = empty(bytes32)
-    word: uint256 = 0
-    lane, word = self._enter(d)
-    return lane, self._identify(lane, d, payload_digest), word
+    recipient: address = convert(d.recipient & MASK_160, address)
+    return keccak256(abi_encode(d.lane, d.origin_chain, d.sender, d.recipient, recipient.codehash))
 
 
 @internal
 @view
-def _enter(d: message.Delivery) -> (bytes32, uint256):
+def _enter(terms: uint256, key: bytes32, policies: uint256) -> uint256:
     """
     @dev What a lane's messages share: it is open, for the recipient's present code, from a registered peer (the lane
-         binds it), in this generation, for this kind, and not paused. Answers the lane and its word.
+         binds it), in this generation, for this kind, not paused, and of one of these policies (a bit for each).
+         Answers the lane's word.
     """
     assert self.delivering == 0, "Gateway: no commit inside a delivery"
-    lane: bytes32 = message._lane(d.origin, self._here(), d.sender, d.recipient)
-    word: uint256 = self.inbound[keccak256(concat(lane, d.recipient.codehash))]
-    assert word != 0 and word & lane_word.MASK_32 == convert(d.generation, uint256), "Gateway: lane not open"
+    word: uint256 = self.inbound[key]
+    assert (
+        word != 0 and word & lane_word.MASK_32 == (terms >> GENERATION_AT) & lane_word.MASK_32
+    ), "Gateway: lane not open"
+    kind: uint256 = terms >> KIND_AT
     # An acknowledgement goes on through a pause: refunds hang on it.
     assert (
-        d.kind == message.ACKNOWLEDGEMENT or (word >> 48) & lane_word.MAX_TIME <= block.timestamp
+        (word >> lane_word.PAUSE) & lane_word.MAX_TIME <= block.timestamp or kind == ACKNOWLEDGEMENT
     ), "Gateway: lane paused"
     # An application does not see a message's kind: what it would take for a transfer must have been counted as one.
-    if d.kind == message.TRANSFER:
-        assert (word >> 40) & 255 != 0, "Gateway: lane carries no value"
+    if kind == TRANSFER:
+        assert word & lane_word.CARRIES_VALUE != 0, "Gateway: lane carries no value"
     else:
-        assert (word >> 40) & 255 == 0, "Gateway: lane carries value only"
-    return lane, word
+        assert word & lane_word.CARRIES_VALUE == 0, "Gateway: lane carries value only"
+    assert (policies >> ((word >> 32) & 255)) & 1 != 0, "Gateway: lane asks for another proof"
+    return word
 
 
 @internal
 @view
-def _identify(lane: bytes32, d: message.Delivery, payload_digest: bytes32) -> bytes32:
+def _identify(lane: bytes32, terms: uint256, payload_digest: bytes32) -> bytes32:
     """
     @dev The id of a message that is in time
     """
-    assert convert(d.expiry, uint256) > block.timestamp, "Gateway: expired"
-    return self._id(lane, d, payload_digest)
+    assert (terms >> EXPIRY_AT) & lane_word.MASK_64 > block.timestamp, "Gateway: expired"
+    return self._id(lane, terms, payload_digest)
 
 
 @internal
 @pure
-def _id(lane: bytes32, d: message.Delivery, payload_digest: bytes32) -> bytes32:
+def _id(lane: bytes32, terms: uint256, payload_digest: bytes32) -> bytes32:
     """
     @dev The id of a message on its lane
     """
-    return message._id_on(
-        lane, message.VERSION, d.kind, d.generation, d.sequence, d.expiry, d.gas_limit, payload_digest
+    return keccak256(
+        abi_encode(
+            message.ID_TAG,
+            message.VERSION,
+            terms >> KIND_AT,
+            lane,
+            (terms >> GENERATION_AT) & lane_word.MASK_32,
+            (terms >> SEQUENCE_AT) & lane_word.MASK_64,
+            (terms >> EXPIRY_AT) & lane_word.MASK_64,
+            terms & lane_word.MASK_64,
+            payload_digest,
+        )
     )
 
 
@@ -635,59 +700,124 @@ def _administered():
 
 
 @internal
-def _carry_out(lane: bytes32, id: bytes32, d: message.Delivery, payload: Bytes[message.MAX_PAYLOAD]):
+@view
+def _paged(key: bytes32, word: uint256) -> uint256:
+    """
+    @dev The word of a lane that holds its replay page
+    """
+    return self.passed[key] if word & lane_word.CARRIES_VALUE != 0 else word
+
+
+@internal
+def _use_up(lane: bytes32, generation: uint256, sequence: uint256):
+    """
+    @dev Uses a sequence up for a message that is not delivered
+    """
+    key: bytes32 = self.inbound_key[lane]
+    word: uint256 = self.inbound[key]
+    if word == 0 or word & lane_word.MASK_32 != generation:
+        replay._use_apart(lane, generation, sequence)
+    elif word & lane_word.CARRIES_VALUE != 0:
+        self.passed[key] = replay._use(self.passed[key], lane, generation, sequence)
+    else:
+        self.inbound[key] = replay._use(word, lane, generation, sequence)
+
+
+@internal
+def _carry_out(
+    key: bytes32, word: uint256, id: bytes32, d: message.Delivery, payload: Bytes[message.MAX_PAYLOAD]
+):
     """
     @dev Uses the sequence up, counts what a transfer brings, and calls the application unless it has to be held
     """
-    self._use(lane, d.generation, d.sequence)
-    if d.kind == message.TRANSFER:
-        quantity: uint256 = transfer_count._count_in(lane, d.generation, payload)
-        key: bytes32 = keccak256(concat(lane, d.recipient.codehash))
-        word: uint256 = lane_word._counted(self.inbound[key], self.limit_words[lane], quantity)
-        if word == 0:
-            self._hold(lane, id, d)
-            return
-        self.inbound[key] = word
-    self._deliver(id, lane, d, payload)
+    held: uint256 = replay._use(
+        self._paged(key, word), d.lane, word & lane_word.MASK_32, (d.terms >> SEQUENCE_AT) & lane_word.MASK_64
+    )
+    stays: uint256 = 0
+    if word & lane_word.CARRIES_VALUE != 0:
+        held, stays = self._count_in(held, word, d.lane, payload, 0, 0)
+    self._keep(key, word, held)
+    if stays != 0:
+        self._hold(d.lane, id, d.terms)
+    else:
+        self._deliver(id, d, payload)
 
 
 @internal
-def _use(lane: bytes32, generation: uint32, sequence: uint64):
+def _count_in(
+    held: uint256, word: uint256, lane: bytes32, payload: Bytes[message.MAX_PAYLOAD], stays: uint256, place: uint256
+) -> (uint256, uint256):
     """
-    @dev Sets the sequence's bit, once
+    @dev Counts a transfer that arrives. Answers what the lane has let through then, or, beyond the lane's limits, what
+         it had before and one bit more of those that have to be held.
     """
-    at: bytes32 = keccak256(abi_encode(lane, generation, convert(sequence, uint256) >> 8))
-    mask: uint256 = 1 << (convert(sequence, uint256) & 255)
-    bits: uint256 = self.replay[at]
-    assert bits & mask == 0, "Gateway: already committed"
-    self.replay[at] = bits | mask
+    quantity: uint256 = transfer_count._count_in(lane, word & lane_word.MASK_32, payload)
+    after: uint256 = lane_word._counted(held, word, quantity)
+    if after == max_value(uint256):
+        return held, stays | 1 << place
+    return after, stays
 
 
 @internal
-def _hold(lane: bytes32, id: bytes32, d: message.Delivery):
+def _keep(key: bytes32, word: uint256, held: uint256):
+    """
+    @dev Writes the word of a lane that holds its replay page
+    """
+    if word & lane_word.CARRIES_VALUE != 0:
+        self.passed[key] = held
+    else:
+        self.inbound[key] = held
+
+
+@internal
+@pure
+def _generation(terms: uint256) -> uint32:
+    """
+    @dev The generation among a message's terms
+    """
+    return convert((terms >> GENERATION_AT) & lane_word.MASK_32, uint32)
+
+
+@internal
+@pure
+def _sequence(terms: uint256) -> uint64:
+    """
+    @dev The sequence among a message's terms
+    """
+    return convert((terms >> SEQUENCE_AT) & lane_word.MASK_64, uint64)
+
+
+@internal
+def _hold(lane: bytes32, id: bytes32, terms: uint256):
     """
     @dev Keeps a transfer from its application until a quorum approves or voids it
     """
     self.status[id] = HELD
-    log MessageHeld(id=id, lane=lane, generation=d.generation, sequence=d.sequence)
+    log MessageHeld(id=id, lane=lane, generation=self._generation(terms), sequence=self._sequence(terms))
 
 
 @internal
-def _deliver(id: bytes32, lane: bytes32, d: message.Delivery, payload: Bytes[message.MAX_PAYLOAD]):
+def _deliver(id: bytes32, d: message.Delivery, payload: Bytes[message.MAX_PAYLOAD]):
     """
     @dev Calls the application with bounded gas and return data. It answers the ERC-7786 magic value and may add one
          word, its outcome; anything else counts as failed and can be retried.
     """
-    gas_limit: uint256 = convert(d.gas_limit, uint256)
+    gas_limit: uint256 = d.terms & lane_word.MASK_64
     # EIP-150 keeps back one 64th: without this floor a relay could starve the call and have it stored as failed.
-    assert msg.gas >= gas_limit + gas_limit // 63 + GAS_RESERVE, "Gateway: not enough gas"
-    sender: Bytes[58] = interoperable_address._encode(d.origin.chain_id, d.sender)
-    self.delivering = DELIVERING | convert(d.kind, uint256)
+    assert (
+        msg.gas >= unsafe_add(unsafe_add(gas_limit, gas_limit // 63), GAS_RESERVE)
+    ), "Gateway: not enough gas"
+    self.delivering = DELIVERING | (d.terms >> KIND_AT)
     success: bool = False
     answer: Bytes[64] = b""
     success, answer = raw_call(
-        d.recipient,
-        abi_encode(id, sender, payload, method_id=RECEIVE),
+        convert(d.recipient & MASK_160, address),
+        abi_encode(
+            id,
+            interoperable_address._encode(d.origin_chain, convert(d.sender & MASK_160, address)),
+            payload,
+            method_id=RECEIVE,
+        ),
         max_outsize=MAX_OUTCOME_BYTES,
         gas=gas_limit,
         revert_on_failure=False,
@@ -701,6 +831,4 @@ def _deliver(id: bytes32, lane: bytes32, d: message.Delivery, payload: Bytes[mes
             outcome = extract32(answer, 32)
     if not executed:
         self.status[id] = FAILED
-    log MessageCommitted(
-        id=id, lane=lane, generation=d.generation, sequence=d.sequence, executed=executed, outcome=outcome
-    )
+    log MessageCommitted(id=id, executed=executed, outcome=outcome)

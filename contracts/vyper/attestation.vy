@@ -14,6 +14,7 @@ VERDICT_TYPE: constant(bytes32) = keccak256(
     "Verdict(bytes32 id,uint64 epoch,bytes32 originBlock,bytes32 commitBlock,bytes32 commitTransaction,uint64 checkedFrom,uint8 verdict,bool executed,bytes32 outcome,uint8 policy,uint64 originLog,uint64 commitLog)"
 )
 PAUSE_TYPE: constant(bytes32) = keccak256("Pause(bytes32 lane,bool isInbound,uint64 epoch)")
+PREFIX: constant(bytes2) = 0x1901
 NAME_HASH: constant(bytes32) = keccak256("Pledgetrail")
 VERSION_HASH: constant(bytes32) = keccak256("1")
 
@@ -52,7 +53,7 @@ def _digest(chain_id: uint256, verifying_contract: address, struct_hash: bytes32
     domain: bytes32 = keccak256(
         abi_encode(DOMAIN_TYPE, NAME_HASH, VERSION_HASH, chain_id, verifying_contract)
     )
-    return keccak256(concat(b"\x19\x01", domain, struct_hash))
+    return keccak256(concat(PREFIX, domain, struct_hash))
 
 
 @internal

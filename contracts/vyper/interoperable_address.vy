@@ -6,7 +6,6 @@
         0x14 | address (20). One chain and account have exactly one encoding, so encodings may be compared as bytes.
 """
 
-SHORT: constant(uint256) = 6  # bytes of a chain id whose encoding is no longer than a word
 VERSION_AND_TYPE: constant(Bytes[4]) = b"\x00\x01\x00\x00"
 
 
@@ -20,18 +19,25 @@ def _encode(chain_id: uint256, account: address) -> Bytes[58]:
     @return The minimal encoding, 26 to 58 bytes
     """
     assert chain_id != 0, "interoperable_address: chain id is zero"
-    size: uint256 = 1
-    rest: uint256 = chain_id >> 8
-    for i: uint256 in range(31):
+    if chain_id < 1 << 48:
+        # It fits into one word: the same bytes as below, joined by shifts.
+        size: uint256 = 1
+        width: uint256 = 8
+        for i: uint256 in range(5):
+            if chain_id >> width == 0:
+                break
+            size = unsafe_add(size, 1)
+            width = unsafe_add(width, 8)
+        low: uint256 = convert(account, uint256) | (20 << 160) | (chain_id << 168)
+        word: uint256 = (((65536 << 8) | size) << unsafe_add(width, 168)) | low
+        return slice(convert(word << unsafe_sub(48, width), bytes32), 0, unsafe_add(26, size))
+    size: uint256 = 7
+    rest: uint256 = chain_id >> 56
+    for i: uint256 in range(25):
         if rest == 0:
             break
         size += 1
         rest = rest >> 8
-    if size <= SHORT:
-        # It fits into one word: the same bytes as below, joined by shifts.
-        low: uint256 = convert(account, uint256) | (20 << 160) | (chain_id << 168)
-        word: uint256 = (((65536 << 8) | size) << (8 * size + 168)) | low
-        return slice(convert(word << (48 - 8 * size), bytes32), 0, 26 + size)
     reference: Bytes[32] = slice(convert(chain_id, bytes32), 32 - size, size)
     return concat(
         VERSION_AND_TYPE,

@@ -6,6 +6,8 @@
 
 MAX_DEPTH: constant(uint256) = 32
 MAX_SEVERAL: constant(uint256) = 64  # leaves proven together
+LEAF: constant(bytes1) = 0x00
+NODE: constant(bytes1) = 0x01
 
 
 @internal
@@ -16,7 +18,7 @@ def _leaf_hash(entry: bytes32) -> bytes32:
     @param entry The entry
     @return SHA-256(0x00 || entry)
     """
-    return sha256(concat(b"\x00", entry))
+    return sha256(concat(LEAF, entry))
 
 
 @internal
@@ -31,27 +33,38 @@ def _root(leaf: bytes32, index: uint256, size: uint256, proof: DynArray[bytes32,
     @return The root
     """
     assert index < size, "merkle: index outside the tree"
-    # The inner walk is bounded by 32 steps: a larger tree would be walked otherwise than the Python twin walks it.
     assert size <= 1 << MAX_DEPTH, "merkle: tree too large"
-    fn: uint256 = index
-    sn: uint256 = size - 1
+    # Below `inner` a node has a sibling on either side, as the index's bit says; from there on the path runs along the
+    # tree's right border, where each remaining bit is a sibling on the left and an unset one is none at all.
+    below: uint256 = index ^ unsafe_sub(size, 1)
+    below |= below >> 1
+    below |= below >> 2
+    below |= below >> 4
+    below |= below >> 8
+    below |= below >> 16
+    expected: uint256 = self._ones(index | below)
+    assert len(proof) <= expected, "merkle: proof too long"
+    assert len(proof) == expected, "merkle: proof too short"
+    lefts: uint256 = index | ~below
     node: bytes32 = leaf
     for sibling: bytes32 in proof:
-        assert sn != 0, "merkle: proof too long"
-        if fn & 1 == 1 or fn == sn:
-            node = sha256(concat(b"\x01", sibling, node))
-            if fn & 1 == 0:
-                for i: uint256 in range(MAX_DEPTH):
-                    fn = fn >> 1
-                    sn = sn >> 1
-                    if fn & 1 == 1 or fn == 0:
-                        break
+        if lefts & 1 != 0:
+            node = sha256(concat(NODE, sibling, node))
         else:
-            node = sha256(concat(b"\x01", node, sibling))
-        fn = fn >> 1
-        sn = sn >> 1
-    assert sn == 0, "merkle: proof too short"
+            node = sha256(concat(NODE, node, sibling))
+        lefts = lefts >> 1
     return node
+
+
+@internal
+@pure
+def _ones(word: uint256) -> uint256:
+    """
+    @dev How many bits are set among the lowest 32: sums of 2, 4 and 8 neighbouring bits, then all bytes at once
+    """
+    sums: uint256 = unsafe_sub(word, (word >> 1) & 1431655765)
+    sums = unsafe_add(sums & 858993459, (sums >> 2) & 858993459)
+    return (unsafe_mul(unsafe_add(sums, sums >> 4) & 252645135, 16843009) >> 24) & 255
 
 
 @internal
@@ -77,37 +90,40 @@ def _root_of_several(
     assert size <= 1 << MAX_DEPTH, "merkle: tree too large"
     nodes: DynArray[bytes32, MAX_SEVERAL] = leaves
     places: DynArray[uint256, MAX_SEVERAL] = indices
-    for i: uint256 in range(1, count, bound=MAX_SEVERAL):
-        assert places[i] > places[i - 1], "merkle: indices out of order"
-    assert places[count - 1] < size, "merkle: index outside the tree"
+    above: uint256 = 0
+    for place: uint256 in indices:
+        assert place >= above, "merkle: indices out of order"
+        above = unsafe_add(place, 1)
+    assert above <= size, "merkle: index outside the tree"
     used: uint256 = 0
     width: uint256 = size
     for level: uint256 in range(MAX_DEPTH):
         if width == 1:
             break
         kept: uint256 = 0
-        skip: bool = False
-        for i: uint256 in range(count, bound=MAX_SEVERAL):
-            if skip:
-                skip = False
-                continue
-            place: uint256 = places[i]
-            node: bytes32 = nodes[i]
+        at: uint256 = 0
+        for i: uint256 in range(MAX_SEVERAL):
+            if at == count:
+                break
+            place: uint256 = places[at]
+            next: uint256 = unsafe_add(at, 1)
             if place & 1 == 1:
                 assert used < len(proof), "merkle: proof too short"
-                node = sha256(concat(b"\x01", proof[used], node))
-                used += 1
-            elif i + 1 < count and places[i + 1] == place + 1:
-                node = sha256(concat(b"\x01", node, nodes[i + 1]))
-                skip = True
-            elif place + 1 < width:
+                nodes[kept] = sha256(concat(NODE, proof[used], nodes[at]))
+                used = unsafe_add(used, 1)
+            elif next < count and places[next] == unsafe_add(place, 1):
+                nodes[kept] = sha256(concat(NODE, nodes[at], nodes[next]))
+                next = unsafe_add(next, 1)
+            elif unsafe_add(place, 1) < width:
                 assert used < len(proof), "merkle: proof too short"
-                node = sha256(concat(b"\x01", node, proof[used]))
-                used += 1
-            nodes[kept] = node
+                nodes[kept] = sha256(concat(NODE, nodes[at], proof[used]))
+                used = unsafe_add(used, 1)
+            else:
+                nodes[kept] = nodes[at]
             places[kept] = place >> 1
-            kept += 1
+            kept = unsafe_add(kept, 1)
+            at = next
         count = kept
-        width = (width + 1) >> 1
+        width = unsafe_add(width, 1) >> 1
     assert used == len(proof), "merkle: proof too long"
     return nodes[0]

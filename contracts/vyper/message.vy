@@ -44,16 +44,14 @@ struct Message:
     payload_digest: bytes32
 
 
-# What a destination gateway has to be told of a message: the rest it knows itself.
+# What a destination gateway has to be told of a message: the rest it knows itself. Words, which are read where they
+# stand in the call, and the lane instead of what it is made of: a gateway that opened it knows the rest.
 struct Delivery:
-    kind: uint8
-    origin: Chain
-    generation: uint32
-    sequence: uint64
-    sender: address
-    recipient: address
-    expiry: uint64
-    gas_limit: uint64
+    terms: uint256  # kind 32 bits (highest) | generation 32 | sequence 64 | expiry 64 | gas limit 64
+    lane: bytes32
+    origin_chain: uint256
+    sender: uint256  # an address as a word
+    recipient: uint256  # likewise
 
 
 @internal

@@ -95,15 +95,16 @@ def _count_out(lane: bytes32, generation: uint32, payload: Bytes[1024]):
 
 
 @internal
-def _count_in(lane: bytes32, generation: uint32, payload: Bytes[1024]) -> uint256:
+def _count_in(lane: bytes32, generation: uint256, payload: Bytes[1024]) -> uint256:
     """
     @dev Counts a transfer that arrives, in whatever order; answers its quantity
     """
     transfer: Transfer = self._read(payload)
-    flow: bytes32 = self._flow(lane, generation)
+    flow: bytes32 = keccak256(abi_encode(lane, generation))
     word: uint256 = self.received[flow][transfer.asset]
-    arrived: uint256 = (word & MAX_TOTAL) + transfer.quantity
+    arrived: uint256 = unsafe_add(word & MAX_TOTAL, transfer.quantity)
     shown: uint256 = max(word >> 128, transfer.total)
+    # What is shown is below 2**128, and so is what has arrived.
     assert arrived <= shown, "Gateway: value is not backed"
     self.received[flow][transfer.asset] = arrived | (shown << 128)
     return transfer.quantity

@@ -31,7 +31,7 @@ from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.tx_receipt import ProvenLog, open_log
 from ledger.proposal import Kind, Message, read_proposal
 
-MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bytes32,uint32,uint64,bool,bytes32)")
+MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bool,bytes32)")
 MIRRORED = b"mirrored".ljust(32, b"\x00")
 NOTARY_POLICY = 1  # of a lane whose messages a certificate lets in
 
@@ -180,12 +180,11 @@ def _require_commit(committed: ProvenLog, message: Message, judged: Judged, root
     where = f"block {committed.block_number} of {root.destination}"
     if log.address != root.destination.gateway:
         raise BadInput("EMITTER", "The log is not the destination gateway's.", where=_hex(log.address))
-    place = word(message.generation) + word(message.sequence)
-    if log.topics != (MESSAGE_COMMITTED, message.id, message.lane) or log.data[:64] != place or len(log.data) != 128:
+    if log.topics != (MESSAGE_COMMITTED, message.id) or len(log.data) != 64:
         raise Refused("COMMIT_MISMATCH", "The log is not the commit of this message.", where=where)
-    if log.data[64:96] != word(1) or not verdict.executed:
+    if log.data[:32] != word(1) or not verdict.executed:
         raise Refused("COMMIT_NOT_EXECUTED", "The message was committed, but the mirror's call failed.", where=where)
-    if log.data[96:] != verdict.outcome or verdict.outcome != MIRRORED:
+    if log.data[32:] != verdict.outcome or verdict.outcome != MIRRORED:
         raise Refused("COMMIT_MISMATCH", "The mirror did not take the anchor, or the verdict says so.", where=where)
     if not verdict.checked_from <= committed.block_number:
         raise Refused("COMMIT_NOT_CHECKED", "The notaries re-executed only blocks after the commit.", where=where)

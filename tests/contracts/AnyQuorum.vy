@@ -5,12 +5,33 @@
 @notice For tests of what an order does; who may sign one is `Committee`'s to say, and tested there.
 """
 
+import ISeated
+
+# As `Committee` writes a table: code that answers every call with what follows it.
+LOADER: constant(Bytes[11]) = x"600b380380600b5f395ff3"
+FOR_EVER: constant(uint256) = (2**64 - 1) << 168
+
 epoch: public(uint64)
+gateway: address
+seat: uint256
 
 
 @deploy
 def __init__():
     self.epoch = 1
+
+
+@external
+def seat_at(gateway: address, members: DynArray[uint256, 100]):
+    """
+    @notice Has a gateway count the signatures of these members: it is no order, and asks for real ones
+    @param gateway The gateway
+    @param members Their addresses as words
+    """
+    table: address = raw_create(concat(LOADER, LOADER, abi_encode(members)))
+    self.gateway = gateway
+    self.seat = FOR_EVER | len(members) << 160 | convert(table, uint256)
+    extcall ISeated(gateway).set_seat(self.epoch, self.seat)
 
 
 @external
@@ -62,4 +83,7 @@ def rotate():
     """
     @notice Begins the next epoch
     """
+    if self.gateway != empty(address):
+        extcall ISeated(self.gateway).set_seat(self.epoch, 0)
+        extcall ISeated(self.gateway).set_seat(self.epoch + 1, self.seat)
     self.epoch += 1

@@ -32,17 +32,17 @@ def count_in(lane: bytes32, generation: uint32, payload: Bytes[1024]) -> uint256
     @param payload The transfer's payload
     @return Its quantity
     """
-    return transfer_count._count_in(lane, generation, payload)
+    return transfer_count._count_in(lane, convert(generation, uint256), payload)
 
 
 @external
 @view
-def counted(word: uint256, limit: uint256, quantity: uint256) -> uint256:
+def counted(passed: uint256, limit: uint256, quantity: uint256) -> uint256:
     """
     @notice See `lane_word`
-    @param word The lane's word before
-    @param limit The lane's limits
+    @param passed What the lane has let through before
+    @param limit The lane's limits, as they were set
     @param quantity Units
-    @return The word after
+    @return What it has let through then
     """
-    return lane_word._counted(word, limit, quantity)
+    return lane_word._counted(passed, lane_word._limited(0, limit), quantity)

@@ -68,6 +68,10 @@ class Bed:
         gateway = evm.deploy("Gateway", GENESIS, committee.address, administration.address)
         app = evm.deploy(HERE / "Recipient.vy", gateway.address)
         bed = cls(evm, committee, administration, gateway, app, is_word)
+        if is_word:
+            committee.send("seat_at", gateway.address, [int.from_bytes(key.address, "big") for key in NOTARIES])
+        else:
+            committee.send("attach", gateway.address)
         if is_open:
             administration.send("attach", gateway.address)
             administration.send("register_peer", PEER.as_abi())
@@ -135,7 +139,7 @@ class Bed:
         """Signatures over a root, for this gateway."""
         gateway = self.gateway.address
         digest = attestation_digest(chain_id=self.evm.chain_id, gateway=gateway, root=root, epoch=self.epoch)
-        return self.sign(digest, signers)
+        return pack({index: NOTARIES[index].sign(digest) for index in signers})
 
     def certificate(self, *proposals: Proposal, place: int = 0, signers: Sequence[int] = QUORUM) -> Certificate:
         """A certificate over a root of messages, proving the one at `place`."""
@@ -150,6 +154,8 @@ class Bed:
         gas = {"gas": changed.pop("gas")} if "gas" in changed else {}
         proof = as_arguments(replace(certificate or self.certificate(proposal), **changed))
         delivery = proposal.message.as_delivery()
+        if not proof[-1]:
+            return self.gateway.send("commit_certified", delivery, proposal.payload, *proof[:3], by=STRANGER, **gas)
         return self.gateway.send("commit", delivery, proposal.payload, *proof, by=STRANGER, **gas)
 
     def together(self, proposals: Sequence[Proposal], among: Sequence[Proposal] = (), **changed: Any) -> Outcome:

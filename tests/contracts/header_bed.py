@@ -16,7 +16,7 @@ from ledger.headers.light_client import LightClient, digest_of, summary
 from ledger.headers.seals import pack_seals
 from ledger.quorum import pack
 from tests.contracts.committees import constructor
-from tests.contracts.evm import STRANGER, Deployed, Evm, Outcome, Reverted
+from tests.contracts.evm import OWNER, STRANGER, Deployed, Evm, Outcome, Reverted
 from tests.contracts.world import NOTARIES
 from tests.simulator.qbft import CHAIN_ID, PERIOD, START, QbftChain, keys
 
@@ -70,9 +70,9 @@ def code_of(reason: str) -> str:
     return "HEADER_HASH"
 
 
-def deploy_committee(evm: Evm) -> Deployed:
+def deploy_committee(evm: Evm, *, by: bytes = OWNER) -> Deployed:
     """The four notaries of `world`."""
-    return evm.deploy("Committee", *constructor(NOTARIES))
+    return evm.deploy("Committee", *constructor(NOTARIES), by=by)
 
 
 def announce(contract: Deployed, action: bytes, salt: bytes = bytes(32)) -> Outcome:

@@ -125,18 +125,19 @@ def test_the_seal_says_how_many_peers_there_are(fresh: Bed) -> None:
 
 # -- the gateway hears its administration and nobody else
 
-DELIVERY = (1, PEER.as_abi(), 1, 1, SENDER, STRANGER, 2**40, 1)
+DELIVERY = (1 << 224 | 1 << 192 | 1 << 128 | 2**40 << 64 | 1, b"\x01" * 32, PEER.chain_id, 1, 2)
 GUARDED: dict[str, tuple[Any, ...]] = {
     "set_peer": (ANOTHER.as_abi(),),
     "set_observer": (PEER.chain_id, RELAY, STRANGER),
-    "set_lane": (b"\x01" * 32, STRANGER, 1),
+    "set_lane": (b"\x01" * 32, PEER.chain_id, SENDER, STRANGER, 1),
     "set_lane_word": (b"\x01" * 32, 1),
-    "set_limits": (b"\x01" * 32, 1),
+    "set_limits": (b"\x01" * 32, 1, 1),
     "set_outbound": (b"\x01" * 32, 1),
     "void": (DELIVERY, b"\x01" * 32),
     "approve": (b"\x01" * 32,),
 }
-PROVEN = {"sendMessage", "certify", "commit", "commit_together", "commit_observed", "retry"}
+PROVEN = {"sendMessage", "certify", "commit", "commit_certified", "commit_together", "commit_observed", "retry"}
+TOLD = {"set_seat"}  # by the committee
 
 
 def changing(contract: Deployed) -> set[str]:
@@ -150,7 +151,7 @@ def changing(contract: Deployed) -> set[str]:
 
 
 def test_H05_every_function_of_the_gateway_is_guarded_or_proven(bed: Bed) -> None:
-    assert changing(bed.gateway) == set(GUARDED) | PROVEN
+    assert changing(bed.gateway) == set(GUARDED) | PROVEN | TOLD
 
 
 @pytest.mark.parametrize("function", GUARDED)
@@ -325,4 +326,4 @@ def test_an_application_of_another_owner_is_beyond_reach(bed: Bed) -> None:
 
 def test_what_is_signed_is_what_the_readme_says(bed: Bed) -> None:
     types = bed.administration.interface.functions["order_void"][1][:-1]
-    assert len(encode(types, [DELIVERY, b"\x01" * 32])) == 11 * 32
+    assert len(encode(types, [DELIVERY, b"\x01" * 32])) == 6 * 32

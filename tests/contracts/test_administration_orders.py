@@ -29,7 +29,7 @@ def arguments_of(bed: Bed, function: str, *, changed: bool = False) -> tuple[Any
     """An order that can be carried out, or the same with one argument changed."""
     lane = bed.lane()
     where = (PEER.chain_id, SENDER, bed.app.address)
-    delivery = (1, PEER.as_abi(), 1, 77, SENDER, bed.app.address, 2**40, 400_000)
+    delivery = bed.message(sequence=77, expiry=2**40).message.as_delivery()
     lookout = bed.gateway.call("observers", PEER.chain_id, RELAY)
     arguments: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
         "order_peer": (((7105, b"\x75" * 32, b"\x05" * 20),), ((7105, b"\x75" * 32, b"\x06" * 20),)),

@@ -76,18 +76,18 @@ def refusal(world: World, act: Callable[[], Any], proposal: Proposal) -> str:
 
 
 CHANGES: dict[str, tuple[Callable[[Message], Message], str]] = {
-    # A delivery does not name its destination: the gateway hashes itself into the id, which nobody certified for it.
+    # A lane names both its ends, and a gateway has opened those only that end at itself.
     "G02_for_another_chain": (
         lambda m: replace(m, destination=replace(m.destination, chain_id=7199)),
-        "Committee: not this member's signature",
+        "Gateway: lane not open",
     ),
     "G02_for_another_gateway": (
         lambda m: replace(m, destination=replace(m.destination, gateway=b"\x77" * 20)),
-        "Committee: not this member's signature",
+        "Gateway: lane not open",
     ),
     "G02_for_a_fork_with_another_genesis": (
         lambda m: replace(m, destination=replace(m.destination, genesis=b"\x77" * 32)),
-        "Committee: not this member's signature",
+        "Gateway: lane not open",
     ),
     "from_an_unknown_chain": (
         lambda m: replace(m, origin=replace(m.origin, chain_id=7199)),

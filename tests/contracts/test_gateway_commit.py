@@ -16,10 +16,12 @@ from tests.contracts.gateway_bed import (
     HERE,
     PEER,
     REVERTS,
+    SENDER,
     TAKEN,
     Bed,
     as_arguments,
 )
+from tests.contracts.header_bed import deploy_committee
 
 NOT_SIGNED = "Committee: not this member's signature"
 EMPTY_TREE = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
@@ -29,14 +31,7 @@ def test_a_proven_message_reaches_its_application_once(bed: Bed) -> None:
     proposal = bed.message(b"what it says")
     committed = bed.commit(proposal).log("MessageCommitted")
     message = proposal.message
-    assert committed == {
-        "id": message.id,
-        "lane": bed.lane(),
-        "generation": 1,
-        "sequence": message.sequence,
-        "executed": True,
-        "outcome": TAKEN,
-    }
+    assert committed == {"id": message.id, "executed": True, "outcome": TAKEN}
     sender, payload_hash, _ = bed.app.call("last")
     assert sender.hex() == "00010000021bbd14" + message.sender.hex()
     assert payload_hash == keccak256(b"what it says")
@@ -61,15 +56,15 @@ def test_each_sequence_has_a_bit_of_its_own(bed: Bed) -> None:
 CHANGES: dict[str, tuple[Callable[[Message], Message], str]] = {
     "G02_of_a_lane_to_another_chain": (
         lambda m: replace(m, destination=replace(m.destination, chain_id=7199)),
-        NOT_SIGNED,
+        "Gateway: lane not open",
     ),
     "G02_to_another_gateway_on_this_chain": (
         lambda m: replace(m, destination=replace(m.destination, gateway=b"\x77" * 20)),
-        NOT_SIGNED,
+        "Gateway: lane not open",
     ),
     "G02_to_a_fork_with_another_genesis": (
         lambda m: replace(m, destination=replace(m.destination, genesis=b"\x77" * 32)),
-        NOT_SIGNED,
+        "Gateway: lane not open",
     ),
     "from_an_unknown_chain": (lambda m: replace(m, origin=replace(m.origin, chain_id=7199)), "Gateway: lane not open"),
     "G02_from_a_fork_of_the_peer": (
@@ -102,6 +97,54 @@ def test_a_certified_message_is_refused(bed: Bed, name: str) -> None:
     with bed.refused(reason):
         bed.commit(forged)
     assert bed.commit(honest).log("MessageCommitted")["executed"]
+
+
+ELSEWHERE = {
+    "on_another_chain": {"chain_id": 7199},
+    "at_another_gateway": {"gateway": b"\x77" * 20},
+    "on_a_fork": {"genesis": b"\x77" * 32},
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_G02_what_was_certified_for_another_end_proves_nothing_on_the_lane_here(bed: Bed, name: str) -> None:
+    honest = bed.message()
+    there = replace(honest.message, destination=replace(honest.message.destination, **ELSEWHERE[name]))
+    with bed.refused(NOT_SIGNED):
+        bed.commit(honest, bed.certificate(Proposal(there, honest.payload)))
+    bed.commit(honest)
+
+
+WORDS = {
+    "G02_another_origin_chain": (2, lambda bed: 7199),
+    "F01_another_sender": (3, lambda bed: int.from_bytes(STRANGER, "big")),
+    "another_recipient": (4, lambda bed: int.from_bytes(bed.gateway.address, "big")),
+    "a_sender_with_bits_above_its_address": (3, lambda bed: int.from_bytes(SENDER, "big") | 1 << 160),
+    "a_recipient_with_bits_above_its_address": (4, lambda bed: int.from_bytes(bed.app.address, "big") | 1 << 255),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_a_lane_is_found_only_with_all_it_was_opened_for(bed: Bed, name: str) -> None:
+    place, word = WORDS[name]
+    honest = bed.message()
+    delivery = list(honest.message.as_delivery())
+    delivery[place] = word(bed)
+    proof = as_arguments(bed.certificate(honest))
+    for function, also in (("commit", proof), ("commit_certified", proof[:3]), ("retry", ())):
+        with bed.refused("Gateway: lane not open"):
+            bed.gateway.send(function, tuple(delivery), honest.payload, *also)
+    bed.commit(honest)
+
+
+@pytest.mark.parametrize("bits", [8, 31])
+def test_G02_a_kind_with_other_bits_beside_it_is_another_message(bed: Bed, bits: int) -> None:
+    honest = bed.message()
+    delivery = list(honest.message.as_delivery())
+    delivery[0] |= 1 << (224 + bits)
+    with bed.refused(NOT_SIGNED):
+        bed.gateway.send("commit", tuple(delivery), honest.payload, *as_arguments(bed.certificate(honest)))
+    bed.commit(honest)
 
 
 def test_a_message_is_in_time_until_the_second_before_its_expiry(bed: Bed) -> None:
@@ -191,17 +234,20 @@ def test_G03_a_message_for_a_former_gateway_is_worthless_at_the_next(bed: Bed) -
     proposal = bed.message()
     certificate = bed.certificate(proposal)
     bed.commit(proposal, certificate)
-    # The same chain, genesis, committee and application; only the gateway was deployed anew.
-    again = bed.evm.deploy("Administration", bed.committee.address, 2 * 24 * 3600)
-    gateway = bed.evm.deploy("Gateway", bed.here.genesis, bed.committee.address, again.address)
+    # The same chain, genesis, notaries and application; only the gateway was deployed anew, with its ground.
+    committee = deploy_committee(bed.evm)
+    again = bed.evm.deploy("Administration", committee.address, 2 * 24 * 3600)
+    gateway = bed.evm.deploy("Gateway", bed.here.genesis, committee.address, again.address)
+    committee.send("attach", gateway.address)
     app = bed.evm.deploy(HERE / "Recipient.vy", gateway.address)
     again.send("attach", gateway.address)
     again.send("register_peer", PEER.as_abi())
     again.send("open_lane", PEER.chain_id, proposal.message.sender, app.address, 1, False)
-    moved = replace(proposal.message, recipient=app.address)
+    end = replace(proposal.message.destination, gateway=gateway.address)
+    moved = replace(proposal.message, recipient=app.address, destination=end)
     with bed.refused(NOT_SIGNED):
         gateway.send("commit", moved.as_delivery(), proposal.payload, *as_arguments(certificate))
-    next_bed = Bed(bed.evm, bed.committee, again, gateway, app)
+    next_bed = Bed(bed.evm, committee, again, gateway, app)
     assert next_bed.commit(next_bed.message()).log("MessageCommitted")["executed"]
 
 

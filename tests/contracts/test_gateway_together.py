@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ledger.ethereum.keccak import keccak256
-from ledger.proposal import Proposal
+from ledger.proposal import Kind, Proposal
 from ledger.quorum import pack
 from tests.contracts.evm import STRANGER
 from tests.contracts.gateway_bed import (
     CERTIFIED,
     FAILED,
     HELD,
-    PEER,
     RELAY,
-    SENDER,
     Bed,
 )
 from tests.contracts.world import NOTARIES
@@ -148,12 +147,13 @@ WRONG: dict[str, tuple[Callable[[list[Proposal]], dict[str, Any]], str]] = {
     "another_expiry": (lambda p: {"items": changed_item(p, 23, b"\x01")}, NOT_SIGNED),
     "another_gas_limit": (lambda p: {"items": changed_item(p, 31, b"\x01")}, NOT_SIGNED),
     "another_sender": (
-        lambda p: {"run": (1, PEER.as_abi(), 1, STRANGER, p[0].message.recipient)},
+        lambda p: {"run": replace(p[0].message, sender=STRANGER).as_run()},
         "Gateway: lane not open",
     ),
-    "another_kind": (lambda p: {"run": (2, PEER.as_abi(), 1, SENDER, p[0].message.recipient)}, NOT_SIGNED),
+    "another_kind": (lambda p: {"run": replace(p[0].message, kind=Kind.CALL).as_run()}, NOT_SIGNED),
+    "one_message's_terms": (lambda p: {"run": p[0].message.as_delivery()}, "Gateway: one message's terms"),
     "another_generation": (
-        lambda p: {"run": (1, PEER.as_abi(), 2, SENDER, p[0].message.recipient)},
+        lambda p: {"run": replace(p[0].message, generation=2).as_run()},
         "Gateway: lane not open",
     ),
     "A07_too_few_signatures": (lambda _: {"signatures": FEW}, "Committee: below quorum"),

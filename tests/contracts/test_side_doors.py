@@ -85,14 +85,20 @@ DOORS: dict[str, dict[str, Door]] = {
         "transfer": Door(ANYONE, "Voucher: no receiver"),
         "burn": Door(ANYONE, "Voucher: no quantity"),
     },
-    "Committee": orders("rotate") | {"report": Door(ANYONE, "Committee: one message")},
+    "Committee": orders("rotate")
+    | {
+        "report": Door(ANYONE, "Committee: one message"),
+        "attach": Door("owner", "Committee: not the deployer", (b"\x05" * 20,)),
+    },
     "Gateway": {
         "sendMessage": Door(ANYONE, "interoperable_address: too short"),
         "certify": Door(ANYONE, "Committee: wrong epoch"),
         "commit": Door(ANYONE, "Gateway: lane not open"),
+        "commit_certified": Door(ANYONE, "Gateway: lane not open"),
         "commit_together": Door(ANYONE, "Gateway: lane not open"),
         "commit_observed": Door(ANYONE, "Gateway: lane not open"),
         "retry": Door(ANYONE, "Gateway: lane not open"),
+        "set_seat": Door("committee", "Gateway: not the committee"),
     }
     | {
         function: Door("administration", "Gateway: not the administration")
@@ -256,7 +262,7 @@ def loan_of(deployed: Deployed) -> bytes:
 
 def with_committee(name: str) -> tuple[Deployed, bytes]:
     evm = evm_with_roles()
-    committee = deploy_committee(evm)
+    committee = deploy_committee(evm, by=ROLES["owner"])
     if name == "Committee":
         return committee, committee.address
     if name == "Gateway":

@@ -107,7 +107,10 @@ class World:
         """Commit at the destination; `changed` replaces fields of the certificate."""
         role = next(role for role, chain_id in CHAIN_IDS.items() if chain_id == proposal.message.destination.chain_id)
         proof = replace(certificate or self.certify(proposal.message), **changed)
-        return self.send(role, "Gateway", "commit", proposal.message.as_delivery(), proposal.payload, *as_abi(proof))
+        told = (proposal.message.as_delivery(), proposal.payload, *as_abi(proof))
+        if not proof.signatures:
+            return self.send(role, "Gateway", "commit_certified", *told[:-2])
+        return self.send(role, "Gateway", "commit", *told)
 
     def close(self, proposal: Proposal, commit: Mined, *, outcome: bytes, **changed: Any) -> Mined:
         """Record a message on the transaction chain up to a quorum's verdict over its commit."""

@@ -119,9 +119,6 @@ class Tale:
     def commit(self, chain_id: int, message: bytes, answer: str, *also: tuple[str, str, dict[str, FactValue]]) -> None:
         fields: dict[str, FactValue] = {
             "id": hexed(message),
-            "lane": hexed(named("lane")),
-            "generation": 1,
-            "sequence": 0,
             "executed": True,
             "outcome": outcome(answer),
         }

@@ -86,7 +86,7 @@ def test_values_are_what_the_tables_keep(database: Database) -> None:
     assert left.fields["payload"] == "0x7061796c6f6164"
     assert isinstance(left.fields["attributes"], list)
     assert len(left.fields["attributes"]) == 5
-    assert (arrived.fields["executed"], arrived.fields["sequence"]) == (True, 0)
+    assert (arrived.fields["executed"], arrived.fields["outcome"]) == (True, "0x" + b"done".ljust(32, b"\x00").hex())
 
 
 @pytest.mark.parametrize("fork", range(6))

@@ -88,9 +88,8 @@ def attested(found: Message) -> Log:
 
 
 def committed(found: Message, *, executed: bool = True, role: Role = Role.DESTINATION) -> Log:
-    lane = {"lane": found.lane, "generation": found.generation, "sequence": found.sequence}
     outcome = b"done".ljust(32, b"\x00") if executed else bytes(32)
-    return emitted(role, "Gateway", "MessageCommitted", id=found.id, **lane, executed=executed, outcome=outcome)
+    return emitted(role, "Gateway", "MessageCommitted", id=found.id, executed=executed, outcome=outcome)
 
 
 def judged(found: Message, state: int) -> Log:

@@ -306,9 +306,8 @@ class Estate:
         return Log(self.gateways[0], (MESSAGE_SENT, message.id), data)
 
     def _committed_log(self, message: Message) -> Log:
-        said = {"id": message.id, "sequence": message.sequence, "executed": 1, "outcome": MIRRORED, **self.commit}
-        data = word(message.generation) + word(said["sequence"]) + word(said["executed"]) + said["outcome"]
-        return Log(self.gateways[1], (MESSAGE_COMMITTED, said["id"], message.lane), data)
+        said = {"id": message.id, "executed": 1, "outcome": MIRRORED, **self.commit}
+        return Log(self.gateways[1], (MESSAGE_COMMITTED, said["id"]), word(said["executed"]) + said["outcome"])
 
     def _certificate(self, message: Message) -> Certificate:
         tree = Tree(

@@ -87,7 +87,6 @@ FORGED_SIGNING: dict[str, tuple[dict[str, Any], str]] = {
     "the commit was not executed": ({"commit": {"executed": 0}}, "COMMIT_NOT_EXECUTED"),
     "the commit says executed with another word": ({"commit": {"executed": 2}}, "COMMIT_NOT_EXECUTED"),
     "the commit is of another message": ({"commit": {"id": bytes([9]) * 32}}, "COMMIT_MISMATCH"),
-    "the commit is of another sequence": ({"commit": {"sequence": 6}}, "COMMIT_MISMATCH"),
     "the mirror had a larger checkpoint": (
         {"commit": {"outcome": b"older".ljust(32, b"\0")}, "verdict": {"outcome": b"older".ljust(32, b"\0")}},
         "COMMIT_MISMATCH",
