@@ -270,9 +270,10 @@ def _delivery(root: Root, journeys: Sequence[Journey], signatures: bytes) -> byt
     shown = replace(root, signatures=signatures)
     if len(journeys) > 1:
         return gateway.encode_call("commit_together", *shown.together([each.proposal for each in journeys]))
-    return gateway.encode_call(
-        "commit", message.as_delivery(), journeys[0].proposal.payload, *as_abi(shown.certificate(message.id))
-    )
+    told = (message.as_delivery(), journeys[0].proposal.payload, *as_abi(shown.certificate(message.id)))
+    if not signatures:
+        return gateway.encode_call("commit_certified", *told[:-2])
+    return gateway.encode_call("commit", *told)
 
 
 def as_abi(certificate: Certificate) -> tuple[object, ...]:

@@ -33,7 +33,7 @@ MUTANTS = {
         Mutant(
             "Gateway",
             "Gateway.vy",
-            '        assert (word >> 40) & 255 == 0, "Gateway: lane carries value only"\n',
+            '        assert word & lane_word.CARRIES_VALUE == 0, "Gateway: lane carries value only"\n',
             "        pass\n",
         ),
         Mutant("Voucher", "value_end.vy", '    assert kind == message.TRANSFER, "ValueEnd: not a transfer"\n', ""),

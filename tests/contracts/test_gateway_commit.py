@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -99,7 +100,7 @@ def test_a_certified_message_is_refused(bed: Bed, name: str) -> None:
     assert bed.commit(honest).log("MessageCommitted")["executed"]
 
 
-ELSEWHERE = {
+ELSEWHERE: dict[str, dict[str, Any]] = {
     "on_another_chain": {"chain_id": 7199},
     "at_another_gateway": {"gateway": b"\x77" * 20},
     "on_a_fork": {"genesis": b"\x77" * 32},
@@ -115,7 +116,7 @@ def test_G02_what_was_certified_for_another_end_proves_nothing_on_the_lane_here(
     bed.commit(honest)
 
 
-WORDS = {
+WORDS: dict[str, tuple[int, Callable[[Bed], int]]] = {
     "G02_another_origin_chain": (2, lambda bed: 7199),
     "F01_another_sender": (3, lambda bed: int.from_bytes(STRANGER, "big")),
     "another_recipient": (4, lambda bed: int.from_bytes(bed.gateway.address, "big")),
@@ -128,7 +129,7 @@ WORDS = {
 def test_a_lane_is_found_only_with_all_it_was_opened_for(bed: Bed, name: str) -> None:
     place, word = WORDS[name]
     honest = bed.message()
-    delivery = list(honest.message.as_delivery())
+    delivery: list[Any] = list(honest.message.as_delivery())
     delivery[place] = word(bed)
     proof = as_arguments(bed.certificate(honest))
     for function, also in (("commit", proof), ("commit_certified", proof[:3]), ("retry", ())):
@@ -140,7 +141,7 @@ def test_a_lane_is_found_only_with_all_it_was_opened_for(bed: Bed, name: str) ->
 @pytest.mark.parametrize("bits", [8, 31])
 def test_G02_a_kind_with_other_bits_beside_it_is_another_message(bed: Bed, bits: int) -> None:
     honest = bed.message()
-    delivery = list(honest.message.as_delivery())
+    delivery: list[Any] = list(honest.message.as_delivery())
     delivery[0] |= 1 << (224 + bits)
     with bed.refused(NOT_SIGNED):
         bed.gateway.send("commit", tuple(delivery), honest.payload, *as_arguments(bed.certificate(honest)))

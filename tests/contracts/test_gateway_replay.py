@@ -6,6 +6,7 @@ A page is 64 sequences. Messages and transfers keep it in different words; voide
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def is_value(request: pytest.FixtureRequest) -> bool:
     return bool(request.node.callspec.params["laid"] == "transfers")
 
 
-def numbered(bed: Bed, sequence: int, is_value: bool, **changed: int) -> Proposal:
+def numbered(bed: Bed, sequence: int, is_value: bool, **changed: Any) -> Proposal:
     """A message with this sequence, on the lane under test."""
     if is_value:
         return bed.transfer(1, 2**100, sequence=sequence, sender=VALUE_SENDER, **changed)

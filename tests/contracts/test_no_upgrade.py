@@ -25,7 +25,7 @@ from ledger.quorum import Certificate, pack, root_over
 from ledger.rotation import rotation
 from tests.contracts.committees import DELAY, GRACE, key, members, proofs
 from tests.contracts.gateway_bed import FAILED, PEER, REVERTS, Bed
-from tests.contracts.header_bed import announce
+from tests.contracts.header_bed import announce, deploy_committee
 
 PUSH1, PUSH32 = 0x60, 0x7F
 RUNS_FOREIGN_CODE = {0xF2: "CALLCODE", 0xF4: "DELEGATECALL"}
@@ -156,12 +156,14 @@ def test_H06_an_epoch_changes_who_signs_and_nothing_that_was_decided(bed: Bed) -
 
 
 def moved(bed: Bed) -> Bed:
-    """The same committee and application behind another gateway, its peer and its lane set up as at the first."""
-    administration = bed.evm.deploy("Administration", bed.committee.address, 2 * 24 * 3600)
-    gateway = bed.evm.deploy("Gateway", bed.here.genesis, bed.committee.address, administration.address)
+    """The same notaries and application behind another gateway, its peer and its lane set up as at the first."""
+    committee = deploy_committee(bed.evm)
+    administration = bed.evm.deploy("Administration", committee.address, 2 * 24 * 3600)
+    gateway = bed.evm.deploy("Gateway", bed.here.genesis, committee.address, administration.address)
+    committee.send("attach", gateway.address)
     administration.send("attach", gateway.address)
     administration.send("register_peer", PEER.as_abi())
-    other = replace(bed, administration=administration, gateway=gateway)
+    other = replace(bed, committee=committee, administration=administration, gateway=gateway)
     other.open()
     return other
 

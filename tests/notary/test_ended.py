@@ -76,10 +76,9 @@ def void(chains: Deployed, sent: Sent) -> Locator:
     chain, transactor = chains.manifest.chain(Role.DESTINATION), chains.transactors[Role.DESTINATION]
     administration, message = chain.contract("Administration"), sent.message
     delivery = message.as_delivery()
-    numbers = (message.generation, message.sequence, message.expiry, message.gas_limit)
-    generation, sequence, expiry, gas_limit = map(word, numbers)
-    words = word(message.kind) + message.origin.words() + generation + sequence
-    words += address_word(message.sender) + address_word(message.recipient) + expiry + gas_limit
+    terms = message.kind << 224 | message.generation << 192 | message.sequence << 128 | message.expiry << 64
+    words = word(terms | message.gas_limit) + message.lane + word(message.origin.chain_id)
+    words += address_word(message.sender) + address_word(message.recipient)
     action = action_of("Administration.order_void", words, message.payload_digest)
     digest = order_digest(
         chain_id=chain.chain_id, contract=administration.address, action=action, salt=message.id, epoch=1
