@@ -17,7 +17,7 @@ from ledger.ethereum.keccak import keccak256
 from ledger.proposal import Message, Proposal
 from notary import policy
 from notary.chains import Chains
-from notary.ending import places_of
+from notary.ending import kept_of
 from notary.policy import Ledgers
 from notary.watcher import own_word
 
@@ -84,20 +84,20 @@ class Backing:
         flow = keccak256(message.lane + word(message.generation))
         sent = slot_of("Gateway", "transfer_count.sent", flow, transfer.asset)
         received = slot_of("Gateway", "transfer_count.received", flow, transfer.asset)
-        used, _ = places_of(message)
-        wanted = {gateway: [sent, received, used]}
+        wanted = {gateway: [sent, received]}
         counts = 0
         if end is not None:
             counts = slot_of(end, "counts", transfer.asset)
             wanted[watcher.chain.contracts[end]] = [counts]
         with own_word():
             held = watcher.storage.words(header, wanted)
+            is_used, _ = kept_of(watcher.storage, header, gateway, message)
         totals = 0 if end is None else held[watcher.chain.contracts[end]][counts]
         arrived = held[gateway][received]
         return _Side(
             sent=held[gateway][sent],
             arrivals=Arrivals(arrived & _HALF, arrived >> 128),
-            is_used=bool(held[gateway][used] >> (message.sequence & 255) & 1),
+            is_used=is_used,
             left=totals >> 128,
             right=totals & _HALF,
         )

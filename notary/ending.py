@@ -7,7 +7,7 @@ used up before, and nothing is after. May never happen here: absence that no pro
 
 from __future__ import annotations
 
-from contracts.proven_storage import slot_of
+from contracts.proven_storage import ProvenStorage, slot_of
 from ledger.attestation import word
 from ledger.errors import Unavailable
 from ledger.ethereum.header import Header
@@ -16,6 +16,11 @@ from ledger.proposal import Message
 from notary import policy
 from notary.journal import Checked
 from notary.watcher import View, Watcher, own_word
+
+# Of `lane_word.vy`: a lane's generation, the mark of one that carries value, its page's bits and its page's number.
+_MASK_32 = 2**32 - 1
+_CARRIES_VALUE = 1 << 40
+_PAGE, _PAGE_NUMBER = 152, 216
 
 
 def expiry_block(destination: Watcher, view: View, message: Message) -> Header:
@@ -52,12 +57,10 @@ def require_ended(destination: Watcher, message: Message, *, expired: Header, ch
     `Unavailable` UNKNOWN (not re-executed so far), STATE_UNPROVEN, NODE_*.
     """
     policy.require_checked_to(destination.chain, block=expired.number, header=checked.header, at=checked.differs_at)
-    used, status = places_of(message)
     gateway = destination.chain.contracts["Gateway"]
     with own_word():
-        words = destination.storage.words(checked.header, {gateway: (used, status)})[gateway]
-    bit = words[used] >> (message.sequence & 255) & 1
-    policy.require_unexecuted(message, is_used=bool(bit), status=words[status])
+        is_used, status = kept_of(destination.storage, checked.header, gateway, message)
+    policy.require_unexecuted(message, is_used=is_used, status=status)
 
 
 def is_arrived(destination: Watcher, header: Header, message: Message) -> bool:
@@ -65,14 +68,35 @@ def is_arrived(destination: Watcher, header: Header, message: Message) -> bool:
 
     Errors: `Unavailable` STATE_UNPROVEN, NODE_*.
     """
-    used, _ = places_of(message)
-    gateway = destination.chain.contracts["Gateway"]
     with own_word():
-        words = destination.storage.words(header, {gateway: (used,)})[gateway]
-    return bool(words[used] >> (message.sequence & 255) & 1)
+        is_used, _ = kept_of(destination.storage, header, destination.chain.contracts["Gateway"], message)
+    return is_used
 
 
-def places_of(message: Message) -> tuple[int, int]:
-    """Where the destination's gateway keeps a message: the word with its sequence's bit, and its status."""
-    run = keccak256(message.lane + word(message.generation) + word(message.sequence >> 8))
-    return slot_of("Gateway", "replay", run), slot_of("Gateway", "status", message.id)
+def kept_of(storage: ProvenStorage, header: Header, gateway: bytes, message: Message) -> tuple[bool, int]:
+    """Whether a gateway has used a message's sequence up after this block, and the message's status there.
+
+    A sequence that was used stands in the overflow or on the lane's page (`replay.vy`), and maybe in one of them only:
+    unused is what neither has. Everything is proven under this one header, so that a page cannot be turned between two
+    readings. Errors: `Unavailable` STATE_UNPROVEN, NODE_*; `NodeError`.
+    """
+    group = keccak256(message.lane + word(message.generation) + word(message.sequence >> 8))
+    overflow, status = slot_of("Gateway", "replay.used", group), slot_of("Gateway", "status", message.id)
+    lane = slot_of("Gateway", "inbound_key", message.lane)
+    first = storage.words(header, {gateway: (overflow, status, lane)})[gateway]
+    # What the lane's word says names where its page stands; both are proven, whichever it is.
+    inbound, passed = (slot_of("Gateway", name, first[lane]) for name in ("inbound", "passed"))
+    second = storage.words(header, {gateway: (inbound, passed)})[gateway]
+    on_page = is_on_page(second[inbound], second[passed], generation=message.generation, sequence=message.sequence)
+    return bool(first[overflow] >> (message.sequence & 255) & 1) or on_page, first[status]
+
+
+def is_on_page(lane: int, passed: int, *, generation: int, sequence: int) -> bool:
+    """Whether a sequence is marked on the page of a lane's word, or of what it let through if it carries value.
+
+    A page speaks for the generation of the lane's word only. Bits as `lane_word.vy` lays them out.
+    """
+    if lane & _MASK_32 != generation:
+        return False
+    held = passed if lane & _CARRIES_VALUE else lane
+    return held >> _PAGE_NUMBER == sequence >> 6 and bool(held >> _PAGE >> (sequence & 63) & 1)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.ethereum.keccak import keccak256
+from ledger.proposal import Proposal
 from tests.contracts.evm import OWNER, STRANGER
 from tests.contracts.gateway_bed import (
     DAY,
@@ -201,3 +202,21 @@ def test_a_lane_changed_by_order_takes_its_new_proof(watched_bed: Bed) -> None:
     proof: tuple[Any, ...] = (0, 0, [], 0, b"", SEALED + proposal.message.id)
     bed.gateway.send("commit_observed", proposal.message.as_delivery(), proposal.payload, *proof)
     assert bed.taken(proposal) == 1
+
+
+@pytest.mark.parametrize("is_value", [False, True])
+def test_H07_a_lanes_next_generation_keeps_its_pause(bed: Bed, is_value: bool) -> None:
+    until = bed.evm.time + 30 * 86_400
+    bed.order("order_pause", bed.lane(), True, until)
+    bed.order("order_lane", PEER.chain_id, SENDER, bed.app.address, 2, NOTARY, is_value, salt=SALT)
+    bed.limit(10, 10)
+    assert bed.gateway.call("lanes", bed.lane())[3] == until
+
+    def fresh() -> Proposal:
+        return bed.transfer(1, 1, generation=2) if is_value else bed.message(generation=2)
+
+    bed.evm.time = until - 1
+    with bed.refused("Gateway: lane paused"):
+        bed.commit(fresh())
+    bed.evm.time = until
+    bed.commit(fresh())

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.binding import Contract
 from contracts.manifest import Role
-from contracts.proven_storage import ProvenStorage
+from contracts.proven_storage import ProvenStorage, slot_of
 from ledger.attestation import DIFFERS, EXPIRED, SAME, VOID, Verdict, address_word, verdict_digest, word
 from ledger.errors import Refused
 from ledger.ethereum.header import header_from_rpc
@@ -19,7 +19,8 @@ from ledger.orders import action_of, order_digest
 from ledger.proposal import Message
 from ledger.quorum import pack
 from notary import policy
-from notary.ending import places_of
+from notary.ending import is_on_page, kept_of
+from notary.notary import Notary
 from notary.proven import Locator
 from tests.chains import NOTARY_KEYS, Deployed, Sent, deployed_on_anvil
 from tests.notary.subject import Subject, commit_locator, honest, locator, refusal
@@ -54,6 +55,11 @@ def outlive(chains: Deployed, sent: Sent) -> None:
     node = chains.node(Role.DESTINATION)
     at = int(node.request("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
     pass_time(node, max(1, sent.message.expiry - at))
+
+
+def expiry_of(sent: Sent) -> Callable[[Notary], object]:
+    """Ask a notary whether a message ended without a commit."""
+    return lambda notary: notary.judge(locator(sent), None)
 
 
 def ended(subject: Subject, sent: Sent) -> Verdict:
@@ -225,7 +231,39 @@ def test_nothing_expires_on_a_chain_whose_blocks_do_not_re_execute(own_subject: 
     own_subject.refuses(lambda notary: notary.judge(locator(sent), None), "DESTINATION_DIFFERS")
 
 
-def test_the_words_of_a_message_are_where_the_gateway_keeps_them(subject: Subject) -> None:
+def places(chains: Deployed, message: Message) -> tuple[bool, bool]:
+    """Whether the destination's latest state marks a sequence in the overflow, and whether on its lane's page."""
+    node, gateway = chains.node(Role.DESTINATION), chains.manifest.chain(Role.DESTINATION).contracts["Gateway"]
+
+    def held(variable: str, *keys: bytes | int) -> int:
+        slot = slot_of("Gateway", variable, *keys)
+        return int(node.request("eth_getStorageAt", f"0x{gateway.hex()}", f"0x{slot:064x}", "latest"), 16)
+
+    group = keccak256(message.lane + word(message.generation) + word(message.sequence >> 8))
+    key = held("inbound_key", message.lane)
+    on_page = is_on_page(
+        held("inbound", key), held("passed", key), generation=message.generation, sequence=message.sequence
+    )
+    return bool(held("replay.used", group) >> (message.sequence & 255) & 1), on_page
+
+
+def test_G06_a_used_sequence_never_expires_wherever_the_gateway_marks_it(subject: Subject) -> None:
+    chains, seconds = subject.chains, 5_000
+    written_back, apart, unused, turning = (brief(chains, seconds=seconds) for _ in range(4))
+    while turning.message.sequence >> 6 <= unused.message.sequence >> 6:
+        turning = brief(chains, seconds=seconds)
+    for sent in (written_back, turning, apart):
+        chains.commit(sent)
+    standing = [places(chains, sent.message) for sent in (written_back, apart, turning, unused)]
+    assert standing == [(True, False), (True, False), (False, True), (False, False)]
+    outlive(chains, turning)
+    subject.notary.keep_up()
+    for sent in (written_back, apart, turning):
+        subject.refuses(expiry_of(sent), "EXECUTED")
+    assert ended(subject, unused).verdict == EXPIRED
+
+
+def test_what_the_notary_proves_of_a_message_is_what_the_gateway_answers(subject: Subject) -> None:
     chains, node = subject.chains, subject.chains.node(Role.DESTINATION)
     delivered, failed, absent = chains.send(), chains.send(FAILS), chains.send()
     for sent in (delivered, failed):
@@ -234,11 +272,41 @@ def test_the_words_of_a_message_are_where_the_gateway_keeps_them(subject: Subjec
     gateway = chains.manifest.chain(Role.DESTINATION).contract("Gateway")
     for sent, status in ((delivered, 0), (failed, 1), (absent, 0)):
         message = sent.message
-        used, state = places_of(message)
-        words = ProvenStorage(node).words(head, {gateway.address: (used, state)})[gateway.address]
-        is_used = gateway.read(node, "is_committed", message.lane, message.generation, message.sequence)
-        assert bool(words[used] >> (message.sequence & 255) & 1) == is_used == (sent is not absent)
-        assert words[state] == status == gateway.read(node, "status", message.id)
+        is_used, state = kept_of(ProvenStorage(node), head, gateway.address, message)
+        answered = gateway.read(node, "is_committed", message.lane, message.generation, message.sequence)
+        assert is_used == answered == (sent is not absent)
+        assert state == status == gateway.read(node, "status", message.id)
+
+
+GENERATION, NUMBER, BIT = 3, 5, 9
+MARKED = NUMBER << 216 | 1 << (152 + BIT)
+
+
+@pytest.mark.parametrize(
+    ("lane", "passed", "is_marked"),
+    [
+        (GENERATION | MARKED, 0, True),
+        (GENERATION | 1 << 40, MARKED, True),
+        (GENERATION, MARKED, False),
+        (GENERATION | 1 << 40 | MARKED, 0, False),
+        (GENERATION + 1 | MARKED, 0, False),
+        (GENERATION | MARKED + (1 << 216), 0, False),
+        (GENERATION | MARKED << 1 & (1 << 216) - 1 | NUMBER << 216, 0, False),
+        (0, 0, False),
+    ],
+    ids=[
+        "a lane of messages",
+        "a lane of value",
+        "where a lane of messages keeps nothing",
+        "where a lane of value keeps limits",
+        "another generation's page",
+        "another page",
+        "the sequence after it",
+        "no lane",
+    ],
+)
+def test_a_page_speaks_for_its_lane_generation_and_number_only(lane: int, passed: int, is_marked: bool) -> None:
+    assert is_on_page(lane, passed, generation=GENERATION, sequence=NUMBER << 6 | BIT) is is_marked
 
 
 VERDICT = Verdict(b"\x01" * 32, 1, b"\x02" * 32, b"\x03" * 32, b"\x04" * 32, 7, SAME, True, bytes(32), 1, 0, 0)
