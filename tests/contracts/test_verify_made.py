@@ -239,6 +239,7 @@ def one_more(raw: bytes) -> bytes:
 # The answer that is changed → what is found.
 ANSWERED: dict[str, tuple[Role, str, str, str]] = {
     "another gateway is administered": (ORIGIN, "Administration", "gateway", "ADMINISTRATION"),
+    "another gateway is told": (DESTINATION, "Committee", "gateway", "COMMITTEE_GATEWAY"),
     "another number of members": (DESTINATION, "Committee", "size", "COMMITTEE_QUORUM"),
     "another quorum": (DESTINATION, "Committee", "quorum", "COMMITTEE_QUORUM"),
     "another peer": (ORIGIN, "Gateway", "peers", "PEER_DIFFERS"),

@@ -16,7 +16,7 @@ from contracts.manifest import NOTARY_POLICY, Role
 from ledger.attestation import EXPIRED, SAME, VOID, Verdict, domain_separator, pause_digest, verdict_digest, word
 from ledger.conservation import Transfer
 from ledger.ethereum.keccak import keccak256
-from ledger.proposal import Proposal, lane_id, read_proposal
+from ledger.proposal import MESSAGE_SENT, Proposal, lane_id, read_proposal
 from ledger.quorum import Certificate, pack
 from tests.contracts.evm import Deployed, Evm, Outcome
 from tests.contracts.header_bed import announce
@@ -169,7 +169,7 @@ class ValueBed:
         """The one message that a transaction sent."""
         chain = self.world.manifest.chain(role)
         gateway = chain.contracts["Gateway"]
-        (found,) = [log for log in outcome.raw_logs if log.address == gateway and len(log.topics) == 2]
+        (found,) = [log for log in outcome.raw_logs if log.address == gateway and log.topics[0] == MESSAGE_SENT]
         return read_proposal(found, origin=chain.end, destinations=self.world.manifest.ends)
 
     # -- what a relay and the notaries do ------------------------------------------------------------------------------

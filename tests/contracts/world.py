@@ -26,7 +26,7 @@ from ledger.checkpoint import Cosigner as CosigningKey
 from ledger.checkpoint import LogSigner
 from ledger.interoperable import encode
 from ledger.membership import Possession, operator_digest
-from ledger.proposal import Message, Proposal, read_proposal
+from ledger.proposal import MESSAGE_SENT, Message, Proposal, read_proposal
 from ledger.quorum import Certificate, Committee, pack, root_over
 from ledger.secp256k1 import SigningKey
 from tests.contracts.evm import Evm
@@ -85,7 +85,7 @@ class World:
         return [
             read_proposal(log, origin=chain.end, destinations=self.manifest.ends)
             for log in mined.logs
-            if log.address == gateway and len(log.topics) == 2
+            if log.address == gateway and log.topics[0] == MESSAGE_SENT
         ]
 
     def address(self, role: Role, name: str) -> bytes:
