@@ -45,7 +45,7 @@ def decoded(log: Log) -> DecodedLog | None:
     if topic == MESSAGE_SENT:
         return DecodedLog("Gateway", "MessageSent", {"sendId": log.topics[1]})
     if topic == MESSAGE_COMMITTED:
-        fields = {"id": log.topics[1], "executed": bool(log.data[95]), "outcome": log.data[96:]}
+        fields = {"id": log.topics[1], "executed": bool(log.data[31]), "outcome": log.data[32:]}
         return DecodedLog("Gateway", "MessageCommitted", fields)
     fields = {"id": log.topics[1], "credential": log.data[:32], "state": int.from_bytes(log.data[32:], "big")}
     return DecodedLog("TransactionRegistry", _NAMES[topic], fields)
@@ -171,8 +171,8 @@ class Commit:
         state.arrivals[message.lane] = state.arrivals.get(message.lane, Arrivals()).count_in(transfer)
         state.used |= {place}
         state.minted += transfer.quantity
-        data = word(message.generation) + word(message.sequence) + word(1) + OUTCOME
-        return [Log(self.chain.end.gateway, (MESSAGE_COMMITTED, message.id, message.lane), data)]
+        data = word(1) + OUTCOME
+        return [Log(self.chain.end.gateway, (MESSAGE_COMMITTED, message.id), data)]
 
     @staticmethod
     def require_new(state: State, place: tuple[bytes, int, int]) -> None:
