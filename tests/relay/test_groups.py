@@ -20,7 +20,7 @@ from relay.notaries import RefusedLeaves, UnreadyLeaves, _problem
 from relay.panel import Leaf
 from relay.relay import Relay
 from relay.roots import MAX_ITEM_PAYLOAD, MAX_TOGETHER, Root, runs
-from tests.contracts.world import HOLDER, LENDER, OWNER
+from tests.contracts.world import LENDER, OWNER
 from tests.ledger.refusals import refused
 from tests.relay.test_panel import PLACE, Scripted, attestation, panel, refuses, silent
 from tests.relay.test_whole_journeys import ONCE, RECEIPT, SEND
@@ -36,12 +36,12 @@ def send(network: Network, count: int) -> list[Proposal]:
     """Messages of one lane, each in a block of its own, all sent before any relay looks."""
     world, mirror = network.world, network.world.contract(Role.DESTINATION, "AnchorMirror").address
     if world.read(Role.DESTINATION, "Gateway", "lanes", lane(network))[0] == 0:
-        world.send(Role.DESTINATION, "Administration", "open_lane", 7101, HOLDER.address, mirror, 1, False)
-    world.send(Role.DESTINATION, "AnchorMirror", "admit", 7101, HOLDER.address)
+        world.send(Role.DESTINATION, "Administration", "open_lane", 7101, LENDER.address, mirror, 1, False)
+    world.send(Role.DESTINATION, "AnchorMirror", "admit", 7101, LENDER.address)
     address, found = world.address(Role.DESTINATION, "AnchorMirror"), list[Proposal]()
     for size in range(1, count + 1):
         payload = LOG + size.to_bytes(32, "big") + keccak256(size.to_bytes(8, "big"))
-        mined = world.send(Role.ORIGIN, "Gateway", "sendMessage", address, payload, [], by=HOLDER)
+        mined = world.send(Role.ORIGIN, "Gateway", "sendMessage", address, payload, [], by=LENDER)
         found += world.sent(Role.ORIGIN, mined)
     return found
 
@@ -49,7 +49,7 @@ def send(network: Network, count: int) -> list[Proposal]:
 def lane(network: Network) -> bytes:
     ends = [network.manifest.chain(role).end for role in (Role.ORIGIN, Role.DESTINATION)]
     mirror = network.world.contract(Role.DESTINATION, "AnchorMirror").address
-    return replace(MESSAGE, origin=ends[0], destination=ends[1], sender=HOLDER.address, recipient=mirror).lane
+    return replace(MESSAGE, origin=ends[0], destination=ends[1], sender=LENDER.address, recipient=mirror).lane
 
 
 def carried(network: Network, relay: Relay, sent: Sequence[Proposal]) -> None:
