@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from contracts.binding import log_topic
 from contracts.manifest import Role
-from ledger.ethereum.keccak import keccak256
 from ledger.secp256k1 import SigningKey
 from tests.acceptance.processes import Staff
 from tests.acceptance.program import until
@@ -37,7 +37,7 @@ SECONDS = 200.0
 PAYER = SigningKey.from_secret(bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"))
 
 
-_COMMITTED = f"0x{keccak256(b'MessageCommitted(bytes32,bytes32,uint32,uint64,bool,bytes32)').hex()}"
+_COMMITTED = f"0x{log_topic('Gateway', 'MessageCommitted').hex()}"
 
 
 @dataclass
