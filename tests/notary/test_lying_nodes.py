@@ -328,7 +328,7 @@ def test_a_lane_that_is_open_and_not_yet_final_is_waited_for(slow_chains: Deploy
     sent = slow_chains.sent(sender.send(gateway.address, gateway.encode_call("sendMessage", to, anchor_payload(1), [])))
     node.request("anvil_mine", "0x2")
     try:
-        subject.refuses(lambda notary: notary.attest([locator(sent)]), "LANE")
+        assert subject.refuses(lambda notary: notary.attest([locator(sent)]), "LANE").http_status == 409
         slow_chains.open_lane(stranger.address)
         waiting = subject.refuses(lambda notary: notary.attest([locator(sent)]), "NOT_FINAL")
         assert (waiting.http_status, "lane" in waiting.what) == (503, True)
