@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ledger.ed25519 import SIGNATURE_BYTES
 from ledger.errors import BadInput
 from ledger.evidence import SignedEvidence
+from ledger.evidence.keys import SIGNATURE_BYTES
 from ledger.evidence.statement import MAX_STATEMENT_BYTES
 from ledger.mp4.fragments import MAX_INIT_BYTES, MAX_SEGMENT_BYTES
 

@@ -15,8 +15,8 @@ from ledger.capture.segments import read_recording
 from ledger.capture.spool import Spool
 from ledger.capture.uplink import Uplink
 from ledger.durable_file import write_new
-from ledger.ed25519 import KEY_BYTES, public_key
-from ledger.evidence import Device
+from ledger.evidence import Device, SoftwareKey
+from ledger.evidence.keys import SECRET_BYTES
 from ledger.gs1 import Identifier
 from ledger.store import Ledger, utc_now
 
@@ -43,7 +43,7 @@ def film_step(
     key = _device_key(home / "device.key")
     device = Device(
         id=f"camera-{number + 1}",
-        public_key=public_key(key),
+        public_key=key.public_key,
         label=f"Fixed camera, {step.name}",
         valid_from=start - VALID_BEFORE,
         valid_until=start + VALID_AFTER,
@@ -73,6 +73,6 @@ def _scene(path: Path, step: story.Step, start: datetime) -> Path:
     return path
 
 
-def _device_key(path: Path) -> bytes:
-    write_new(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
-    return path.read_bytes()
+def _device_key(path: Path) -> SoftwareKey:
+    write_new(path, secrets.token_bytes(SECRET_BYTES), mode=0o600)
+    return SoftwareKey(path.read_bytes())

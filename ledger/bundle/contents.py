@@ -20,7 +20,7 @@ from ledger.canonical import entry_digest
 from ledger.checkpoint import Checkpoint
 from ledger.epcis import EVENT_DOMAIN, Event, TransformationEvent, read_event
 from ledger.errors import BadInput, Refused
-from ledger.evidence import EVIDENCE_DOMAIN, Device, Evidence, SignedEvidence, read_envelope, read_statement
+from ledger.evidence import EVIDENCE_DOMAIN, Device, Evidence, SignedEvidence, read_envelope, read_segment
 from ledger.evidence.verification import verify_stretch
 from ledger.gs1 import parse
 from ledger.merkle import leaf_hash, verify_inclusion
@@ -138,7 +138,7 @@ def _read_evidence(
     by_device: dict[str, list[tuple[LoggedObject, SignedEvidence]]] = {}
     for found in _of(bundle, EVIDENCE_DOMAIN):
         signed = read_envelope(found.canonical)
-        statement = read_statement(signed.statement_bytes)
+        statement = read_segment(signed.statement_bytes)
         if _normal(statement.lot) not in wanted:
             raise _superfluous("A segment was filmed for something else than the unit.", found)
         by_device.setdefault(statement.device, []).append((found, signed))
@@ -174,15 +174,15 @@ def _verify_device(statements: Sequence[SignedEvidence], device: Device, seen_by
     recordings: set[tuple[str, bytes]] = set()
     for stretch in _stretches(statements):
         verified = verify_stretch(stretch, device=device, received_at=seen_by)
-        own = {(item.statement.recording, item.statement.media.init_sha256) for item in verified}
+        own = {(item.segment.recording, item.segment.media.init_sha256) for item in verified}
         if recordings & own:
             raise Refused(
                 "EVIDENCE_GAP",
                 "Segments are missing in the middle of a recording.",
-                where=f"{device.id} before number {verified[0].statement.sequence}",
+                where=f"{device.id} before number {verified[0].segment.sequence}",
                 cure="Ask for a bundle with the whole recording.",
             )
-        if found and verified[0].statement.recorded_from < found[-1].statement.recorded_until:
+        if found and verified[0].segment.recorded_from < found[-1].segment.recorded_until:
             raise Refused("EVIDENCE_TIME", "It begins before the device's earlier segment ends.", where=device.id)
         recordings |= own
         found += verified
@@ -193,7 +193,7 @@ def _stretches(statements: Iterable[SignedEvidence]) -> list[list[SignedEvidence
     stretches: list[list[SignedEvidence]] = []
     last = -1
     for signed in statements:
-        number = read_statement(signed.statement_bytes).sequence
+        number = read_segment(signed.statement_bytes).sequence
         if last < number - 1 or not stretches:
             stretches.append([])
         stretches[-1].append(signed)  # a number that repeats or falls stays, and is refused as such
@@ -214,13 +214,13 @@ def _tell_events(history: Trace, seen_by: datetime) -> Proven:
 
 
 def _tell_evidence(evidence: Sequence[Evidence], devices: dict[str, Device], seen_by: datetime) -> Proven:
-    statements = [item.statement for item in evidence]
+    statements = [item.segment for item in evidence]
     seconds = sum(statement.media.duration_ms for statement in statements) / 1000
     steps = ", ".join(dict.fromkeys(statement.step for statement in statements))
     return Proven(
         "evidence",
         f"{len(evidence)} segments of video, {seconds:.1f} s, each signed and chained to the one before ({steps}).",
-        "; ".join(f"{device.id} (Ed25519 {device.public_key.hex()[:16]}…)" for device in devices.values()),
+        "; ".join(f"{device.id} ({device.algorithm} {device.public_key.hex()[:16]}…)" for device in devices.values()),
         f"filmed {utc_text(min(s.recorded_from for s in statements))}"
         f" to {utc_text(max(s.recorded_until for s in statements))}, logged by {utc_text(seen_by)}",
         {statement.media.cid: statement.media.sha256.hex() for statement in statements},

@@ -1,8 +1,8 @@
 """Enrolment of a device as a log entry: which key speaks under which name, and from when until when.
 
-The log holds it before the device's first evidence, so that a bundle needs nobody's word for whose key it was.
-What an enrolment does not say is whether the key was revoked later. May never happen here: two spellings of one
-enrolment, or a person's name; `label` says what the device is.
+The log holds it before the device's first evidence, so that a bundle needs nobody's word for whose key it was. It
+names the algorithm, so that no message does. What an enrolment does not say is whether the key was revoked later. May
+never happen here: two spellings of one enrolment, or a person's name; `label` says what the device is.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import Final
 from ledger.canonical import canonical_json, parse_canonical
 from ledger.errors import BadInput, Problem
 from ledger.evidence import Device
-from ledger.evidence.statement import read_time, write_time
+from ledger.evidence.fields import read_time, write_time
+from ledger.evidence.keys import as_algorithm
 
 DEVICE_DOMAIN: Final = "pledgetrail/device/v1/json"
 KIND: Final = "enrolment"
 MAX_ENROLMENT_BYTES = 4 * 1024
 MAX_NAME_CHARS = 256
 
-_FIELDS = {"device", "key", "kind", "label", "valid_from", "valid_until"}
+_FIELDS = {"algorithm", "device", "key", "kind", "label", "valid_from", "valid_until"}
 
 
 def write_enrolment(device: Device) -> bytes:
@@ -32,6 +33,7 @@ def write_enrolment(device: Device) -> bytes:
         {
             "kind": KIND,
             "device": device.id,
+            "algorithm": device.algorithm,
             "key": device.public_key.hex(),
             "label": device.label,
             "valid_from": write_time(device.valid_from),
@@ -63,7 +65,14 @@ def read_enrolment(raw: bytes) -> Device:
     except ValueError:
         raise _malformed("its key is not hexadecimal") from None
     valid_from, valid_until = (read_time(texts[name]) for name in ("valid_from", "valid_until"))
-    device = Device(texts["device"], key, texts["label"], valid_from, valid_until)
+    device = Device(
+        texts["device"],
+        key,
+        texts["label"],
+        valid_from,
+        valid_until,
+        algorithm=as_algorithm(texts["algorithm"]),
+    )
     if write_enrolment(device) != raw:
         raise _malformed("a value is in another spelling")
     return device

@@ -17,19 +17,20 @@ from typing import Protocol
 from ledger.capture.segments import CutSegment, Recording
 from ledger.capture.spool import Spool
 from ledger.cid import cid_of
-from ledger.ed25519 import public_key
 from ledger.errors import Unavailable, WrongUse
 from ledger.evidence import (
     NO_PREVIOUS,
     Device,
+    DeviceSigner,
     Evidence,
     Media,
     SegmentStatement,
     SignedEvidence,
-    read_statement,
+    read_segment,
     sign_statement,
     verify_evidence,
 )
+from ledger.mp4.fragments import group_digests
 from ledger.segment_body import SegmentBody
 
 
@@ -61,22 +62,22 @@ class Filmed:
 
 
 class Camera:
-    """An enrolled device with its private key (32 bytes), its spool and the intake it reports to.
+    """An enrolled device with its key, its spool and the intake it reports to.
 
     Raises `WrongUse` CAMERA_KEY when the key is not the enrolled one, CAMERA_SPOOL for another device's spool.
     """
 
     def __init__(
-        self, device: Device, private_key: bytes, *, spool: Spool, intake: Intake, clock: Callable[[], datetime]
+        self, device: Device, key: DeviceSigner, *, spool: Spool, intake: Intake, clock: Callable[[], datetime]
     ) -> None:
-        if public_key(private_key) != device.public_key:
+        if (key.algorithm, key.public_key) != (device.algorithm, device.public_key):
             raise WrongUse(
                 "CAMERA_KEY",
                 "This key is not the one enrolled for the device.",
                 where=device.id,
                 cure="Use the device's own key file, or enrol the key under a new device id.",
             )
-        self._device, self._key, self._spool, self._intake, self._clock = device, private_key, spool, intake, clock
+        self._device, self._key, self._spool, self._intake, self._clock = device, key, spool, intake, clock
         self._last = None if spool.last is None else _own(spool.last, device)
 
     def film(self, recording: Recording, shot: Shot) -> Filmed:
@@ -120,9 +121,9 @@ class Camera:
 
     def _known(self, shot: Shot) -> SegmentStatement | None:
         """The last statement where it is of this same recording, which was then interrupted or is complete."""
-        if self._last is None or self._last.statement.recording != shot.recording:
+        if self._last is None or self._last.segment.recording != shot.recording:
             return None
-        return self._last.statement
+        return self._last.segment
 
     def _statement(self, recording: Recording, init_digest: bytes, segment: CutSegment, shot: Shot) -> SegmentStatement:
         # Statements carry whole milliseconds.
@@ -147,12 +148,13 @@ class Camera:
                 width=recording.width,
                 height=recording.height,
                 duration_ms=segment.duration_ms,
+                groups=group_digests(segment.data),
             ),
         )
 
 
 def _own(last: SignedEvidence, device: Device) -> Evidence:
-    statement = read_statement(last.statement_bytes)
+    statement = read_segment(last.statement_bytes)
     if statement.device != device.id:
         raise WrongUse(
             "CAMERA_SPOOL",

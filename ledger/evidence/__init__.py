@@ -1,30 +1,37 @@
-"""Evidence: what a camera says about a segment of video, signed, and chained to what it said before (RFC
-9334).
+"""Evidence: what a device says about video, a measured value or a loss, signed, and chained to what it said before
+(RFC 9334).
 
-`statement` is what is said and its bytes; `signed` is those bytes with the device's signature, and how
-they travel; `verification` decides whether to believe them. May never happen here: believing a statement
-because it is well-formed, or because a server stored it.
+`statement` is what is said and its bytes (`segment`, `reading`, `gap`); `signed` is those bytes with the device's
+signature, and how they travel; `keys` are what devices sign with; `verification` decides whether to believe them. May
+never happen here: believing a statement because it is well-formed, or because a server stored it.
 """
 
+from ledger.evidence.fields import NO_PREVIOUS
+from ledger.evidence.gap import GapStatement
+from ledger.evidence.keys import Algorithm, DeviceSigner, SoftwareKey
+from ledger.evidence.reading import ReadingStatement
+from ledger.evidence.segment import Media, SegmentStatement
 from ledger.evidence.signed import SignedEvidence, read_envelope, sign_statement
-from ledger.evidence.statement import (
-    EVIDENCE_DOMAIN,
-    NO_PREVIOUS,
-    Media,
-    SegmentStatement,
-    read_statement,
-)
+from ledger.evidence.statement import EVIDENCE_DOMAIN, Statement, as_segment, read_segment, read_statement
 from ledger.evidence.verification import Device, Evidence, verify_evidence
 
 __all__ = [
     "EVIDENCE_DOMAIN",
     "NO_PREVIOUS",
+    "Algorithm",
     "Device",
+    "DeviceSigner",
     "Evidence",
+    "GapStatement",
     "Media",
+    "ReadingStatement",
     "SegmentStatement",
     "SignedEvidence",
+    "SoftwareKey",
+    "Statement",
+    "as_segment",
     "read_envelope",
+    "read_segment",
     "read_statement",
     "sign_statement",
     "verify_evidence",

@@ -1,20 +1,20 @@
 """A statement with its device's signature, and the envelope both travel in.
 
-Devices sign domain ‖ 0x00 ‖ statement bytes with Ed25519, so that a signature for anything else never fits
-here. May never happen here: keeping a statement in another form than the bytes that were signed.
+Devices sign domain ‖ 0x00 ‖ statement bytes, so that a signature for anything else never fits here. May never happen
+here: keeping a statement in another form than the bytes that were signed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import ed25519
 from ledger.canonical import canonical_json, digest, domain_separated, parse_canonical
 from ledger.errors import BadInput
-from ledger.evidence.statement import EVIDENCE_DOMAIN, MAX_STATEMENT_BYTES, SegmentStatement
+from ledger.evidence.keys import SIGNATURE_BYTES, DeviceSigner
+from ledger.evidence.statement import EVIDENCE_DOMAIN, MAX_STATEMENT_BYTES, Statement
 
-_SIGNATURE_HEX = 2 * ed25519.SIGNATURE_BYTES
-_ENVELOPE_BYTES = MAX_STATEMENT_BYTES + 256
+_SIGNATURE_HEX = 2 * SIGNATURE_BYTES
+MAX_ENVELOPE_BYTES = MAX_STATEMENT_BYTES + 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class SignedEvidence:
         return canonical_json({"signature": self.signature.hex(), "statement": statement})
 
 
-def sign_statement(statement: SegmentStatement, private_key: bytes) -> SignedEvidence:
-    """Sign a statement with the device's key (32 bytes). Raises `BadInput` KEY_LENGTH."""
+def sign_statement(statement: Statement, key: DeviceSigner) -> SignedEvidence:
+    """Sign a statement with the device's key. Raises what the key raises."""
     raw = statement.canonical()
-    return SignedEvidence(raw, ed25519.sign(private_key, domain_separated(EVIDENCE_DOMAIN, raw)))
+    return SignedEvidence(raw, key.sign(domain_separated(EVIDENCE_DOMAIN, raw)))
 
 
 def read_envelope(raw: bytes) -> SignedEvidence:
     """Take an envelope apart, verify nothing. Raises `BadInput` ENVELOPE_FORMAT, NON_CANONICAL, JSON_…."""
-    value = parse_canonical(raw, max_bytes=_ENVELOPE_BYTES)
+    value = parse_canonical(raw, max_bytes=MAX_ENVELOPE_BYTES)
     if not isinstance(value, dict) or value.keys() != {"signature", "statement"}:
         raise BadInput("ENVELOPE_FORMAT", "An evidence envelope holds a signature and a statement, nothing else.")
     signature = value["signature"]

@@ -11,17 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ledger import ed25519
 from ledger.canonical import domain_separated
 from ledger.errors import BadInput, Refused, WrongUse
+from ledger.evidence.fields import NO_PREVIOUS
+from ledger.evidence.keys import Algorithm, check_public_key, verify_signature
+from ledger.evidence.segment import SegmentStatement
 from ledger.evidence.signed import SignedEvidence
-from ledger.evidence.statement import (
-    EVIDENCE_DOMAIN,
-    MAX_STATEMENT_BYTES,
-    NO_PREVIOUS,
-    SegmentStatement,
-    read_statement,
-)
+from ledger.evidence.statement import EVIDENCE_DOMAIN, MAX_STATEMENT_BYTES, Statement, as_segment, read_statement
 
 CLOCK_SKEW = timedelta(minutes=2)  # how far a device's clock may run ahead of the receiver's
 DURATION_SLACK = timedelta(seconds=1)  # frames do not end on the clock's millisecond
@@ -29,7 +25,7 @@ DURATION_SLACK = timedelta(seconds=1)  # frames do not end on the clock's millis
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """An enrolled device: its Ed25519 public key (32 bytes) and when it may speak (UTC)."""
+    """An enrolled device: its public key (32 bytes for Ed25519, 65 for P-256) and when it may speak (UTC)."""
 
     id: str
     public_key: bytes
@@ -37,9 +33,10 @@ class Device:
     valid_from: datetime
     valid_until: datetime
     revoked_at: datetime | None = None
+    algorithm: Algorithm = "Ed25519"
 
     def __post_init__(self) -> None:
-        ed25519.check_public_key(self.public_key)
+        check_public_key(self.algorithm, self.public_key)
         times = (self.valid_from, self.valid_until, self.revoked_at or self.valid_from)
         if any(moment.utcoffset() is None for moment in times) or self.valid_from >= self.valid_until:
             raise BadInput("DEVICE_PERIOD", "A device is valid from a time until a later one, both with a time zone.")
@@ -49,9 +46,14 @@ class Device:
 class Evidence:
     """Verified evidence; only `verify_evidence` makes one. `digest` is the next one's `previous`."""
 
-    statement: SegmentStatement
+    statement: Statement
     signed: SignedEvidence
     digest: bytes
+
+    @property
+    def segment(self) -> SegmentStatement:
+        """The statement of evidence that is about video. `BadInput` EVIDENCE_KIND for a reading or a gap."""
+        return as_segment(self.statement)
 
 
 def verify_evidence(
@@ -104,7 +106,8 @@ def verify_stretch(signed: Sequence[SignedEvidence], *, device: Device, received
 
 def _check_signature(signed: SignedEvidence, device: Device) -> None:
     try:
-        ed25519.verify(device.public_key, domain_separated(EVIDENCE_DOMAIN, signed.statement_bytes), signed.signature)
+        message = domain_separated(EVIDENCE_DOMAIN, signed.statement_bytes)
+        verify_signature(device.algorithm, device.public_key, message, signed.signature)
     except Refused as error:
         raise Refused(
             "EVIDENCE_SIGNATURE",
@@ -114,16 +117,16 @@ def _check_signature(signed: SignedEvidence, device: Device) -> None:
         ) from error
 
 
-def _check_standing(statement: SegmentStatement, device: Device, received_at: datetime) -> None:
-    if statement.recorded_from < device.valid_from or statement.recorded_until > device.valid_until:
-        raise _refused("DEVICE_NOT_VALID", "The device was not enrolled for the time of the recording", statement)
+def _check_standing(statement: Statement, device: Device, received_at: datetime) -> None:
+    if statement.begins < device.valid_from or statement.ends > device.valid_until:
+        raise _refused("DEVICE_NOT_VALID", "The device was not enrolled for the time it speaks of", statement)
     # Whoever holds a stolen key can date statements back, so what counts is also when this one arrived.
     revoked = device.revoked_at
-    if revoked is not None and (received_at >= revoked or statement.recorded_until > revoked):
+    if revoked is not None and (received_at >= revoked or statement.ends > revoked):
         raise _refused("DEVICE_REVOKED", f"The device's key was revoked at {revoked.isoformat()}", statement)
 
 
-def _check_order(statement: SegmentStatement, digest: bytes, previous: Evidence | None) -> None:
+def _check_order(statement: Statement, digest: bytes, previous: Evidence | None) -> None:
     if previous is not None and previous.statement.device != statement.device:
         raise WrongUse("DEVICE_MISMATCH", "The previous evidence is another device's.", where=statement.device)
     last, expected = (0, NO_PREVIOUS) if previous is None else (previous.statement.sequence, previous.digest)
@@ -137,17 +140,19 @@ def _check_order(statement: SegmentStatement, digest: bytes, previous: Evidence 
         raise _refused("EVIDENCE_PREVIOUS", f"It does not follow the number {last} that is known here", statement)
 
 
-def _check_times(statement: SegmentStatement, previous: Evidence | None, received_at: datetime) -> None:
-    shown = statement.recorded_until - statement.recorded_from
-    if shown <= timedelta(0):
+def _check_times(statement: Statement, previous: Evidence | None, received_at: datetime) -> None:
+    if isinstance(statement, SegmentStatement) and statement.ends <= statement.begins:
         raise _refused("EVIDENCE_TIME", "It ends before it begins", statement)
-    if previous is not None and statement.recorded_from < previous.statement.recorded_until:
-        raise _refused("EVIDENCE_TIME", "It begins before the device's previous segment ends", statement)
-    if statement.recorded_until > received_at + CLOCK_SKEW:
-        raise _refused("EVIDENCE_TIME", "It was recorded later than it was received", statement)
+    if previous is not None and statement.begins < previous.statement.ends:
+        raise _refused("EVIDENCE_TIME", "It begins before the device's previous evidence ends", statement)
+    if statement.ends > received_at + CLOCK_SKEW:
+        raise _refused("EVIDENCE_TIME", "It speaks of a time later than it was received", statement)
+    if not isinstance(statement, SegmentStatement):
+        return
+    shown = statement.ends - statement.begins
     if abs(shown - timedelta(milliseconds=statement.media.duration_ms)) > DURATION_SLACK:
         raise _refused("EVIDENCE_TIME", "Its video is longer or shorter than the time it claims", statement)
 
 
-def _refused(code: str, reason: str, statement: SegmentStatement) -> Refused:
+def _refused(code: str, reason: str, statement: Statement) -> Refused:
     return Refused(code, f"{reason}.", where=f"{statement.device} number {statement.sequence}")

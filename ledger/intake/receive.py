@@ -15,9 +15,10 @@ from typing import Protocol
 
 from ledger.cid import cid_of
 from ledger.errors import BadInput, Refused
-from ledger.evidence import Device, Evidence, Media, read_statement, verify_evidence
+from ledger.evidence import Device, Evidence, Media, read_segment, verify_evidence
+from ledger.evidence.groups import differences, tell
 from ledger.intake.media import MediaStore
-from ledger.mp4.fragments import segment_facts
+from ledger.mp4.fragments import group_digests, segment_facts
 from ledger.segment_body import SegmentBody, read_segment_body
 
 
@@ -69,18 +70,18 @@ def receive_segment(raw: bytes, *, book: EvidenceBook, media: MediaStore, receiv
 
     `received_at`: UTC, by the receiver's clock. Sending the same body again is answered with what is held, and
     repairs media that were lost or damaged meanwhile.
-    Raises `BadInput` SEGMENT_BODY, MEDIA_LIMIT, VIDEO_… and what `read_statement` raises; `Refused` DEVICE_UNKNOWN,
+    Raises `BadInput` SEGMENT_BODY, MEDIA_LIMIT, VIDEO_… and what `read_segment` raises; `Refused` DEVICE_UNKNOWN,
     MANIFEST (the bytes are not those that were signed) and what `verify_evidence` raises; `Unavailable` of the store.
     """
     body = read_segment_body(raw)
     held = book.held(body.evidence.digest)
     if held is not None and held.evidence.signed == body.evidence:
-        _check_media(held.evidence.statement.media, body)
+        _check_media(held.evidence.segment.media, body)
         media.put(body.media)
         return Received(held.evidence, held.entry, held.added, media.put(body.init))
-    device = book.device(read_statement(body.evidence.statement_bytes).device)
+    device = book.device(read_segment(body.evidence.statement_bytes).device)
     evidence = verify_evidence(body.evidence, device=device, previous=book.last(device.id), received_at=received_at)
-    _check_media(evidence.statement.media, body)
+    _check_media(evidence.segment.media, body)
     media.put(body.media)
     init_cid = media.put(body.init)
     added = book.add(evidence, init_cid=init_cid, received_at=received_at)
@@ -96,9 +97,11 @@ def _check_media(stated: Media, body: SegmentBody) -> None:
         ("cid", stated.cid == cid_of(body.media)),
     ):
         if not is_so:
-            raise _not_as_signed(name)
+            raise _not_as_signed(name, _located(stated, body.media) if name in ("size", "sha256") else "")
     try:
         facts = segment_facts(body.init, body.media)
+        if stated.groups != group_digests(body.media):
+            raise _not_as_signed("groups")
     except BadInput as error:
         raise BadInput(error.code, error.what, where=f"media: {error.where}", cure=error.cure) from error
     for name in ("codec", "width", "height", "duration_ms"):
@@ -106,10 +109,18 @@ def _check_media(stated: Media, body: SegmentBody) -> None:
             raise _not_as_signed(name)
 
 
-def _not_as_signed(name: str) -> Refused:
+def _located(stated: Media, media: bytes) -> str:
+    """Which groups of pictures differ; nothing where the bytes are too damaged to tell."""
+    try:
+        return tell(differences(stated.groups, group_digests(media)))
+    except BadInput:
+        return ""
+
+
+def _not_as_signed(name: str, located: str = "") -> Refused:
     return Refused(
         "MANIFEST",
         f"The video is not the one that the device signed: {name} differs.",
-        where=f"media.{name}",
+        where=located or f"media.{name}",
         cure="Send the init and the segment exactly as they were cut when the statement was signed.",
     )

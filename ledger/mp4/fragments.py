@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
 
 from ledger.errors import BadInput
 from ledger.mp4.avc import starts_afresh, units
@@ -17,6 +19,8 @@ from ledger.mp4.movie import MAX_SAMPLES, MAX_TABLE_BYTES, Movie, Track, check_p
 
 MAX_SEGMENT_BYTES = 64 * 1024 * 1024
 MAX_INIT_BYTES = 1024 * 1024
+MAX_GROUPS = 128
+"""Of pictures in one segment, as they are digested; a video of more (key frames only) has several in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,21 @@ def segment_facts(init: bytes, media: bytes) -> SegmentFacts:
     if not parts or not parts[0].afresh:
         raise _structure("a segment begins with a key frame")
     return facts_of(movie, parts)
+
+
+def group_digests(media: bytes) -> tuple[bytes, ...]:
+    """SHA-256 of each group of pictures of a segment: a moof with its mdat, from one key frame up to the next.
+
+    Where there are more than `MAX_GROUPS`, as many neighbours as needed count as one. Raises BadInput for what has no
+    fragments or is no row of boxes.
+    """
+    ends = [box.end for box in walk(media) if box.kind == b"mdat"]
+    if not ends or ends[-1] != len(media):
+        raise _structure("a segment is one or more pairs of moof and mdat")
+    each = -(-len(ends) // MAX_GROUPS)
+    cuts = [0, *ends[each - 1 : -1 : each], ends[-1]]
+    view = memoryview(media)
+    return tuple(sha256(view[begin:end]).digest() for begin, end in pairwise(cuts))
 
 
 def facts_of(movie: Movie, parts: list[Fragment]) -> SegmentFacts:

@@ -16,7 +16,8 @@ from sqlmodel.sql.expression import SelectOfScalar
 from ledger.bundle.enrolment import DEVICE_DOMAIN, write_enrolment
 from ledger.canonical import canonical_json, digest
 from ledger.errors import BadInput, Refused
-from ledger.evidence import EVIDENCE_DOMAIN, Device, Evidence, SegmentStatement, SignedEvidence, read_statement
+from ledger.evidence import EVIDENCE_DOMAIN, Device, Evidence, SegmentStatement, SignedEvidence, read_segment
+from ledger.evidence.keys import as_algorithm
 from ledger.gs1 import parse
 from ledger.store.database import Database
 from ledger.store.entries import append_entry
@@ -68,6 +69,7 @@ class SqlEvidenceBook:
                 session.add(
                     DeviceRow(
                         id=device.id,
+                        algorithm=device.algorithm,
                         public_key=device.public_key,
                         label=device.label,
                         valid_from=device.valid_from,
@@ -75,7 +77,8 @@ class SqlEvidenceBook:
                         revoked_at=device.revoked_at,
                     )
                 )
-            elif (row.public_key, row.valid_from, row.valid_until) != (
+            elif (row.algorithm, row.public_key, row.valid_from, row.valid_until) != (
+                device.algorithm,
                 device.public_key,
                 device.valid_from,
                 device.valid_until,
@@ -126,7 +129,7 @@ class SqlEvidenceBook:
 
         `Refused` EVIDENCE_REPEATED when another writer took the device's number meanwhile.
         """
-        statement = evidence.statement
+        statement = evidence.segment
         with self._database.writing() as session:
             row = session.get(SegmentRow, evidence.digest)
             if row is not None:
@@ -197,7 +200,7 @@ def normal_lot(text: str) -> str:
 
 
 def _segment_row(evidence: Evidence, entry: int, init_cid: str, received_at: datetime) -> SegmentRow:
-    statement = evidence.statement
+    statement = evidence.segment
     return SegmentRow(
         digest=evidence.digest,
         entry=entry,
@@ -219,7 +222,7 @@ def _segment_row(evidence: Evidence, entry: int, init_cid: str, received_at: dat
 
 def _evidence(row: SegmentRow) -> Evidence:
     try:
-        statement = read_statement(row.statement)
+        statement = read_segment(row.statement)
     except BadInput as error:
         raise Refused(
             "STORE_DAMAGED",
@@ -233,7 +236,7 @@ def _evidence(row: SegmentRow) -> Evidence:
 def _stored(row: SegmentRow) -> StoredSegment:
     evidence = _evidence(row)
     return StoredSegment(
-        evidence.statement,
+        evidence.segment,
         evidence.signed,
         row.entry,
         row.recording,
@@ -244,7 +247,8 @@ def _stored(row: SegmentRow) -> StoredSegment:
 
 
 def _device(row: DeviceRow) -> Device:
-    return Device(row.id, row.public_key, row.label, row.valid_from, row.valid_until, row.revoked_at)
+    algorithm = as_algorithm(row.algorithm)
+    return Device(row.id, row.public_key, row.label, row.valid_from, row.valid_until, row.revoked_at, algorithm)
 
 
 def _newest_of(device_id: str) -> SelectOfScalar[SegmentRow]:

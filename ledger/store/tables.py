@@ -22,6 +22,7 @@ class DeviceRow(SQLModel, table=True):
 
     __tablename__ = "device"
     id: str = Field(primary_key=True)
+    algorithm: str
     public_key: bytes
     label: str
     valid_from: datetime = Field(sa_type=UtcTime)

@@ -16,9 +16,8 @@ from ledger.capture.scene import encode_scene
 from ledger.capture.segments import CutSegment, Recording, read_recording
 from ledger.capture.spool import Spool
 from ledger.checkpoint import Cosigner, add_cosignatures, cosign
-from ledger.ed25519 import public_key
 from ledger.epcis import build
-from ledger.evidence import Device, SignedEvidence
+from ledger.evidence import Device, SignedEvidence, SoftwareKey
 from ledger.gs1 import Identifier, check_digit, from_ais, goods_key, lot, unit
 from ledger.intake.receive import receive_segment
 from ledger.segment_body import SegmentBody, write_segment_body
@@ -39,9 +38,9 @@ STEPS = (("picking", GARDEN, 30), ("pan-firing", WORKSHOP, 24), ("processing", W
 STEP_NAMES = tuple(step for step, _, _ in STEPS)
 NOTARY_KEYS = tuple(Cosigner(f"notary-{number}.example", bytes([number]) * 32) for number in (1, 2, 3, 4))
 COSIGNERS = Cosigners(tuple(notary.key for notary in NOTARY_KEYS), 3)
-CAMERA_KEY = bytes([42]) * 32
+CAMERA_KEY = SoftwareKey(bytes([42]) * 32)
 CAMERA = Device(
-    "urn:example:camera-3", public_key(CAMERA_KEY), "Camera 3", NOW - timedelta(days=30), NOW + timedelta(days=300)
+    "urn:example:camera-3", CAMERA_KEY.public_key, "Camera 3", NOW - timedelta(days=30), NOW + timedelta(days=300)
 )
 
 

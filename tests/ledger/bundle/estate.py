@@ -13,7 +13,7 @@ from typing import Any
 
 from eth_abi.abi import encode as abi_encode
 
-from ledger import ed25519, interoperable
+from ledger import interoperable
 from ledger.attestation import (
     SAME,
     Verdict,
@@ -71,6 +71,7 @@ from ledger.evidence import (
     Media,
     SegmentStatement,
     SignedEvidence,
+    SoftwareKey,
     sign_statement,
 )
 from ledger.gs1 import from_ais, lot, unit
@@ -92,7 +93,7 @@ COSIGNED_AT = int(DAWN.timestamp()) + 86_400
 NOTARIES = tuple(SigningKey.from_secret(bytes([number]) * 32) for number in range(1, 5))
 COSIGNERS = tuple(Cosigner(f"notary-{number}.example/tea", bytes([0x40 + number]) * 32) for number in range(4))
 LOG = LogSigner("log.example/tea", bytes([0x31]) * 32)
-CAMERA_KEY, DRONE_KEY = bytes([0x51]) * 32, bytes([0x52]) * 32
+CAMERA_KEY, DRONE_KEY = SoftwareKey(bytes([0x51]) * 32), SoftwareKey(bytes([0x52]) * 32)
 
 
 def address(number: int) -> bytes:
@@ -114,16 +115,21 @@ TRUST_ROOT = TrustRoot(
 )
 
 
-def device(name: str, key: bytes) -> Device:
+def device(name: str, key: SoftwareKey) -> Device:
     """An enrolled device."""
-    return Device(name, ed25519.public_key(key), "Fixed camera", DAWN - timedelta(days=9), DAWN + timedelta(days=900))
+    return Device(name, key.public_key, "Fixed camera", DAWN - timedelta(days=9), DAWN + timedelta(days=900))
 
 
 CAMERA, DRONE = device("camera-1", CAMERA_KEY), device("drone-1", DRONE_KEY)
 
 
 def film(
-    camera: Device, key: bytes, recordings: Sequence[tuple[str, str, int]], *, first: int = 1, start: datetime = DAWN
+    camera: Device,
+    key: SoftwareKey,
+    recordings: Sequence[tuple[str, str, int]],
+    *,
+    first: int = 1,
+    start: datetime = DAWN,
 ) -> list[SignedEvidence]:
     """Two-second segments, chained: (recording, lot, how many) after another, from number `first` on."""
     signed: list[SignedEvidence] = []
@@ -143,7 +149,9 @@ def film(
                 lot=filmed,
                 step=recording.partition("/")[0],
                 recording=recording,
-                media=Media(bytes(32), keccak256(content), 100, cid_of(content), "avc1.64001f", 640, 360, 2000),
+                media=Media(
+                    bytes(32), keccak256(content), 100, cid_of(content), "avc1.64001f", 640, 360, 2000, (bytes(32),)
+                ),
             )
             signed.append(sign_statement(statement, key))
             previous = signed[-1].digest

@@ -36,6 +36,8 @@ def test_a_revocation_is_not_part_of_it() -> None:
         ({"key": CAMERA.public_key.hex().upper()}, "DEVICE_FORMAT"),
         ({"extra": "1"}, "DEVICE_FORMAT"),
         ({"key": "00" * 32}, "KEY_WEAK"),
+        ({"algorithm": "P-256"}, "KEY_LENGTH"),
+        ({"algorithm": "none"}, "KEY_ALGORITHM"),
         ({"key": "ab" * 31}, "KEY_LENGTH"),
         ({"valid_from": "2026-03-24"}, "EVIDENCE_FIELD"),
         ({"valid_until": "2020-01-01T00:00:00.000Z"}, "DEVICE_PERIOD"),

@@ -16,7 +16,7 @@ from ledger.checkpoint import Cosigner, LogSigner
 from ledger.epcis import EVENT_DOMAIN
 from ledger.errors import Problem
 from ledger.ethereum import rlp_strict
-from ledger.evidence import EVIDENCE_DOMAIN, SignedEvidence, read_envelope
+from ledger.evidence import EVIDENCE_DOMAIN, SignedEvidence, SoftwareKey, read_envelope
 from ledger.gs1 import unit
 from ledger.proposal import Chain, Kind
 from ledger.quorum import HEAD_BYTES, PAIR_BYTES, Committee
@@ -271,12 +271,12 @@ def test_a_segment_filmed_for_somebody_else_is_superfluous() -> None:
 
 
 def test_an_enrolment_nobody_needs_is_superfluous() -> None:
-    idle = (DEVICE_DOMAIN, write_enrolment(device("camera-9", bytes([0x59]) * 32)))
+    idle = (DEVICE_DOMAIN, write_enrolment(device("camera-9", SoftwareKey(bytes([0x59]) * 32))))
     refuse(_with(lambda e: [*e.entries, idle]), "SUPERFLUOUS")
 
 
 def test_a_second_enrolment_of_one_device_is_superfluous() -> None:
-    again = (DEVICE_DOMAIN, write_enrolment(device("camera-1", bytes([0x59]) * 32)))
+    again = (DEVICE_DOMAIN, write_enrolment(device("camera-1", SoftwareKey(bytes([0x59]) * 32))))
     refuse(_with(lambda e: [*e.entries[:3], again, *e.entries[3:]]), "SUPERFLUOUS")
 
 
@@ -285,7 +285,10 @@ def test_a_device_enrolled_after_its_evidence_is_not_enrolled() -> None:
 
 
 def test_evidence_signed_by_another_key_is_refused() -> None:
-    refuse(_logged_evidence(film(CAMERA, bytes([0x5F]) * 32, [("firing/1", TEA.normal, 2)])), "EVIDENCE_SIGNATURE")
+    refuse(
+        _logged_evidence(film(CAMERA, SoftwareKey(bytes([0x5F]) * 32), [("firing/1", TEA.normal, 2)])),
+        "EVIDENCE_SIGNATURE",
+    )
 
 
 def test_two_statements_with_swapped_signatures_are_refused() -> None:

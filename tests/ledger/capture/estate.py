@@ -8,22 +8,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ledger import ed25519
 from ledger.capture.camera import Camera, Shot
 from ledger.capture.segments import Recording, read_recording
 from ledger.capture.spool import Spool
 from ledger.errors import Problem
-from ledger.evidence import Device, SignedEvidence
+from ledger.evidence import Device, SignedEvidence, SoftwareKey
 from ledger.segment_body import SegmentBody, write_segment_body
 from tests.ledger.capture.films import NOON, film
 
-KEY, OTHER_KEY = bytes([7]) * 32, bytes([8]) * 32
+KEY, OTHER_KEY = SoftwareKey(bytes([7]) * 32), SoftwareKey(bytes([8]) * 32)
 NOW = NOON + timedelta(hours=1)
 
 
-def device(name: str = "camera-1", key: bytes = KEY, revoked_at: datetime | None = None) -> Device:
+def device(name: str = "camera-1", key: SoftwareKey = KEY, revoked_at: datetime | None = None) -> Device:
     period = NOON - timedelta(days=30), NOON + timedelta(days=300)
-    return Device(name, ed25519.public_key(key), "Workshop", *period, revoked_at)
+    return Device(name, key.public_key, "Workshop", *period, revoked_at)
 
 
 def shot(name: str = "r-1", started_at: datetime = NOON) -> Shot:
@@ -43,7 +42,7 @@ class Receiver:
         self.taken.append(write_segment_body(SegmentBody(evidence, init, media)))
 
 
-def camera(spool: Spool, receiver: Receiver, *, now: datetime = NOW, key: bytes = KEY) -> Camera:
+def camera(spool: Spool, receiver: Receiver, *, now: datetime = NOW, key: SoftwareKey = KEY) -> Camera:
     return Camera(device(key=key), key, spool=spool, intake=receiver, clock=lambda: now)
 
 
@@ -55,7 +54,7 @@ def recording(folder: Path, kind: str = "plain", seconds: float = 6.0) -> Iterat
         yield opened
 
 
-def bodies(folder: Path, kind: str = "plain", name: str = "r-1", key: bytes = KEY) -> list[bytes]:
+def bodies(folder: Path, kind: str = "plain", name: str = "r-1", key: SoftwareKey = KEY) -> list[bytes]:
     """The bodies a camera sends for one recording of three segments."""
     receiver = Receiver()
     folder.mkdir(parents=True, exist_ok=True)

@@ -39,8 +39,8 @@ def test_every_segment_becomes_evidence_that_follows_the_one_before(tmp_path: Pa
 
     assert tuple(believed) == filmed.evidence and filmed.waiting == 0
     assert [e.statement.sequence for e in believed] == [1, 2, 3]
-    assert believed[0].statement.recorded_from == NOON
-    assert [e.statement.recorded_until for e in believed[:2]] == [e.statement.recorded_from for e in believed[1:]]
+    assert believed[0].segment.recorded_from == NOON
+    assert [e.segment.recorded_until for e in believed[:2]] == [e.segment.recorded_from for e in believed[1:]]
 
 
 def test_numbers_go_on_across_recordings_and_restarts(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ class TestCrashes:
             with recording(tmp_path, "sound") as opened:
                 camera(spool, receiver).film(opened, shot("r-2", NOON + timedelta(minutes=1)))
         assert read_segment_body(receiver.taken[0]) == first
-        assert [e.statement.recording for e in accepted(receiver.taken)] == ["r-1", "r-2", "r-2", "r-2"]
+        assert [e.segment.recording for e in accepted(receiver.taken)] == ["r-1", "r-2", "r-2", "r-2"]
 
     def test_a_crash_after_handing_over_hands_over_the_same_again(self, tmp_path: Path) -> None:
         class DiesAfterTaking(Receiver):

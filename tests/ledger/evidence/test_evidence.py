@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger import ed25519
 from ledger.canonical import JsonValue, canonical_json, digest
 from ledger.evidence import (
     EVIDENCE_DOMAIN,
@@ -22,6 +21,7 @@ from ledger.evidence import (
     Media,
     SegmentStatement,
     SignedEvidence,
+    SoftwareKey,
     read_envelope,
     read_statement,
     sign_statement,
@@ -30,13 +30,13 @@ from ledger.evidence import (
 from ledger.evidence.statement import MAX_STATEMENT_BYTES
 from tests.ledger.refusals import refused
 
-CAMERA_KEY = bytes([5]) * 32
-OTHER_KEY = bytes([6]) * 32
+CAMERA_KEY = SoftwareKey(bytes([5]) * 32)
+OTHER_KEY = SoftwareKey(bytes([6]) * 32)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 CAMERA = Device(
     id="camera-07",
-    public_key=ed25519.public_key(CAMERA_KEY),
+    public_key=CAMERA_KEY.public_key,
     label="Pan-firing hall, north",
     valid_from=NOON - timedelta(days=30),
     valid_until=NOON + timedelta(days=30),
@@ -50,6 +50,7 @@ MEDIA = Media(
     width=640,
     height=360,
     duration_ms=2000,
+    groups=(bytes([3]) * 32, bytes([4]) * 32),
 )
 FIRST = SegmentStatement(
     device="camera-07",
@@ -71,7 +72,7 @@ def believe(
     *,
     previous: Evidence | None = None,
     device: Device = CAMERA,
-    key: bytes = CAMERA_KEY,
+    key: SoftwareKey = CAMERA_KEY,
     received_at: datetime = RECEIVED,
 ) -> Evidence:
     return verify_evidence(sign_statement(statement, key), device=device, previous=previous, received_at=received_at)
@@ -79,7 +80,7 @@ def believe(
 
 def after(evidence: Evidence, **changes: Any) -> SegmentStatement:
     """The honest next statement, or one that differs from it in `changes`."""
-    last = evidence.statement
+    last = evidence.segment
     honest = replace(
         last,
         sequence=last.sequence + 1,
@@ -93,9 +94,9 @@ def after(evidence: Evidence, **changes: Any) -> SegmentStatement:
 ACCEPTED = believe(FIRST)
 
 
-def sign_bytes(raw: bytes, key: bytes = CAMERA_KEY) -> SignedEvidence:
+def sign_bytes(raw: bytes, key: SoftwareKey = CAMERA_KEY) -> SignedEvidence:
     """A signature over any bytes, as a device with other software would make it. Built without the code under test."""
-    return SignedEvidence(raw, ed25519.sign(key, EVIDENCE_DOMAIN.encode() + b"\0" + raw))
+    return SignedEvidence(raw, key.sign(EVIDENCE_DOMAIN.encode() + b"\0" + raw))
 
 
 def test_a_chain_of_segments_is_believed() -> None:
@@ -131,6 +132,7 @@ def test_the_statement_is_canonical_json_with_every_field() -> None:
             "width": 640,
             "height": 360,
             "duration_ms": 2000,
+            "groups": ["03" * 32, "04" * 32],
         },
     }
 
@@ -138,7 +140,7 @@ def test_the_statement_is_canonical_json_with_every_field() -> None:
 def test_devices_sign_domain_zero_and_statement() -> None:
     raw = FIRST.canonical()
     assert sign_statement(FIRST, CAMERA_KEY) == sign_bytes(raw)
-    undomained = SignedEvidence(raw, ed25519.sign(CAMERA_KEY, raw))
+    undomained = SignedEvidence(raw, CAMERA_KEY.sign(raw))
     with refused("EVIDENCE_SIGNATURE"):
         verify_evidence(undomained, device=CAMERA, previous=None, received_at=RECEIVED)
 
@@ -170,7 +172,7 @@ def test_the_statement_of_another_device_is_refused() -> None:
     with refused("DEVICE_MISMATCH"):
         believe(FIRST, device=twin)
     with refused("EVIDENCE_SIGNATURE"):
-        believe(FIRST, device=replace(CAMERA, public_key=ed25519.public_key(OTHER_KEY)))
+        believe(FIRST, device=replace(CAMERA, public_key=OTHER_KEY.public_key))
 
 
 def test_a_previous_of_another_device_is_wrong_use() -> None:
@@ -195,7 +197,7 @@ def test_a_gap_hidden_by_renumbering_is_seen() -> None:
         believe(renumbered, previous=ACCEPTED)
 
 
-@pytest.mark.parametrize("previous", [NO_PREVIOUS, bytes([9]) * 32, ACCEPTED.statement.media.sha256])
+@pytest.mark.parametrize("previous", [NO_PREVIOUS, bytes([9]) * 32, ACCEPTED.segment.media.sha256])
 def test_a_different_previous_digest_is_refused(previous: bytes) -> None:
     believe(after(ACCEPTED), previous=ACCEPTED)
     with refused("EVIDENCE_PREVIOUS"):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.evidence import sign_statement
+from ledger.evidence import SoftwareKey, sign_statement
 from ledger.evidence.verification import verify_stretch
 from tests.ledger.evidence.test_evidence import CAMERA, CAMERA_KEY, FIRST, NOON, OTHER_KEY, RECEIVED, SECOND
 from tests.ledger.refusals import refused
@@ -25,7 +25,7 @@ def following(statement: object = LATER, **changes: object) -> object:
     return replace(statement, **{**values, **changes})  # type: ignore[type-var]
 
 
-def believe(*statements: object, key: bytes = CAMERA_KEY) -> int:
+def believe(*statements: object, key: SoftwareKey = CAMERA_KEY) -> int:
     signed = [sign_statement(statement, key) for statement in statements]  # type: ignore[arg-type]
     return len(verify_stretch(signed, device=CAMERA, received_at=RECEIVED))
 

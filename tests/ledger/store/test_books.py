@@ -104,7 +104,7 @@ def test_an_earlier_revocation_stands(ledger: Ledger) -> None:
 def test_a_name_used_by_two_devices_or_two_inits_is_two_recordings(filmed: Ledger) -> None:
     last = filmed.evidence.last(CAMERA.id)
     assert last is not None
-    statement = last.statement
+    statement = last.segment
     keys = {
         recording_key(statement),
         recording_key(replace(statement, device="urn:example:camera-4")),
