@@ -10,6 +10,7 @@ never a bool that a caller could forget to look at.
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 from ledger.errors import BadInput, Refused, WrongUse
@@ -29,36 +30,26 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-class Tree:
-    """A growing tree of leaf hashes that keeps the hash of every full subtree: about 64 bytes a leaf.
+def parent_hashes(run: bytes) -> bytes:
+    """The node hashes over a run of hashes two by two, joined; a last one without a partner is left out."""
+    sha256 = hashlib.sha256  # one call a node and nothing else in the loop: this line is what a log's speed is made of
+    return b"".join([sha256(b"\x01" + run[at : at + 64]).digest() for at in range(0, len(run) - 63, 64)])
 
-    Append costs O(1) hashes on average, a root or a proof O(log n), and every past size can still be proven.
-    Not safe for two threads at once; leaves are never changed or removed.
+
+class Subtrees(ABC):
+    """Roots and proofs over a tree of which only the hashes of full subtrees are at hand, wherever they are kept.
+
+    A full subtree of height h has 2^h leaves, and the one at position p begins at leaf p * 2^h. Any root or proof is
+    O(log n) of them, and every past size can still be proven.
     """
 
-    def __init__(self, leaf_hashes: Iterable[bytes] = ()) -> None:
-        # _levels[h] holds, 32 bytes each, the hashes of the full subtrees of 2^h leaves from left to right.
-        self._levels: list[bytearray] = [bytearray()]
-        for leaf in leaf_hashes:
-            self.append(leaf)
-
+    @abstractmethod
     def __len__(self) -> int:
-        return len(self._levels[0]) // HASH_BYTES
+        """How many leaves the tree has."""
 
-    def append(self, leaf: bytes) -> int:
-        """Add one leaf hash (32 bytes) at the right and return its index."""
-        if len(leaf) != HASH_BYTES:
-            raise BadInput("LEAF_LENGTH", f"A leaf hash has {HASH_BYTES} bytes, this one {len(leaf)}.")
-        index = position = len(self)
-        height, full = 0, leaf
-        self._levels[0] += full
-        while position & 1:
-            full = node_hash(self._full(height, position - 1), full)
-            height, position = height + 1, position >> 1
-            if height == len(self._levels):
-                self._levels.append(bytearray())
-            self._levels[height] += full
-        return index
+    @abstractmethod
+    def _full(self, height: int, position: int) -> bytes:
+        """The hash (32 bytes) of one full subtree that lies within the tree."""
 
     def leaf(self, index: int) -> bytes:
         """The leaf hash at `index`."""
@@ -119,16 +110,52 @@ class Tree:
             root = node_hash(pieces.pop(), root)
         return root
 
-    def _full(self, height: int, position: int) -> bytes:
-        offset = position * HASH_BYTES
-        return bytes(self._levels[height][offset : offset + HASH_BYTES])
-
     def _known(self, size: int | None) -> int:
         if size is None:
             return len(self)
         if not 0 <= size <= len(self):
             raise _no_such("size", size, len(self))
         return size
+
+
+class Tree(Subtrees):
+    """A growing tree in memory, about 64 bytes a leaf; a log's own tree is on disk (`ledger.store.tree_files`).
+
+    Append costs O(1) hashes on average. Not safe for two threads at once; leaves are never changed or removed.
+    """
+
+    def __init__(self, leaf_hashes: Iterable[bytes] = ()) -> None:
+        # _levels[h] holds, 32 bytes each, the hashes of the full subtrees of 2^h leaves from left to right.
+        self._levels: list[bytearray] = [bytearray()]
+        self.extend(leaf_hashes)
+
+    def __len__(self) -> int:
+        return len(self._levels[0]) // HASH_BYTES
+
+    def append(self, leaf: bytes) -> int:
+        """Add one leaf hash (32 bytes) at the right and return its index."""
+        self.extend((leaf,))
+        return len(self) - 1
+
+    def extend(self, leaf_hashes: Iterable[bytes]) -> None:
+        """Add leaf hashes (32 bytes each) at the right: all of them, or none where one has another length."""
+        leaves = list(leaf_hashes)
+        if bad := [leaf for leaf in leaves if len(leaf) != HASH_BYTES]:
+            raise BadInput("LEAF_LENGTH", f"A leaf hash has {HASH_BYTES} bytes, this one {len(bad[0])}.")
+        added, height = b"".join(leaves), 0
+        while added:
+            if height == len(self._levels):
+                self._levels.append(bytearray())
+            level = self._levels[height]
+            # A subtree without its right half is hashed once that half is there.
+            odd = len(level) % (2 * HASH_BYTES)
+            begun = bytes(level[len(level) - odd :])
+            level += added
+            added, height = parent_hashes(begun + added), height + 1
+
+    def _full(self, height: int, position: int) -> bytes:
+        offset = position * HASH_BYTES
+        return bytes(self._levels[height][offset : offset + HASH_BYTES])
 
 
 def root_of(leaf_hashes: Sequence[bytes]) -> bytes:

@@ -1,4 +1,8 @@
-"""The log to its readers: the newest cosigned checkpoint, and proofs under it. Public; no entry's content is here."""
+"""The log to its readers: the newest cosigned checkpoint, and tiles and proofs under it. Public; no entry's content.
+
+`/api/v1/log` is the log's prefix as C2SP tlog-tiles has it. May never happen here: a tile that no published checkpoint
+covers, or an answer marked as unchanging that could change.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from ledger.errors import Unavailable, WrongUse
 from ledger.http.requests import read_query, whole_number
 from ledger.store import Ledger
+from ledger.tiles import read_tile_path
+
+TILE_TYPE = "application/octet-stream"
+TILE_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 _MAX_INDEX = 2**63 - 1
 
@@ -26,6 +34,12 @@ def log_routes(ledger: Ledger) -> APIRouter:
                 "NOT_COSIGNED_YET", "No checkpoint has been cosigned yet.", cure="Ask again after the first one."
             )
         return PlainTextResponse(published.note, headers={"Cache-Control": "no-cache"})
+
+    @router.api_route("/tile/{rest:path}", methods=["GET", "HEAD"])
+    def tile(request: Request, rest: str) -> Response:
+        """A tile of the tree or a bundle of entries (C2SP tlog-tiles): full, or partial with `.p/<width>`."""
+        read_query(request, ())
+        return Response(ledger.log.tile(read_tile_path(f"tile/{rest}")), media_type=TILE_TYPE, headers=TILE_HEADERS)
 
     @router.get("/entries/{index}/proof")
     def proof(request: Request, index: str) -> Response:

@@ -41,6 +41,8 @@ STATUS_OF_CODE = MappingProxyType(
         "RECORDING_UNKNOWN": 404,
         "SUBMISSION_UNKNOWN": 404,
         "SUBSCRIPTION_UNKNOWN": 404,
+        "TILE_PATH": 404,
+        "TILE_UNKNOWN": 404,
         "TRANSACTION_UNKNOWN": 404,
         "UNIT_UNKNOWN": 404,
     }

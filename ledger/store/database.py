@@ -30,9 +30,9 @@ _SQLITE_URL = "sqlite:///"
 class Database:
     """Sessions over one database file; safe to share between threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, path: Path) -> None:
         """Use `open`."""
-        self._engine = engine
+        self._engine, self.path = engine, path
         self._writing_engine = engine.execution_options(writes=True)
         self._writer = threading.Lock()
 
@@ -47,7 +47,7 @@ class Database:
         engine = create_engine(_SQLITE_URL + str(path), connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
-        database = cls(engine)
+        database = cls(engine, path)
         try:
             database._check_or_create(path)
         except BaseException:

@@ -17,6 +17,7 @@ from ledger.store.database import Database
 from ledger.store.tables import EntryRow
 
 _ASKED_AT_ONCE = 500
+_DIGESTS = 'SELECT digest FROM entry WHERE "index" >= ? ORDER BY "index" LIMIT ?'
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,11 @@ def entries_at(database: Database, indices: Iterable[int]) -> dict[int, Entry]:
     return found
 
 
-def digests_from(database: Database, start: int) -> list[bytes]:
-    """The public digests (32 bytes) of all entries from `start` on, in order."""
+def digests_from(database: Database, start: int, most: int) -> list[bytes]:
+    """The public digests (32 bytes) of at most `most` entries from `start` on, in order."""
     with database.reading() as session:
-        query = select(EntryRow.digest).where(col(EntryRow.index) >= start).order_by(col(EntryRow.index))
-        return list(session.exec(query))
+        found = session.connection().exec_driver_sql(_DIGESTS, (start, most))
+        return [digest for (digest,) in found]
 
 
 def entry_of(row: EntryRow) -> Entry:

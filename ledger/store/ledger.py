@@ -120,5 +120,6 @@ class Ledger:
         )
 
     def close(self) -> None:
-        """Close the database; nothing of the ledger may be used afterwards."""
+        """Close log and database; nothing of the ledger may be used afterwards."""
+        self.log.close()
         self.database.close()

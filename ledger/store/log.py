@@ -1,8 +1,9 @@
 """`Log`: the append-only log as its operator sees it: sizes, roots, proofs, and the checkpoints it signed.
 
-The tree is kept in memory (64 bytes an entry) and follows the table: an append or a proof reads only what is new.
-May never happen here: signing two roots for one size, publishing a checkpoint that a quorum did not cosign, or going
-back to a smaller one.
+The tree is kept on disk (`tree_files`) and follows the table: a proof reads only what is new. The table decides: at the
+start only what a signed checkpoint covers is taken from the tree's files, and the rest is made from the table again.
+May never happen here: signing two roots for one size, publishing a checkpoint that a quorum did not cosign, going back
+to a smaller one, or handing out a proof that does not verify.
 """
 
 from __future__ import annotations
@@ -27,10 +28,16 @@ from ledger.checkpoint import (
 )
 from ledger.errors import BadInput, Refused, WrongUse
 from ledger.log_proof import LogProof
-from ledger.merkle import Tree, leaf_hash
+from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.store.database import Database
 from ledger.store.entries import Entry, digests_from, entries_at, entry_at
 from ledger.store.tables import CheckpointRow
+from ledger.store.tree_files import TreeFiles
+from ledger.tiles import ENTRIES, HEIGHT, Tile, width_in, write_entries
+
+TREE_SUFFIX = ".tree"  # of the folder beside the database
+FOLLOWED_AT_ONCE = 16_384  # entries taken from the table in one piece: 1 MiB
+CHECKED_AT_START = 4096  # last signed entries compared with the tree; all of them are `fsck`'s work
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,8 @@ class Log:
         cosigners: Cosigners | None = None,
     ) -> None:
         self._database, self._signer, self._clock = database, signer, clock
-        self._tree, self._follows = Tree(), threading.Lock()
+        self._tree = TreeFiles(database.path.with_suffix(TREE_SUFFIX))
+        self._follows = threading.Lock()
         self._published: tuple[Cosigners, PublishedCheckpoint] | None = None
         self.cosigners = cosigners
         self._check_history()
@@ -88,22 +96,19 @@ class Log:
     @property
     def size(self) -> int:
         """How many entries it has now."""
-        return len(self._current())
+        return len(self._grown(None))
 
     def root(self, size: int | None = None) -> bytes:
         """The root (32 bytes) over the first `size` entries, or over all."""
-        with self._follows:
-            return self._follow().root(size)
+        return self._grown(size).root(size)
 
     def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
         """The inclusion proof of entry `index` in the tree of `size`. `WrongUse` TREE_RANGE."""
-        with self._follows:
-            return self._follow().inclusion_proof(index, size)
+        return self._grown(size).inclusion_proof(index, size)
 
     def consistency(self, old: int, new: int | None = None) -> list[bytes]:
         """The consistency proof from size `old` to size `new`. `WrongUse` TREE_RANGE."""
-        with self._follows:
-            return self._follow().consistency_proof(old, new)
+        return self._grown(new).consistency_proof(old, new)
 
     def entry(self, index: int) -> Entry:
         """The entry at `index`, with its salt. `Refused` ENTRY_UNKNOWN."""
@@ -118,6 +123,7 @@ class Log:
         with self._follows:
             tree = self._follow()
             checkpoint = Checkpoint(self.origin, len(tree), tree.root())
+            tree.sync()  # before it is signed: at the next start this part of the files is taken as it stands
         with self._database.writing() as session:
             row = session.get(CheckpointRow, checkpoint.size)
             if row is None:
@@ -137,9 +143,9 @@ class Log:
         """
         opened = self._open(note)
         size = opened.checkpoint.size
-        with self._follows:
-            if size > len(self._follow()) or self._tree.root(size) != opened.checkpoint.root:
-                raise Refused("SPLIT_VIEW", f"This is not the log's state of size {size}.", where=self.origin)
+        tree = self._grown(size)
+        if size > len(tree) or tree.root(size) != opened.checkpoint.root:
+            raise Refused("SPLIT_VIEW", f"This is not the log's state of size {size}.", where=self.origin)
         with self._database.writing() as session:
             latest = session.exec(_newest_cosigned()).first()
             if latest is not None and latest.size > size:
@@ -183,7 +189,8 @@ class Log:
     def proof(self, index: int) -> LogProof:
         """The offline proof (C2SP tlog-proof) of entry `index` under the newest cosigned checkpoint.
 
-        `Refused` ENTRY_UNKNOWN; `Refused` NOT_COSIGNED_YET where no cosigned checkpoint covers the entry.
+        `Refused` ENTRY_UNKNOWN; NOT_COSIGNED_YET where no cosigned checkpoint covers the entry; LOG_DAMAGED where what
+        is stored gives no proof that holds.
         """
         entry, published = self.entry(index), self.latest_cosigned()
         if published is None or index >= published.checkpoint.size:
@@ -194,21 +201,53 @@ class Log:
                 cure="Ask again after the next checkpoint.",
             )
         path = self.inclusion(index, published.checkpoint.size)
+        try:
+            verify_inclusion(
+                leaf=leaf_hash(entry.digest),
+                index=index,
+                size=published.checkpoint.size,
+                proof=path,
+                root=published.checkpoint.root,
+            )
+        except Refused as error:
+            raise Refused(
+                "LOG_DAMAGED",
+                "The stored entry and tree give no proof under the signed root.",
+                where=f"index {index}",
+                cure="Run pledgetrail fsck: it names what is damaged.",
+            ) from error
         return LogProof(entry.digest, index, tuple(path), published.note)
+
+    def tile(self, tile: Tile) -> bytes:
+        """A tile or a bundle of entries, as far as the newest cosigned checkpoint covers it. `Refused` TILE_UNKNOWN."""
+        published = self.latest_cosigned()
+        size = 0 if published is None else published.checkpoint.size
+        if tile.width > width_in(tile.level, tile.index, size):
+            raise Refused("TILE_UNKNOWN", "No published checkpoint has this tile.", where=tile.path())
+        if tile.level == ENTRIES:
+            return write_entries(digests_from(self._database, tile.start, tile.width))
+        return self._grown(size).run(HEIGHT * tile.level, tile.start, tile.width)
+
+    def close(self) -> None:
+        """Close the tree's files."""
+        self._tree.close()
 
     def _open(self, note: bytes) -> CosignedCheckpoint:
         if self.cosigners is None:
             raise WrongUse("COSIGNERS_UNKNOWN", "No cosigners are configured.", cure="Name the notaries' keys.")
         return open_cosigned(note, log_key=self.key, cosigners=self.cosigners.keys, quorum=self.cosigners.quorum)
 
-    def _current(self) -> Tree:
+    def _grown(self, size: int | None) -> TreeFiles:
+        """The tree, with at least `size` leaves where the table has so many; with all there are for None."""
+        if size is not None and size <= len(self._tree):
+            return self._tree
         with self._follows:
             return self._follow()
 
-    def _follow(self) -> Tree:
+    def _follow(self) -> TreeFiles:
         """Take in what was appended since; called under the lock."""
-        for digest in digests_from(self._database, len(self._tree)):
-            self._tree.append(leaf_hash(digest))
+        while digests := digests_from(self._database, len(self._tree), FOLLOWED_AT_ONCE):
+            self._tree.extend(b"".join(map(leaf_hash, digests)))
         return self._tree
 
     def _check_history(self) -> None:
@@ -225,9 +264,19 @@ class Log:
                 where=self.origin,
                 cure="Restore the key file that belongs to this database.",
             ) from error
-        tree = self._current()
-        if signed.size > len(tree) or tree.root(signed.size) != signed.root:
+        if not (self._tree.restore(signed.size) and self._stands(signed)):
+            self._tree.restore(0)  # missing or damaged files: the table tells them anew
+        self._grown(None)
+        if signed.size > len(self._tree) or self._tree.root(signed.size) != signed.root:
             raise _changed(signed.size)
+
+    def _stands(self, signed: Checkpoint) -> bool:
+        """Whether the tree's files give the signed root, and the table the last of their leaves."""
+        start = max(0, signed.size - CHECKED_AT_START)
+        digests = digests_from(self._database, start, signed.size - start)
+        leaves = b"".join(map(leaf_hash, digests))
+        held = self._tree.run(0, start, signed.size - start)
+        return self._tree.root(signed.size) == signed.root and leaves == held
 
 
 def _newest_cosigned() -> SelectOfScalar[CheckpointRow]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from ledger.api.app import create_app
 from ledger.checkpoint import open_cosigned
 from ledger.http.addresses import page_path
 from ledger.intake.media import MediaStore
 from ledger.log_proof import read_log_proof
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.store import Ledger
+from ledger.tiles import Tile, TileTree
 from tests.ledger.chain_tale import named
-from tests.ledger.tea import COSIGNERS, TEA, UNITS
+from tests.ledger.tea import COSIGNERS, TEA, UNITS, cosign_log, open_ledger
 
 
 def _video(story: Ledger) -> tuple[str, bytes]:
@@ -236,3 +239,46 @@ def test_health_says_how_far_everything_is(client: TestClient, story: Ledger) ->
 
 def _put(media: MediaStore, data: bytes) -> str:
     return media.put(data)
+
+
+def test_the_log_is_read_and_proven_from_its_tiles_alone(client: TestClient, story: Ledger) -> None:
+    note = client.get("/api/v1/log/checkpoint").content
+    opened = open_cosigned(note, log_key=story.log.key, cosigners=COSIGNERS.keys, quorum=COSIGNERS.quorum)
+
+    def fetch(tile: Tile) -> bytes:
+        answer = client.get(f"/api/v1/log/{tile.path()}")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        return bytes(answer.content)
+
+    tree = TileTree(opened.checkpoint, fetch)
+    proof = tree.inclusion_proof(3)
+    assert [node.hex() for node in proof] == client.get("/api/v1/log/entries/3/proof").json()["path"]
+    assert tree.entries(0) == [story.log.entry(index).digest for index in range(len(tree))]
+
+
+@pytest.mark.parametrize("path", ["tile/0/000", "tile/0/000.p/255", "tile/1/000.p/1", "tile/entries/001.p/1"])
+def test_refuses_a_tile_that_no_published_checkpoint_has(client: TestClient, story: Ledger, path: str) -> None:
+    answer = client.get(f"/api/v1/log/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "TILE_UNKNOWN")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["tile/0/0", "tile/0/000.p/0", "tile/x/000", "tile/0/..%2f000", "tile/64/000"])
+def test_refuses_what_is_no_tiles_path(client: TestClient, path: str) -> None:
+    answer = client.get(f"/api/v1/log/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "TILE_PATH")
+
+
+def test_a_tile_that_is_not_cosigned_yet_is_not_shown(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "ledger")
+    served = TestClient(create_app(ledger))
+    ledger.statements.enter("pledgetrail/test/v1/json", b"first")
+    assert served.get("/api/v1/log/tile/entries/000.p/1").status_code == 404
+    cosign_log(ledger)
+    ledger.statements.enter("pledgetrail/test/v1/json", b"second")
+    assert served.get("/api/v1/log/tile/entries/000.p/1").status_code == 200
+    assert served.get("/api/v1/log/tile/entries/000.p/2").status_code == 404
+    assert served.head("/api/v1/log/tile/0/000.p/1").headers["content-length"] == "32"
+    ledger.close()
