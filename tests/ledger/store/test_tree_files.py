@@ -113,19 +113,19 @@ def _copied(original: Path, to: Path) -> Path:
     return Path(shutil.copytree(original, to))
 
 
+def _lose_all_above_leaves(tree: Path) -> None:
+    for height in range(1, 10):
+        os.truncate(tree / file_name(height), (600 >> height) * HASH_BYTES)
+
+
 CRASHES: dict[str, Callable[[Path], None]] = {
-    "the files were never written": lambda tree: shutil.rmtree(tree),
-    "leaves were written, what stands over them not": lambda tree: _lose_all_above_leaves(tree),
+    "the files were never written": shutil.rmtree,
+    "leaves were written, what stands over them not": _lose_all_above_leaves,
     "the disk lost what no checkpoint covered": lambda tree: _fill(tree / file_name(0), 600 * 32, b"\0" * 3200),
     "a hash was half written": lambda tree: os.truncate(tree / file_name(0), 650 * 32 + 7),
     "more stands there than the table has": lambda tree: _fill(tree / file_name(0), 700 * 32, b"\xff" * 320),
     "a signed hash was lost": lambda tree: _fill(tree / file_name(9), 0, bytes(32)),
 }
-
-
-def _lose_all_above_leaves(tree: Path) -> None:
-    for height in range(1, 10):
-        os.truncate(tree / file_name(height), (600 >> height) * HASH_BYTES)
 
 
 def _fill(path: Path, offset: int, content: bytes) -> None:
