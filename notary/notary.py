@@ -7,7 +7,7 @@ write down, sign. Everything may be called from several threads.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -17,13 +17,15 @@ from contracts.node import Node, RpcNode
 from contracts.several_nodes import SeveralNodes
 from ledger.errors import Problem
 from notary import policy
-from notary.attesting import Attesting
+from notary.attesting import Attestation, Attesting
 from notary.chains import Chains
 from notary.config import NodeChoice, NotaryConfig
 from notary.cosigning import Cosigning
 from notary.guard import Guard
 from notary.journal import Journal
 from notary.judging import Judging
+from notary.lull import Lull
+from notary.proven import Locator
 from notary.replays import Replays
 from notary.seats import Seats
 from notary.signer import open_signer
@@ -82,7 +84,7 @@ class Notary:
         """
         self.config, self._wall = config, wall
         manifest, member = config.manifest, config.index
-        self.replays = Replays(config.folder)
+        self.replays, self.lull = Replays(config.folder), Lull()
         signer = open_signer(config.folder, password_file=config.password_file, token=config.token)
         self._keys, self._kept = signer.public, signer.kept
         with ExitStack() as opened:
@@ -104,12 +106,16 @@ class Notary:
             for chain_id in self._chains.watchers:
                 self._chains.look(chain_id)
             self._resources = opened.pop_all()
-        self.attest = self._attesting.attest
         self.attested = self._attesting.attested
         self.judge = self._judging.judge
         self.vouch = self._vouching.vouch
         self.keep_up = self._judging.keep_up
         self.add_checkpoint = self._cosigning.add_checkpoint
+
+    def attest(self, leaves: Sequence[Locator]) -> Attestation:
+        """As `Attesting.attest`; the background gives way to it."""
+        with self.lull.request():
+            return self._attesting.attest(leaves)
 
     def close(self) -> None:
         """Give up nodes, journal and folder. May be called twice."""

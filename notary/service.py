@@ -33,8 +33,11 @@ class RunningNotary:
         self.notary.close()
 
     def _keep_up(self) -> None:
+        lull = self.notary.lull
         while not self._stopping.wait(RECHECK_SECONDS):
-            self.notary.keep_up(self._stopping.is_set)
+            if lull.has_come():
+                self.notary.keep_up(lambda: self._stopping.is_set() or lull.is_over())
+                lull.end()
 
 
 def start(config: NotaryConfig, *, host: str = "127.0.0.1", port: int = 0) -> RunningNotary:

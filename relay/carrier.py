@@ -7,6 +7,7 @@ never happen here: a decision about trying again (that is `relay.retry`), or a b
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -45,6 +46,8 @@ class Carrier:
         self._chain = manifest.chain(Role.TRANSACTION)
         self._registry = self._chain.contract("TransactionRegistry")
         self._certifier = Certifier(panel)
+        self._recording: set[bytes] = set()  # roots whose certificate is being sent to the registry just now
+        self._lock = threading.Lock()
 
     def pays_on(self, journey: Journey, step: Step) -> int:
         """The chain, by id, whose answer a step waits for."""
@@ -147,9 +150,27 @@ class Carrier:
         return failures | _joined(act(root, under) for root, under in by_root.values())
 
     def _attest(self, root: Root, journeys: Sequence[Journey]) -> Failures:
-        """The registry takes a root once, whole."""
+        """The registry takes a root once, whole: what is on its way there is not sent a second time.
+
+        Its messages are recorded a few at a time, so that some become ready while it is sent for the others.
+        """
         arguments = ("attest", root.chain_id, list(root.ids), root.epoch, root.signatures)
-        return self._record(Step.ATTEST, journeys, lambda _some: arguments, is_whole=True)
+        with self._lock:
+            if root.digest in self._recording or self._is_in_flight(root):
+                what = "the certificate over its root was sent, and waits until its block is final"
+                return {journey.id: Unavailable("NOT_FINAL", what) for journey in journeys}
+            self._recording.add(root.digest)
+        try:
+            return self._record(Step.ATTEST, journeys, lambda _some: arguments, is_whole=True)
+        finally:
+            with self._lock:
+                self._recording.discard(root.digest)
+
+    def _is_in_flight(self, root: Root) -> bool:
+        """Whether a transaction that records this root is under way, this process's or an earlier one's."""
+        tags = [ticket.tag for ticket in self._payers[self._chain.chain_id].in_flight]
+        attesting = [tag for tag in tags if tag.startswith(tag_of(Step.ATTEST, []))]
+        return any(message_id in root.ids for tag in attesting for message_id in read_tag(tag)[1])
 
     def _commit(self, root: Root, journeys: Sequence[Journey]) -> Failures:
         """One transaction for each run under the root, the certificate checked in each, or before all of many."""

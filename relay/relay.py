@@ -40,6 +40,7 @@ GROUPS_AT_ONCE = {Step.PROPOSE: 2, Step.ATTEST: 2, Step.COMMIT: 4, Step.REDELIVE
 IDLE_SECONDS = 0.02
 LONGEST_IDLE_SECONDS = 0.1
 CLIENT_LOOK_SECONDS = 60.0  # between two looks at how old a light client's latest header is
+JUDGING_WAITS_SECONDS = 2.0  # at most, for messages that are still to be delivered
 SENT_SECONDS = 5.0  # a step whose transaction is in a block is looked at again, should no final block show its log
 
 
@@ -94,7 +95,8 @@ class Relay:
         self._sinks: tuple[BlockSink, ...] = (self.index, self.exchanger, *sinks)
         self._reading: Agenda[int] = Agenda(clock)
         self._settling: Agenda[int] = Agenda(clock)
-        self._turns = Turns(clock)
+        self._turns, self._clock = Turns(clock), clock
+        self._delivering_since: float | None = None
         self._watchers = [
             Watcher(transactors[chain.chain_id].node, chain, first_block=chain.first_block) for chain in manifest.chains
         ]
@@ -211,16 +213,30 @@ class Relay:
         for message_id in self._docket.moved():
             self._want(message_id)
             self.exchanger.moved(message_id)
+        is_delivering = self._is_delivering()
         for queue in self._turns.queues:
             step = queue[0]
             free = GROUPS_AT_ONCE[step] - self._under_way[queue]
-            if free <= 0:
+            if free <= 0 or (step is Step.JUDGE and is_delivering):
                 continue
             named = [self.journeys.get(each) for each in self._turns.ready(queue, free * self._carrier.most(step))]
             for group in self._packed(step, [journey for journey in named if journey is not None])[:free]:
                 self._turns.begin(queue, (journey.id for journey in group))
                 self._under_way[queue] += 1
                 yield queue, group
+
+    def _is_delivering(self) -> bool:
+        """Whether verdicts wait, because deliveries do, and both cost the notaries and the destination their time.
+
+        For so long at a stretch and no longer: a destination that is away must not hold up what is delivered already.
+        """
+        queues = (*self._turns.queues, *(queue for queue, groups in self._under_way.items() if groups > 0))
+        if not any(queue[0] is Step.COMMIT for queue in queues):
+            self._delivering_since = None
+            return False
+        if self._delivering_since is None:
+            self._delivering_since = self._clock()
+        return self._clock() - self._delivering_since < JUDGING_WAITS_SECONDS
 
     def _packed(self, step: Step, journeys: Sequence[Journey]) -> list[list[Journey]]:
         """Groups of what may go together; what was refused before goes alone."""

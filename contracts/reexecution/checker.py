@@ -25,10 +25,10 @@ _NO_ANSWER = ("NODE_ERROR", "REEXECUTION_UNSUPPORTED")
 class _Endpoint:
     """One node of the chain, and what is remembered of it."""
 
-    def __init__(self, node: Node, form: type[Header]) -> None:
+    def __init__(self, node: Node, rules: ChainRules) -> None:
         self.node = node
-        self.reader = BlockReader(node, form)
-        self.ancestors = Ancestors(node, form)
+        self.reader = BlockReader(node, rules.header_form, most_traced=rules.most_traced)
+        self.ancestors = Ancestors(node, rules.header_form)
 
 
 class BlockChecker:
@@ -42,7 +42,7 @@ class BlockChecker:
         """`others`: nodes that are asked, in turn, where `node`'s answers do not show the block to be right."""
         self.node = node
         self.rules = rules
-        self._endpoints = [_Endpoint(each, rules.header_form) for each in (node, *others)]
+        self._endpoints = [_Endpoint(each, rules) for each in (node, *others)]
         self._known = KnownState()
         self._last: WitnessFile | None = None
 

@@ -92,9 +92,11 @@ def require_roots(
 class BlockReader:
     """Fetches blocks from one node, with hints where it offers them."""
 
-    def __init__(self, node: Node, form: type[Header] = Header) -> None:
-        """`form`: how the chain hashes its headers."""
-        self._node, self._form = node, form
+    def __init__(self, node: Node, form: type[Header] = Header, *, most_traced: int | None = None) -> None:
+        """`form`: how the chain hashes its headers. `most_traced`: blocks of more transactions are not traced, because
+        what the trace saves costs the node more; None for a node whose tracing takes no longer than executing.
+        """
+        self._node, self._form, self._most_traced = node, form, most_traced
         self._has_tracer = True
 
     def read(self, number: int) -> ClaimedBlock:
@@ -123,6 +125,9 @@ class BlockReader:
             ("eth_getBlockByNumber", [at, True]),
             ("eth_getBlockReceipts", [at]),
         ]
+        if self._has_tracer and self._most_traced is not None:
+            block, receipts = self._node.batch(calls)
+            return block, receipts, self._trace(at, receipts)
         if self._has_tracer:
             try:
                 block, receipts, traces = self._node.batch([*calls, ("debug_traceBlockByNumber", [at, _TRACER])])
@@ -132,6 +137,17 @@ class BlockReader:
                 return block, receipts, traces
         block, receipts = self._node.batch(calls)
         return block, receipts, None
+
+    def _trace(self, at: str, receipts: Any) -> Any:
+        """The trace of a block that was just fetched, None where it is too long or the node has no tracer."""
+        assert self._most_traced is not None
+        if not isinstance(receipts, list) or len(receipts) > self._most_traced:
+            return None
+        try:
+            return self._node.request("debug_traceBlockByNumber", at, _TRACER)
+        except Refused:
+            self._has_tracer = False
+            return None
 
 
 def _transactions(header: Header, block: Mapping[str, Any]) -> tuple[bytes, ...]:

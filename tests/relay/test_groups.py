@@ -12,22 +12,25 @@ import pytest
 
 from contracts.manifest import Role
 from contracts.node import NodeError
+from contracts.submitter import Submitter
 from ledger.errors import Problem, Refused, Unavailable
 from ledger.ethereum.keccak import keccak256
 from ledger.proposal import Proposal
-from relay.journey import State, Step
+from relay.carrier import Carrier
+from relay.journey import Journey, State, Step
 from relay.notaries import RefusedLeaves, UnreadyLeaves, _problem
 from relay.panel import Leaf
-from relay.relay import Relay
+from relay.relay import JUDGING_WAITS_SECONDS, Relay
 from relay.roots import MAX_ITEM_PAYLOAD, MAX_TOGETHER, Root, runs
-from tests.contracts.world import LENDER, OWNER
+from tests.contracts.world import CHAIN_IDS, LENDER, OWNER
 from tests.ledger.refusals import refused
 from tests.relay.test_panel import PLACE, Scripted, attestation, panel, refuses, silent
 from tests.relay.test_whole_journeys import ONCE, RECEIPT, SEND
 from tests.relay.written import MESSAGE, PAYLOAD, message
 from tests.simulator.inline import Killed
-from tests.simulator.network import Network, is_over
+from tests.simulator.network import Network, is_over, state_of
 from tests.simulator.notaries import Answer
+from tests.simulator.pool import PoolNode
 
 LOG = keccak256(b"a log of many")
 
@@ -188,6 +191,77 @@ def test_a_late_message_of_a_root_is_proven_under_it_too(network: Network) -> No
     more = send(network, 1)
     carried(network, relay, more)
     assert len(transactions(relay, [*sent, *more], "commit")) == 2
+
+
+def carrier_to_a_pool(network: Network) -> tuple[Carrier, PoolNode, Submitter]:
+    """A carrier whose transaction chain takes what it is sent and mines nothing until it is told to."""
+    chain_id = network.manifest.chain(Role.TRANSACTION).chain_id
+    pool = PoolNode(chain_id)
+    payer = Submitter(pool, LENDER, chain_id=chain_id)
+    payers = {number: Submitter(node, LENDER, chain_id=number) for number, node in network.nodes.items()}
+    return Carrier(network.manifest, payers | {chain_id: payer}, network.panel()), pool, payer
+
+
+def seen(network: Network, sent: Sequence[Proposal]) -> list[Journey]:
+    """The journeys of messages that a relay has read and taken no step of."""
+    relay = network.relay()
+    for watcher in relay._watchers:
+        relay._read(watcher)
+    return [relay.journeys[each.message.id] for each in sent]
+
+
+def test_a_root_that_is_on_its_way_to_the_registry_is_not_paid_for_twice(network: Network) -> None:
+    early, late = seen(network, send(network, 2))
+    carrier, pool, payer = carrier_to_a_pool(network)
+    assert carrier._certifier.certify([early, late]) == {}
+    assert carrier.take(Step.ATTEST, [early]) == {}
+    problem = carrier.take(Step.ATTEST, [late])[late.id]
+    assert (type(problem), problem.code, len(pool.sent)) == (Unavailable, "NOT_FINAL", 1)
+    # It failed in its block: what was sent settles nothing, and is sent again.
+    pool.fails.add(pool.sent[0].data)
+    pool.mine()
+    (ticket,) = payer.poll()
+    assert isinstance(ticket.outcome, Refused)
+    assert carrier.take(Step.ATTEST, [late]) == {}
+    assert len(pool.sent) == 2
+
+
+def test_a_root_is_not_sent_by_two_threads_in_the_same_moment(network: Network) -> None:
+    early, late = seen(network, send(network, 2))
+    carrier, pool, payer = carrier_to_a_pool(network)
+    assert carrier._certifier.certify([early, late]) == {}
+    submit, meanwhile = payer.submit, list[Problem]()
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        meanwhile.append(carrier.take(Step.ATTEST, [late])[late.id])
+        return submit(*arguments, **options)
+
+    payer.submit = slow  # type: ignore[method-assign]
+    assert carrier.take(Step.ATTEST, [early]) == {}
+    assert ([problem.code for problem in meanwhile], len(pool.sent)) == (["NOT_FINAL"], 1)
+
+
+def test_another_root_is_sent_though_one_is_on_its_way(network: Network) -> None:
+    first, second = seen(network, send(network, 2))
+    carrier, pool, _payer = carrier_to_a_pool(network)
+    assert carrier.take(Step.ATTEST, [first]) == {}
+    assert carrier.take(Step.ATTEST, [second]) == {}
+    assert len(pool.sent) == 2
+
+
+def test_verdicts_wait_for_deliveries_and_not_for_long(network: Network) -> None:
+    (proposal,) = send(network, 1)
+    relay, asked = network.relay(), network.notaries[0].asked
+    network.run(relay, until=lambda: state_of(relay, proposal.message.id) is State.COMMITTED)
+    # As of a message that is always about to be delivered.
+    relay._turns.want(b"\x01" * 32, {Step.COMMIT: CHAIN_IDS[Role.DESTINATION]})
+    began = network.clock()
+    for _ in range(10):
+        relay.step()
+    assert (asked.count("/verdicts"), network.clock() - began) == (0, 0)
+    network.clock.advance(JUDGING_WAITS_SECONDS)
+    network.run(relay, until=lambda: is_over(relay, proposal.message.id))
+    assert asked.count("/verdicts") == 1
 
 
 POINTS = {

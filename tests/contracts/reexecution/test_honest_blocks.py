@@ -78,3 +78,13 @@ def test_a_known_state_is_not_asked_for_again(told: Told) -> None:
         asked, node.asked = node.asked, []
     before_or_after = [method for method in asked if method == "eth_getProof"]
     assert before_or_after == []
+
+
+@pytest.mark.parametrize("count", [16, 17])
+def test_long_blocks_are_not_traced_where_tracing_costs_the_node_more_than_it_saves(told: Told, count: int) -> None:
+    number = told.chain.send_together([({"to": b"\x44" * 20, "value": 3, "gas": 21_000}, 0)] * count)
+    node = LyingNode(told.chain.node, lambda method, params, result: result)
+    check = told.chain.check(number, node)
+    require(check, Verdict.SAME)
+    is_traced = count == 16 or told.chain.rules.trie == "standard"
+    assert (check.transactions, node.asked.count("debug_traceBlockByNumber")) == (count, int(is_traced))
