@@ -81,6 +81,10 @@ def create_app(notary: Notary) -> FastAPI:
     async def replay(name: str) -> Response:
         return Response(await _work(lambda: notary.replays.read(name)), media_type=REPLAY_TYPE)
 
+    @app.get("/log-doubts")
+    async def log_doubts() -> Response:
+        return _json(wire.show_doubts(await _work(notary.log_doubts)))
+
     @app.get("/status")
     async def status() -> Response:
         return _json(wire.show_status(await _work(notary.status)))

@@ -1,6 +1,9 @@
 """Row 3 of the journey: a checkpoint of the evidence log cosigned, once it is proven to grow from the last one seen.
 
-What may never happen here: a cosignature before the checkpoint is on disk; two requests that both grow from one state.
+A signed checkpoint that shrinks, forks or comes with a proof that does not hold is refused and reported: both notes
+stay in the journal, and `status` names them.
+What may never happen here: a cosignature before the checkpoint is on disk; two requests that both grow from one state;
+a fork that is refused and forgotten.
 """
 
 from __future__ import annotations
@@ -9,11 +12,14 @@ import threading
 from collections.abc import Callable, Sequence
 
 from contracts.manifest import Manifest
-from ledger.checkpoint import LogKey, open_checkpoint
+from ledger.checkpoint import Checkpoint, LogKey, open_checkpoint
+from ledger.errors import Refused
 from ledger.witness import consider
 from notary import policy
-from notary.journal import Journal
+from notary.journal import Doubt, Journal
 from notary.signer import Signer
+
+_SAYS_SOMETHING = ("SPLIT_VIEW", "LOG_SHRINKS", "PROOF_INVALID")
 
 
 class Cosigning:
@@ -37,11 +43,40 @@ class Cosigning:
         """
         name = policy.require_cosigner(self._name)
         offered = open_checkpoint(note, log_key=self._log_key)
-        policy.require_growth(offered, old_size=old_size)
         with self._lock:
             seen = self._journal.checkpoint(offered.origin)
-            self._journal.accept_checkpoint(consider(seen=seen, offered=offered, old_size=old_size, proof=proof))
+            try:
+                policy.require_growth(offered, old_size=old_size)
+                accepted = consider(seen=seen, offered=offered, old_size=old_size, proof=proof)
+            except Refused as refused:
+                self._report(refused.code, seen, offered, note, old_size)
+                raise
+            self._convict(offered, note)
+            self._journal.accept_checkpoint(accepted, note)
             return self._signer.cosign(note, log_key=self._log_key, name=name, time=self._clock())
+
+    def doubts(self) -> list[Doubt]:
+        """What is kept against the log: both signed notes of each."""
+        return self._journal.doubts()
+
+    def _report(self, code: str, seen: Checkpoint | None, offered: Checkpoint, note: bytes, old_size: int) -> None:
+        """Keep both notes, where the refusal says something about the log and not only about who asked."""
+        if seen is None or offered == seen:
+            return
+        if code == "OLD_SIZE" and old_size == seen.size:
+            code = "LOG_SHRINKS"
+        if code in _SAYS_SOMETHING:
+            self._keep(code, offered, note, self._journal.checkpoint_note(seen.origin), seen.size)
+
+    def _convict(self, accepted: Checkpoint, note: bytes) -> None:
+        """A state that was offered without proof turns into a fork once another one of its size is proven."""
+        for doubt in self._journal.doubts():
+            if doubt.kind != "SPLIT_VIEW" and doubt.size == accepted.size and doubt.root != accepted.root:
+                other = Checkpoint(accepted.origin, doubt.size, doubt.root)
+                self._keep("SPLIT_VIEW", other, doubt.offered, note, accepted.size)
+
+    def _keep(self, kind: str, offered: Checkpoint, note: bytes, held: bytes, held_size: int) -> None:
+        self._journal.doubt(Doubt(kind, offered.size, offered.root, note, held, held_size, self._clock()))
 
     @property
     def log_size(self) -> int:

@@ -1,7 +1,8 @@
 """What this notary has promised: written and on disk before the signature exists.
 
 What may never happen here: a signature without its row; a second message for one place of a lane; two final blocks of
-one number; a row changed or deleted (but for the last checkpoint and how far re-execution came).
+one number; a row changed or deleted (but for the last checkpoint, settled doubts about the log and
+how far re-execution came).
 If the process dies between a row and its answer, the same request gives the same signature again.
 """
 
@@ -24,8 +25,9 @@ from notary.durable import DurableFile
 from notary.guard import Guard
 from notary.proven import Witnessed
 
-VERSION = 2
+VERSION = 3
 MAX_LISTED = 64  # attestations shown for one message
+MAX_DOUBTS = 64  # checkpoints kept of each kind of doubt about the log
 
 _TABLES = """
 CREATE TABLE promises (
@@ -43,7 +45,13 @@ CREATE TABLE verdicts (
   outcome BLOB NOT NULL, policy INTEGER NOT NULL, origin_log BLOB NOT NULL, commit_log BLOB NOT NULL,
   PRIMARY KEY (message, "transaction")
 ) WITHOUT ROWID;
-CREATE TABLE checkpoints (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE checkpoints (
+  origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE doubts (
+  kind TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, offered BLOB NOT NULL, held BLOB NOT NULL,
+  held_size INTEGER NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (kind, size, root)
+) WITHOUT ROWID;
 CREATE TABLE finals (
   chain BLOB NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (chain, number)
 ) WITHOUT ROWID;
@@ -78,6 +86,22 @@ class Checked:
     header: Header
     differs_at: int | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Two signed notes of the log that do not agree, or that nobody showed to agree (`notary.cosigning`).
+
+    `kind`: the code it was refused with; only SPLIT_VIEW convicts the log by itself. `time`: POSIX seconds.
+    """
+
+    kind: str
+    size: int
+    root: bytes
+    offered: bytes
+    held: bytes
+    held_size: int
+    time: int
 
 
 class Journal:
@@ -203,16 +227,38 @@ class Journal:
         row = self._file.row("SELECT size, root FROM checkpoints WHERE origin = ?", origin)
         return None if row is None else Checkpoint(origin, *row)
 
-    def accept_checkpoint(self, accepted: Checkpoint) -> None:
-        """Remember, durably, a checkpoint that is going to be cosigned; a smaller one never replaces a larger."""
+    def checkpoint_note(self, origin: str) -> bytes:
+        """The note of that checkpoint, as it was signed by the log; empty before the first."""
+        row = self._file.row("SELECT note FROM checkpoints WHERE origin = ?", origin)
+        return b"" if row is None else bytes(row[0])
+
+    def accept_checkpoint(self, accepted: Checkpoint, note: bytes) -> None:
+        """Remember, durably, a checkpoint that is going to be cosigned; a smaller one never replaces a larger.
+
+        It settles the doubt about itself, if there was one.
+        """
         before = self.checkpoint(accepted.origin)
         with self._file.transaction() as db:
             db.execute(
-                "INSERT INTO checkpoints VALUES (?, ?, ?) ON CONFLICT (origin) DO UPDATE"
-                " SET size = excluded.size, root = excluded.root WHERE excluded.size > size",
-                (accepted.origin, accepted.size, accepted.root),
+                "INSERT INTO checkpoints VALUES (?, ?, ?, ?) ON CONFLICT (origin) DO UPDATE"
+                " SET size = excluded.size, root = excluded.root, note = excluded.note WHERE excluded.size > size",
+                (accepted.origin, accepted.size, accepted.root, note),
             )
+            settled = "DELETE FROM doubts WHERE kind <> 'SPLIT_VIEW' AND size = ? AND root = ?"
+            db.execute(settled, (accepted.size, accepted.root))
         self._note(max(0, accepted.size - (0 if before is None else before.size)))
+
+    def doubt(self, doubt: Doubt) -> None:
+        """Keep, durably, both notes; the first `MAX_DOUBTS` of each kind, one for each state that was offered."""
+        row = (doubt.kind, doubt.size, doubt.root, doubt.offered, doubt.held, doubt.held_size, doubt.time)
+        with self._file.transaction() as db:
+            if db.execute("SELECT count(*) FROM doubts WHERE kind = ?", (doubt.kind,)).fetchone()[0] < MAX_DOUBTS:
+                db.execute("INSERT OR IGNORE INTO doubts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def doubts(self) -> list[Doubt]:
+        """All that is kept against the log, oldest first."""
+        columns = "kind, size, root, offered, held, held_size, time"
+        return [Doubt(*row) for row in self._file.rows(f"SELECT {columns} FROM doubts ORDER BY time, kind, size")]  # noqa: S608
 
     def checked(self, chain: Chain) -> Checked | None:
         """How far a chain has been re-executed without gaps."""

@@ -61,6 +61,7 @@ class Status:
     attestations: int
     verdicts: int
     log_size: int
+    log_doubts: tuple[str, ...]
     keys: str
 
 
@@ -111,6 +112,7 @@ class Notary:
         self.vouch = self._vouching.vouch
         self.keep_up = self._judging.keep_up
         self.add_checkpoint = self._cosigning.add_checkpoint
+        self.log_doubts = self._cosigning.doubts
 
     def attest(self, leaves: Sequence[Locator]) -> Attestation:
         """As `Attesting.attest`; the background gives way to it."""
@@ -143,6 +145,7 @@ class Notary:
             attestations=attestations,
             verdicts=verdicts,
             log_size=self.log_size,
+            log_doubts=tuple(f"{doubt.kind} at size {doubt.size}" for doubt in self.log_doubts()),
             keys=self._kept,
         )
 

@@ -7,6 +7,7 @@ ignored, or one value with two spellings.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +17,7 @@ from ledger.interoperable import parse_caip2
 from ledger.merkle import HASH_BYTES
 from ledger.note import strict_base64
 from notary.attesting import Attestation
-from notary.journal import Attested
+from notary.journal import Attested, Doubt
 from notary.judging import SignedVerdict
 from notary.notary import Status
 from notary.policy import LeavesNotReady, LeavesRefused
@@ -133,6 +134,23 @@ def show_vouched(vouched: VouchedHeader) -> dict[str, Any]:
 def show_status(status: Status) -> dict[str, Any]:
     """The answer to `GET /status`."""
     return asdict(status) | {"address": _hex(status.address)}
+
+
+def show_doubts(doubts: Sequence[Doubt]) -> dict[str, Any]:
+    """The answer to `GET /log-doubts`: both notes as they were signed, so that anybody can check them."""
+    return {
+        "doubts": [
+            {
+                "kind": each.kind,
+                "size": each.size,
+                "offered": each.offered.decode(),
+                "held": each.held.decode(),
+                "held_size": each.held_size,
+                "time": each.time,
+            }
+            for each in doubts
+        ]
+    }
 
 
 def show_problem(problem: Problem, status: int) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def log_routes(ledger: Ledger) -> APIRouter:
             )
         return PlainTextResponse(published.note, headers={"Cache-Control": "no-cache"})
 
-    @router.api_route("/tile/{rest:path}", methods=["GET", "HEAD"])
+    @router.head("/tile/{rest:path}", include_in_schema=False)
+    @router.get("/tile/{rest:path}")
     def tile(request: Request, rest: str) -> Response:
         """A tile of the tree or a bundle of entries (C2SP tlog-tiles): full, or partial with `.p/<width>`."""
         read_query(request, ())

@@ -15,6 +15,7 @@ from ledger.checkpoint import (
     CosignerKey,
     LogSigner,
     add_cosignatures,
+    open_checkpoint,
     open_cosigned,
     sign_checkpoint,
 )
@@ -61,6 +62,17 @@ class Witness:
     def post(self, raw: bytes) -> httpx.Response:
         with httpx.Client(trust_env=False) as client:
             return client.post(f"{self._server.url}/add-checkpoint", content=raw)
+
+    def doubts(self) -> list[tuple[str, int, int]]:
+        """Kind, size and held size of what the notary tells about the log; both notes must be as they were signed."""
+        with httpx.Client(trust_env=False) as client:
+            told = client.get(f"{self._server.url}/log-doubts").json()["doubts"]
+            status = client.get(f"{self._server.url}/status").json()
+        assert status["log_doubts"] == [f"{each['kind']} at size {each['size']}" for each in told]
+        for each in told:
+            for key, size in (("offered", "size"), ("held", "held_size")):
+                assert open_checkpoint(each[key].encode(), log_key=LOG_SIGNER.key).size == each[size]
+        return [(each["kind"], each["size"], each["held_size"]) for each in told]
 
     def refuses(self, raw: bytes, status: int, code: str = "") -> httpx.Response:
         """Assert status and code, and that nothing changed."""
@@ -143,6 +155,43 @@ def test_c07_growth_from_another_history_is_refused(witness: Witness) -> None:
         assert witness.post(body(12, 20, proof=wrong)).status_code == 422
     witness.refuses(body(12, 20, proof=proof[:-1]), 422, "PROOF_INVALID")
     assert is_cosigned(body(12, 20), witness.post(body(12, 20)))
+
+
+def test_C07_a_fork_is_reported_with_both_notes_also_after_a_restart(witness: Witness) -> None:
+    witness.post(body(0, 12))
+    for old in (12, 5):  # also of a client that is behind: two roots of one size convict the log whoever brings them
+        witness.refuses(body(old, 12, leaves=FORK), 422, "SPLIT_VIEW")
+    witness.restart()
+    assert witness.doubts() == [("SPLIT_VIEW", 12, 12)]
+    assert is_cosigned(body(12, 20), witness.post(body(12, 20)))
+    assert witness.doubts() == [("SPLIT_VIEW", 12, 12)]
+
+
+def test_C07_a_log_that_shrinks_is_reported(witness: Witness) -> None:
+    witness.post(body(0, 12))
+    witness.refuses(body(12, 5), 400, "OLD_SIZE")
+    assert witness.doubts() == [("LOG_SHRINKS", 5, 12)]
+
+
+def test_C07_a_history_rewritten_is_reported_until_that_state_is_proven(witness: Witness) -> None:
+    witness.post(body(0, 12))
+    witness.refuses(body(12, 15, leaves=FORK), 422, "PROOF_INVALID")
+    witness.refuses(body(12, 20, proof=[]), 422, "PROOF_INVALID")
+    assert witness.doubts() == [("PROOF_INVALID", 15, 12), ("PROOF_INVALID", 20, 12)]
+    assert is_cosigned(body(12, 15), witness.post(body(12, 15)))
+    assert witness.doubts()[1:] == [("PROOF_INVALID", 20, 12), ("SPLIT_VIEW", 15, 15)]
+    assert is_cosigned(body(15, 20), witness.post(body(15, 20)))
+    assert [doubt for doubt in witness.doubts() if doubt[1] == 20] == []
+
+
+def test_C07_who_is_only_behind_or_asks_wrongly_reports_nothing(witness: Witness) -> None:
+    witness.refuses(body(0, 5, proof=[LEAVES[0]]), 422, "PROOF_INVALID")
+    witness.post(body(0, 12))
+    witness.refuses(body(5, 20), 409)
+    witness.refuses(body(12, 12, proof=[LEAVES[0]]), 422, "PROOF_INVALID")
+    witness.refuses(body(0, 5), 409)
+    witness.refuses(b"old 12\n\n" + note(5, signer=LogSigner(LOG_ORIGIN, b"\x72" * 32)), 403, "SIG_MISSING")
+    assert witness.doubts() == []
 
 
 def test_a_log_that_is_not_ours_is_unknown(idle: Witness) -> None:

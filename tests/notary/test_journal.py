@@ -14,7 +14,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.proposal import Chain, Kind, Message
 from notary import policy
 from notary.durable import JOURNAL_FILE
-from notary.journal import Journal
+from notary.journal import MAX_DOUBTS, Doubt, Journal
 from notary.proven import Witnessed
 from tests.chains import NOTARY_KEYS
 from tests.notary.subject import Subject, locator, refusal
@@ -149,10 +149,33 @@ def test_policy_refuses_to_contradict_a_verdict(changed: dict[str, object]) -> N
 
 def test_the_last_checkpoint_only_grows(journal: Journal) -> None:
     larger, smaller = Checkpoint("log.example", 9, ROOT), Checkpoint("log.example", 8, DIGEST)
-    journal.accept_checkpoint(larger)
-    journal.accept_checkpoint(smaller)
+    journal.accept_checkpoint(larger, b"larger")
+    journal.accept_checkpoint(smaller, b"smaller")
     assert journal.checkpoint("log.example") == larger
+    assert journal.checkpoint_note("log.example") == b"larger"
     assert journal.checkpoint("other.example") is None
+    assert journal.checkpoint_note("other.example") == b""
+
+
+def test_doubts_about_the_log_are_kept_once_and_never_without_bound(journal: Journal) -> None:
+    doubts = [
+        Doubt("PROOF_INVALID", size, bytes([size]) * 32, b"offered", b"held", 5, size) for size in range(MAX_DOUBTS + 3)
+    ]
+    for doubt in [*doubts, *doubts]:
+        journal.doubt(doubt)
+    assert journal.doubts() == doubts[:MAX_DOUBTS]
+    fork = Doubt("SPLIT_VIEW", 5, DIGEST, b"offered", b"held", 5, 1000)
+    journal.doubt(fork)
+    assert journal.doubts()[-1] == fork
+    journal.accept_checkpoint(Checkpoint("log.example", 7, bytes([7]) * 32), b"proven after all")
+    assert [doubt.size for doubt in journal.doubts()] == [*(size for size in range(MAX_DOUBTS) if size != 7), 5]
+
+
+def test_a_fork_stays_known_whatever_is_accepted_later(journal: Journal) -> None:
+    fork = Doubt("SPLIT_VIEW", 9, ROOT, b"offered", b"held", 9, 1)
+    journal.doubt(fork)
+    journal.accept_checkpoint(Checkpoint("log.example", 9, ROOT), b"note")
+    assert journal.doubts() == [fork]
 
 
 def test_b13_a_second_process_on_one_folder_is_refused(journal: Journal, tmp_path: Path) -> None:

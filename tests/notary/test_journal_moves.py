@@ -61,7 +61,7 @@ class Place:
 
     def rows(self) -> list[Any]:
         with sqlite3.connect(self.folder / JOURNAL_FILE) as db:
-            tables = ("promises", "attestations", "verdicts", "checkpoints", "finals", "checked", "owner")
+            tables = ("promises", "attestations", "verdicts", "checkpoints", "doubts", "finals", "checked", "owner")
             return [db.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
 
     def send(self, target: Path, *, move: bool = False) -> None:
@@ -122,7 +122,7 @@ def test_g03_one_key_in_two_folders_of_a_machine_runs_once(place: Place, tmp_pat
     [
         lambda journal: promise(journal, replace(MESSAGE, sequence=9)),
         lambda journal: journal.judge(VERDICT),
-        lambda journal: journal.accept_checkpoint(Checkpoint("log.example", 5, bytes(32))),
+        lambda journal: journal.accept_checkpoint(Checkpoint("log.example", 5, bytes(32)), b"note"),
     ],
     ids=["promise", "verdict", "checkpoint"],
 )
@@ -163,7 +163,7 @@ def test_an_export_is_exact_and_carries_on_elsewhere(place: Place, tmp_path: Pat
     place.promise(1, 2)
     with place.journal() as journal:
         journal.judge(VERDICT)
-        journal.accept_checkpoint(Checkpoint("log.example", 5, bytes(32)))
+        journal.accept_checkpoint(Checkpoint("log.example", 5, bytes(32)), b"note")
     place.send(tmp_path / "journal")
     assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o600
     there = Place(tmp_path, machine="other machine", folder="there")
