@@ -17,6 +17,7 @@ ROOMS = ("ledger", "contracts", "notary", "relay", "examples")
 LOCKS = (
     "requirements.txt",
     "requirements-dev.txt",
+    "requirements-eels.txt",
     "requirements-setup.txt",
     "tests/acceptance/anvil/package-lock.json",
 )
@@ -26,6 +27,7 @@ TOP_LEVEL = {
     "Makefile",
     "requirements.txt",
     "requirements-dev.txt",
+    "requirements-eels.txt",
     "requirements-setup.txt",
     "tests",
     *ROOMS,

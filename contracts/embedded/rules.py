@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from eth.chains.base import MiningChain
 from eth.db.chain import ChainDB
+from eth.vm.forks.cancun.constants import BLOB_TX_TYPE, GAS_PER_BLOB
 from eth.vm.forks.prague import PragueVM
+from eth.vm.forks.prague.constants import MAX_BLOB_GAS_PER_BLOCK
 from eth.vm.forks.prague.state import PragueState
 from eth_utils.exceptions import ValidationError
 
@@ -45,7 +47,7 @@ class EmbeddedState(PragueState):  # type: ignore[misc]
 
 
 class EmbeddedVM(PragueVM):  # type: ignore[misc]
-    """Prague's block and transaction rules, complete in EIP-7623 and EIP-3607."""
+    """Prague's block and transaction rules, complete in EIP-1559, EIP-3607, EIP-4844 and EIP-7623."""
 
     _state_class = EmbeddedState
 
@@ -55,11 +57,25 @@ class EmbeddedVM(PragueVM):  # type: ignore[misc]
         py-evm checks the gas left in the block only. Errors: `ValidationError`.
         """
         super().validate_transaction_against_header(base_header, transaction)
+        if transaction.max_priority_fee_per_gas > transaction.max_fee_per_gas:  # EIP-1559
+            raise ValidationError("the priority fee is above the whole fee")
+        self._validate_blobs(base_header, transaction)
         if transaction.gas < calldata_floor_gas(transaction.data):  # EIP-7623
             raise ValidationError("gas limit under the calldata floor")
         code = self.state.get_code(transaction.sender)
         if code and not code.startswith(DELEGATION_PREFIX):  # EIP-3607, as amended by EIP-7702
             raise ValidationError("the sender is a contract")
+
+    @staticmethod
+    def _validate_blobs(base_header: Any, transaction: Any) -> None:
+        """EIP-4844 and EIP-7691: blobs are sent to somebody, and a block holds so many."""
+        if transaction.type_id != BLOB_TX_TYPE:
+            return
+        blobs = len(transaction.blob_versioned_hashes)
+        if not transaction.to:
+            raise ValidationError("a transaction with blobs creates no contract")
+        if base_header.blob_gas_used + blobs * GAS_PER_BLOB > MAX_BLOB_GAS_PER_BLOCK:
+            raise ValidationError("more blobs than a block holds")
 
     @classmethod
     def finalize_gas_used(cls, transaction: Any, computation: Any) -> int:
