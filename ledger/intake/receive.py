@@ -1,13 +1,15 @@
-"""Receiving one segment: from bytes off the network to verified evidence in the book.
+"""Receiving one piece of evidence: from bytes off the network to a verified row in the book, or to a finding.
 
-What happens here, in this order: the body is read, the device found, the evidence verified against the device's last,
-the video compared with what the device signed, the bytes kept, the evidence added to the book. A process that dies
-between any two of these loses nothing that was answered for: the device sends again and is told it is held.
-What may never happen here: HTTP, SQL, a row before its bytes are kept, or two rows for one piece of evidence.
+What happens here, in this order: the bytes are read, the device found, the evidence judged against what the device said
+before, the device's quota asked, video compared with what was signed, the bytes kept, the evidence added to the book.
+A process that dies between any two of these loses nothing that was answered for: the device sends again and is told it
+is held. What may never happen here: HTTP, MQTT, SQL, a row before its bytes are kept, two rows for one piece of
+evidence, or a write for somebody whose signature does not hold, save the one finding an hour that says so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -15,11 +17,29 @@ from typing import Protocol
 
 from ledger.cid import cid_of
 from ledger.errors import BadInput, Refused
-from ledger.evidence import Device, Evidence, Media, read_segment, verify_evidence
+from ledger.evidence import (
+    Device,
+    DeviceFinding,
+    Evidence,
+    Judged,
+    Media,
+    Past,
+    SegmentStatement,
+    SignedEvidence,
+    Terms,
+    judge_evidence,
+    read_envelope,
+    read_segment,
+    read_statement,
+)
 from ledger.evidence.groups import differences, tell
+from ledger.evidence.refusals import findings_of_refusal
+from ledger.evidence.verification import read_signed
 from ledger.intake.media import MediaStore
 from ledger.mp4.fragments import group_digests, segment_facts
 from ledger.segment_body import SegmentBody, read_segment_body
+
+_TRIES = 4  # when several workers take statements of one device at once
 
 
 class HeldEvidence(Protocol):
@@ -38,20 +58,24 @@ class HeldEvidence(Protocol):
 class EvidenceBook(Protocol):
     """Where evidence is kept with its entry in the log. Implemented by `ledger.store`."""
 
-    def device(self, device_id: str, /) -> Device:
-        """The enrolled device. `Refused` DEVICE_UNKNOWN."""
-        ...
-
-    def last(self, device_id: str, /) -> Evidence | None:
-        """The device's newest evidence; None before its first."""
+    def known(self, device_id: str, /) -> tuple[Device, Terms | None, Past]:
+        """The enrolled device, its terms, and what it said before. `Refused` DEVICE_UNKNOWN."""
         ...
 
     def held(self, evidence_digest: bytes, /) -> HeldEvidence | None:
         """The evidence with this digest, if the book has it."""
         ...
 
-    def add(self, evidence: Evidence, *, init_cid: str, received_at: datetime) -> HeldEvidence:
-        """Add evidence and its entry, both or neither. `Refused` when its number was taken meanwhile."""
+    def number(self, device_id: str, sequence: int, /) -> Evidence | None:
+        """The device's evidence of this number, if the book has it."""
+        ...
+
+    def add(self, judged: Judged, *, init_cid: str, received_at: datetime) -> HeldEvidence:
+        """Add evidence, findings and entries, all or nothing. `Refused` EVIDENCE_MEANWHILE: judge it again."""
+        ...
+
+    def record(self, finding: DeviceFinding, /) -> None:
+        """Keep a finding with its entry; the same one again changes nothing."""
         ...
 
 
@@ -62,30 +86,123 @@ class Received:
     evidence: Evidence
     entry: int
     added: bool
-    init_cid: str
+    init_cid: str = ""  # of a segment's initialisation part
+
+
+def unlimited(_device_id: str) -> None:
+    """The quota of a receiver that sets none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Takes in evidence for one book.
+
+    `admit`: told the device's name once its signature holds and before anything is written; raises to refuse.
+    """
+
+    book: EvidenceBook
+    media: MediaStore
+    admit: Callable[[str], None] = unlimited
+
+    def segment(self, raw: bytes, *, received_at: datetime, claimed: str | None = None) -> Received:
+        """Take in the body `raw` of one segment (`ledger.segment_body`), or refuse it and keep nothing of it.
+
+        `received_at`: UTC, by the receiver's clock. `claimed`: the device that the address or the broker's account
+        names. Sending the same body again is answered with what is held, and repairs media that were lost or damaged.
+        Raises `BadInput` SEGMENT_BODY, MEDIA_LIMIT, VIDEO_… and what `read_segment` raises; `Refused`
+        DEVICE_UNKNOWN, MANIFEST (the bytes are not those that were signed) and what `judge_evidence` raises;
+        `Unavailable` of the store.
+        """
+        body = read_segment_body(raw)
+        statement = read_segment(body.evidence.statement_bytes)
+        return self._take(body.evidence, statement.device, body, received_at, claimed)
+
+    def statement(self, envelope: bytes, *, received_at: datetime, claimed: str | None = None) -> Received:
+        """Take in an envelope whose statement is whole without video, such as a reading. Raises as `segment` does,
+
+        and what `read_envelope` raises; `BadInput` SEGMENT_WITHOUT_VIDEO.
+        """
+        signed = read_envelope(envelope)
+        statement = read_statement(signed.statement_bytes)
+        if isinstance(statement, SegmentStatement):
+            raise BadInput(
+                "SEGMENT_WITHOUT_VIDEO",
+                "A segment's statement comes with its video.",
+                where=f"{ascii(statement.device)[:80]} number {statement.sequence}",
+                cure="Send the segment's body to /api/v1/evidence/segments.",
+            )
+        return self._take(signed, statement.device, None, received_at, claimed)
+
+    def _take(
+        self,
+        signed: SignedEvidence,
+        device_id: str,
+        body: SegmentBody | None,
+        received_at: datetime,
+        claimed: str | None,
+    ) -> Received:
+        if claimed is not None and claimed != device_id:
+            raise Refused(
+                "DEVICE_MISMATCH",
+                "The statement is another device's than the one that hands it in.",
+                where=ascii(claimed)[:80],
+                cure="Each device hands in its own statements, under its own name.",
+            )
+        held = self.book.held(signed.digest)
+        if held is not None and held.evidence.signed == signed:
+            return self._again(held, body)
+        for _ in range(_TRIES - 1):
+            try:
+                return self._take_once(signed, device_id, body, received_at)
+            except Refused as refusal:
+                if refusal.code != "EVIDENCE_MEANWHILE":
+                    raise
+        return self._take_once(signed, device_id, body, received_at)
+
+    def _again(self, held: HeldEvidence, body: SegmentBody | None) -> Received:
+        """Answer for what is held; video that was lost meanwhile is kept again."""
+        init_cid = "" if body is None else self._keep(held.evidence, body)
+        return Received(held.evidence, held.entry, False, init_cid)
+
+    def _take_once(
+        self, signed: SignedEvidence, device_id: str, body: SegmentBody | None, received_at: datetime
+    ) -> Received:
+        device, terms, past = self.book.known(device_id)
+        try:
+            judged = judge_evidence(signed, device=device, terms=terms, past=past, received_at=received_at)
+        except Refused as refusal:
+            held = self.book.held(signed.digest)
+            if held is not None and refusal.code == "EVIDENCE_REPEATED":  # signed once more, and says the same
+                return self._again(held, body)
+            self._record(refusal, signed, device, received_at)
+            raise
+        self.admit(device.id)
+        init_cid = "" if body is None else self._keep(judged.evidence, body)
+        added = self.book.add(judged, init_cid=init_cid, received_at=received_at)
+        return Received(added.evidence, added.entry, added.added, init_cid)
+
+    def _record(self, refusal: Refused, signed: SignedEvidence, device: Device, received_at: datetime) -> None:
+        """Keep what a refused statement shows, as often as its device may speak."""
+        other = None
+        if refusal.code != "EVIDENCE_SIGNATURE":
+            statement = read_signed(signed, device=device, received_at=received_at)
+            other = self.book.number(device.id, statement.sequence)
+        found = findings_of_refusal(refusal, signed, device=device, other=other, received_at=received_at)
+        if found and refusal.code != "EVIDENCE_SIGNATURE":
+            self.admit(device.id)
+        for finding in found:
+            self.book.record(finding)
+
+    def _keep(self, evidence: Evidence, body: SegmentBody) -> str:
+        """Keep a segment's bytes once they are what was signed; returns the CID of its initialisation part."""
+        _check_media(evidence.segment.media, body)
+        self.media.put(body.media)
+        return self.media.put(body.init)
 
 
 def receive_segment(raw: bytes, *, book: EvidenceBook, media: MediaStore, received_at: datetime) -> Received:
-    """Take in the body `raw` of one segment (`ledger.segment_body`), or refuse it and keep nothing.
-
-    `received_at`: UTC, by the receiver's clock. Sending the same body again is answered with what is held, and
-    repairs media that were lost or damaged meanwhile.
-    Raises `BadInput` SEGMENT_BODY, MEDIA_LIMIT, VIDEO_… and what `read_segment` raises; `Refused` DEVICE_UNKNOWN,
-    MANIFEST (the bytes are not those that were signed) and what `verify_evidence` raises; `Unavailable` of the store.
-    """
-    body = read_segment_body(raw)
-    held = book.held(body.evidence.digest)
-    if held is not None and held.evidence.signed == body.evidence:
-        _check_media(held.evidence.segment.media, body)
-        media.put(body.media)
-        return Received(held.evidence, held.entry, held.added, media.put(body.init))
-    device = book.device(read_segment(body.evidence.statement_bytes).device)
-    evidence = verify_evidence(body.evidence, device=device, previous=book.last(device.id), received_at=received_at)
-    _check_media(evidence.segment.media, body)
-    media.put(body.media)
-    init_cid = media.put(body.init)
-    added = book.add(evidence, init_cid=init_cid, received_at=received_at)
-    return Received(added.evidence, added.entry, added.added, init_cid)
+    """`Receiver.segment` without a quota."""
+    return Receiver(book, media).segment(raw, received_at=received_at)
 
 
 def _check_media(stated: Media, body: SegmentBody) -> None:

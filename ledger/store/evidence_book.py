@@ -1,7 +1,7 @@
-"""The evidence book: enrolled devices, and their evidence with its entry in the log, written together.
+"""The evidence book: what devices said, with findings and entries in the log, written together.
 
 It keeps the bytes that were signed. May never happen here: one piece of evidence in two entries, or a device's number
-used twice. Whether to believe evidence is `verify_evidence`'s answer, given before `add`.
+used twice. Whether to believe evidence is `verify_evidence`'s answer, given before `add`, or `judge_evidence`'s.
 """
 
 from __future__ import annotations
@@ -10,25 +10,39 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from ledger.bundle.enrolment import DEVICE_DOMAIN, write_enrolment
 from ledger.canonical import canonical_json, digest
-from ledger.errors import BadInput, Refused
-from ledger.evidence import EVIDENCE_DOMAIN, Device, Evidence, SegmentStatement, SignedEvidence, read_segment
-from ledger.evidence.keys import as_algorithm
+from ledger.errors import BadInput, Refused, WrongUse
+from ledger.evidence import (
+    EVIDENCE_DOMAIN,
+    Device,
+    DeviceFinding,
+    Evidence,
+    Judged,
+    Past,
+    ReadingStatement,
+    SegmentStatement,
+    SignedEvidence,
+    Statement,
+    Terms,
+    read_statement,
+)
 from ledger.gs1 import parse
+from ledger.store import devices
 from ledger.store.database import Database
+from ledger.store.devices import MAX_FINDINGS, StoredFinding, enter_finding
 from ledger.store.entries import append_entry
-from ledger.store.statement_book import enter
-from ledger.store.tables import DeviceRow, SegmentRow
+from ledger.store.tables import DeviceRow, EvidenceRow, ReadingRow, SegmentRow
 
 EVIDENCE_ENTRY_DOMAIN = EVIDENCE_DOMAIN
 """An entry for evidence is over its envelope (`SignedEvidence.envelope()`), so that no signature can be stripped."""
 
 _RECORDING_DOMAIN = "pledgetrail/recording/v1/json"
 MAX_SEGMENTS_OF_LOTS = 4096
+MAX_SPOKEN = 100_000
+_SEGMENTS = select(EvidenceRow, SegmentRow).where(EvidenceRow.digest == SegmentRow.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,18 @@ class StoredSegment:
     init_cid: str
     media_cid: str
     received_at: datetime
+    trusted_time: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvidence:
+    """One statement of any kind as kept. `trusted_time`: False where no rule may use its times."""
+
+    statement: Statement
+    signed: SignedEvidence
+    entry: int
+    trusted_time: bool
+    received_at: datetime
 
 
 class SqlEvidenceBook:
@@ -59,88 +85,49 @@ class SqlEvidenceBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def enrol(self, device: Device) -> None:
-        """Enrol and log a device, or repeat that. `Refused` DEVICE_KNOWN: the id has another key or period."""
-        with self._database.writing() as session:
-            row = session.get(DeviceRow, device.id)
-            if row is None:
-                # Logged before its first evidence: a bundle then needs nobody's word for whose key it was.
-                enter(session, DEVICE_DOMAIN, write_enrolment(device))
-                session.add(
-                    DeviceRow(
-                        id=device.id,
-                        algorithm=device.algorithm,
-                        public_key=device.public_key,
-                        label=device.label,
-                        valid_from=device.valid_from,
-                        valid_until=device.valid_until,
-                        revoked_at=device.revoked_at,
-                    )
-                )
-            elif (row.algorithm, row.public_key, row.valid_from, row.valid_until) != (
-                device.algorithm,
-                device.public_key,
-                device.valid_from,
-                device.valid_until,
-            ):
-                raise Refused(
-                    "DEVICE_KNOWN",
-                    "A device of this name is enrolled with another key or period.",
-                    where=device.id,
-                    cure="Give the new device a name of its own: a name stands for one key for ever.",
-                )
-
-    def revoke(self, device_id: str, at: datetime) -> None:
-        """Believe nothing of this device from `at` on; an earlier revocation stands. `Refused` DEVICE_UNKNOWN."""
-        with self._database.writing() as session:
-            row = session.get(DeviceRow, device_id)
-            if row is None:
-                raise _unknown(device_id)
-            row.revoked_at = at if row.revoked_at is None else min(at, row.revoked_at)
-            session.add(row)
-
-    def devices(self) -> tuple[Device, ...]:
-        """Every enrolled device, by id."""
-        with self._database.reading() as session:
-            return tuple(_device(row) for row in session.exec(select(DeviceRow).order_by(col(DeviceRow.id))))
-
-    def device(self, device_id: str) -> Device:
-        """The enrolled device. `Refused` DEVICE_UNKNOWN."""
-        with self._database.reading() as session:
-            row = session.get(DeviceRow, device_id)
-        if row is None:
-            raise _unknown(device_id)
-        return _device(row)
-
     def last(self, device_id: str) -> Evidence | None:
         """The last evidence accepted from a device; None before its first."""
         with self._database.reading() as session:
             row = session.exec(_newest_of(device_id)).first()
         return None if row is None else _evidence(row)
 
+    def known(self, device_id: str) -> tuple[Device, Terms | None, Past]:
+        """The enrolled device, its terms, and what its next statement is judged against. `Refused` DEVICE_UNKNOWN."""
+        with self._database.reading() as session:
+            device, terms = devices.device_and_terms(session, device_id)
+            return device, terms, _past(session, device_id)
+
     def held(self, evidence_digest: bytes) -> Held | None:
         """The evidence of this digest where it is held already."""
         with self._database.reading() as session:
-            row = session.get(SegmentRow, evidence_digest)
+            row = session.get(EvidenceRow, evidence_digest)
         return None if row is None else Held(_evidence(row), row.entry, added=False)
 
-    def add(self, evidence: Evidence, *, init_cid: str, received_at: datetime) -> Held:
-        """Write evidence and its entry, both or neither; what is held already is answered and not written again.
+    def number(self, device_id: str, sequence: int) -> Evidence | None:
+        """The device's evidence of this number, where it is held."""
+        query = select(EvidenceRow).where(EvidenceRow.device == device_id, EvidenceRow.sequence == sequence)
+        with self._database.reading() as session:
+            row = session.exec(query).first()
+        return None if row is None else _evidence(row)
 
-        `Refused` EVIDENCE_REPEATED when another writer took the device's number meanwhile.
+    def add(self, judged: Judged, *, init_cid: str, received_at: datetime) -> Held:
+        """Write evidence, its findings and all their entries, or nothing; what is held already is only answered.
+
+        `init_cid`: of a segment's initialisation part, else empty. `Refused` EVIDENCE_MEANWHILE when another writer
+        took a statement of the device since it was judged.
         """
-        statement = evidence.segment
+        evidence, statement = judged.evidence, judged.evidence.statement
         with self._database.writing() as session:
-            row = session.get(SegmentRow, evidence.digest)
+            row = session.get(EvidenceRow, evidence.digest)
             if row is not None:
                 return Held(_evidence(row), row.entry, added=False)
             newest = session.exec(_newest_of(statement.device)).first()
-            if statement.sequence != (0 if newest is None else newest.sequence) + 1:
+            if (newest.digest if newest else None) != judged.follows:
                 raise Refused(
-                    "EVIDENCE_REPEATED" if newest and statement.sequence <= newest.sequence else "EVIDENCE_GAP",
-                    f"Number {statement.sequence} is not the device's next one.",
-                    where=statement.device,
-                    cure="Ask for the device's last number, and send from there.",
+                    "EVIDENCE_MEANWHILE",
+                    "Another statement of the device was taken meanwhile.",
+                    where=f"{statement.device} number {statement.sequence}",
+                    cure="Send it again.",
                 )
             entry = append_entry(
                 session,
@@ -148,37 +135,117 @@ class SqlEvidenceBook:
                 canonical=evidence.signed.envelope(),
                 object_digest=evidence.digest,
             )
-            session.add(_segment_row(evidence, entry.index, init_cid, received_at))
+            session.add(_evidence_row(judged, entry.index, received_at))
+            session.flush()  # the segment's row refers to it
+            if isinstance(statement, SegmentStatement):
+                if not init_cid:
+                    raise WrongUse("SEGMENT_INIT", "A segment needs its initialisation part.", where=statement.device)
+                session.add(_segment_row(evidence, statement, init_cid))
+            elif isinstance(statement, ReadingStatement):
+                session.add(_reading_row(judged, statement))
+            for finding in judged.findings:
+                enter_finding(session, finding)
             return Held(evidence, entry.index, added=True)
 
     def segments_of_lots(self, lots: Iterable[str]) -> tuple[StoredSegment, ...]:
         """The segments filmed for any of these lots (normal identifiers), in the order they were filmed."""
         query = (
-            select(SegmentRow)
-            .where(col(SegmentRow.lot).in_(list(lots)))
-            .order_by(col(SegmentRow.recorded_from), col(SegmentRow.entry))
+            _SEGMENTS.where(col(SegmentRow.lot).in_(list(lots)))
+            .order_by(col(EvidenceRow.begins), col(EvidenceRow.entry))
             .limit(MAX_SEGMENTS_OF_LOTS)
         )
         with self._database.reading() as session:
-            return tuple(_stored(row) for row in session.exec(query))
+            return tuple(_stored(row, segment) for row, segment in session.exec(query))
 
     def segments_of_recording(self, recording: str) -> tuple[StoredSegment, ...]:
         """The segments of one recording key, in order; empty where it is unknown."""
-        query = select(SegmentRow).where(SegmentRow.recording == recording).order_by(col(SegmentRow.sequence))
+        query = _SEGMENTS.where(SegmentRow.recording == recording).order_by(col(EvidenceRow.sequence))
         with self._database.reading() as session:
-            return tuple(_stored(row) for row in session.exec(query))
+            return tuple(_stored(row, segment) for row, segment in session.exec(query))
 
     def segment_at(self, entry: int) -> StoredSegment | None:
         """The segment that entry `entry` of the log is about, if it is about one."""
         with self._database.reading() as session:
-            row = session.exec(select(SegmentRow).where(SegmentRow.entry == entry)).first()
-        return None if row is None else _stored(row)
+            found = session.exec(_SEGMENTS.where(EvidenceRow.entry == entry)).first()
+        return None if found is None else _stored(*found)
+
+    def spoken(
+        self, device_id: str, since: datetime, until: datetime, *, limit: int = MAX_SPOKEN
+    ) -> tuple[StoredEvidence, ...]:
+        """The device's evidence with trusted times that touches the time from `since` to `until` (UTC), in order."""
+        query = (
+            select(EvidenceRow)
+            .where(EvidenceRow.device == device_id, col(EvidenceRow.trusted_time).is_(True))
+            .where(EvidenceRow.ends >= since, EvidenceRow.begins <= until)
+            .order_by(col(EvidenceRow.ends))
+            .limit(limit)
+        )
+        with self._database.reading() as session:
+            return tuple(_stored_evidence(row) for row in session.exec(query))
+
+    def readings_of(
+        self, subject: str, quantity: str, *, limit: int = 1, doubted: bool = False
+    ) -> tuple[StoredEvidence, ...]:
+        """The newest readings of a quantity of a subject, by the time they tell of; at most `limit`.
+
+        What decides about a loan asks without `doubted`: times and values that are doubted are then left out.
+        """
+        query = (
+            select(EvidenceRow)
+            .join(ReadingRow, col(ReadingRow.digest) == col(EvidenceRow.digest))
+            .where(ReadingRow.subject == subject, ReadingRow.quantity == quantity)
+            .order_by(col(ReadingRow.observed_at).desc(), col(EvidenceRow.entry).desc())
+            .limit(limit)
+        )
+        if not doubted:
+            query = query.where(col(ReadingRow.usable).is_(True))
+        with self._database.reading() as session:
+            return tuple(_stored_evidence(row) for row in session.exec(query))
 
     def is_video(self, cid: str) -> bool:
         """Whether these bytes came in as video with evidence, and so may be served as such."""
-        named = select(SegmentRow.entry).where((SegmentRow.media_cid == cid) | (SegmentRow.init_cid == cid)).limit(1)
+        named = select(SegmentRow.digest).where((SegmentRow.media_cid == cid) | (SegmentRow.init_cid == cid)).limit(1)
         with self._database.reading() as session:
             return session.exec(named).first() is not None
+
+    # The devices themselves, their terms, orders and findings are kept by `ledger.store.devices`.
+
+    def enrol(self, device: Device) -> None:
+        """Enrol and log a device without terms, or repeat that; see `ledger.store.devices.enrol`."""
+        devices.enrol(self._database, device)
+
+    def revoke(self, device_id: str, at: datetime, reason: str = "revoked by the operator") -> None:
+        """Believe nothing of this device from `at` on; an earlier revocation stands. `Refused` DEVICE_UNKNOWN."""
+        devices.revoke(self._database, device_id, at, reason)
+
+    def release(self, device_id: str, at: datetime, reason: str) -> int:
+        """Let the device's next statement come in any form; returns the number after which. `Refused` as `revoke`."""
+        return devices.release(self._database, device_id, at, reason)
+
+    def agree(self, terms: Terms) -> None:
+        """Give a device new terms, logged. `Refused` DEVICE_UNKNOWN."""
+        devices.agree(self._database, terms)
+
+    def devices(self) -> tuple[Device, ...]:
+        """Every enrolled device, by id."""
+        return devices.all_devices(self._database)
+
+    def device(self, device_id: str) -> Device:
+        """The enrolled device. `Refused` DEVICE_UNKNOWN."""
+        return devices.device(self._database, device_id)
+
+    def terms(self, device_id: str) -> Terms | None:
+        """The device's newest terms; None where it has none. `Refused` DEVICE_UNKNOWN."""
+        return devices.terms(self._database, device_id)
+
+    def record(self, finding: DeviceFinding) -> None:
+        """Keep a finding and log it; the same one again changes nothing."""
+        with self._database.writing() as session:
+            enter_finding(session, finding)
+
+    def findings(self, device_id: str | None = None, *, limit: int = MAX_FINDINGS) -> tuple[StoredFinding, ...]:
+        """Findings about one device or about all, the newest first."""
+        return devices.findings(self._database, device_id, limit=limit)
 
 
 def recording_key(statement: SegmentStatement) -> str:
@@ -199,30 +266,61 @@ def normal_lot(text: str) -> str:
     return (identifier.lot() or identifier).normal
 
 
-def _segment_row(evidence: Evidence, entry: int, init_cid: str, received_at: datetime) -> SegmentRow:
-    statement = evidence.segment
-    return SegmentRow(
+def _evidence_row(judged: Judged, entry: int, received_at: datetime) -> EvidenceRow:
+    evidence, statement = judged.evidence, judged.evidence.statement
+    return EvidenceRow(
         digest=evidence.digest,
         entry=entry,
         device=statement.device,
         sequence=statement.sequence,
-        recording=recording_key(statement),
-        lot=normal_lot(statement.lot),
-        step=statement.step,
-        place=statement.place,
-        recorded_from=statement.recorded_from,
-        recorded_until=statement.recorded_until,
+        place=getattr(statement, "place", None),
+        begins=statement.begins,
+        ends=statement.ends,
+        trusted_time=judged.trusted_time,
         statement=evidence.signed.statement_bytes,
         signature=evidence.signed.signature,
-        init_cid=init_cid,
-        media_cid=statement.media.cid,
         received_at=received_at,
     )
 
 
-def _evidence(row: SegmentRow) -> Evidence:
+def _segment_row(evidence: Evidence, statement: SegmentStatement, init_cid: str) -> SegmentRow:
+    return SegmentRow(
+        digest=evidence.digest,
+        recording=recording_key(statement),
+        lot=normal_lot(statement.lot),
+        step=statement.step,
+        init_cid=init_cid,
+        media_cid=statement.media.cid,
+    )
+
+
+def _reading_row(judged: Judged, statement: ReadingStatement) -> ReadingRow:
+    return ReadingRow(
+        digest=judged.evidence.digest,
+        subject=statement.subject,
+        quantity=statement.quantity,
+        value=statement.value,
+        unit=statement.unit,
+        observed_at=statement.observed_at,
+        usable=judged.usable,
+    )
+
+
+def _past(session: Session, device_id: str) -> Past:
+    row = session.exec(_newest_of(device_id)).first()
+    trusted = (
+        select(EvidenceRow.ends)
+        .where(EvidenceRow.device == device_id, col(EvidenceRow.trusted_time).is_(True))
+        .order_by(col(EvidenceRow.ends).desc())
+        .limit(1)
+    )
+    released = session.exec(select(DeviceRow.released_after).where(DeviceRow.id == device_id)).first()
+    return Past(None if row is None else _evidence(row), session.exec(trusted).first(), released)
+
+
+def _evidence(row: EvidenceRow) -> Evidence:
     try:
-        statement = read_segment(row.statement)
+        statement = read_statement(row.statement)
     except BadInput as error:
         raise Refused(
             "STORE_DAMAGED",
@@ -233,32 +331,28 @@ def _evidence(row: SegmentRow) -> Evidence:
     return Evidence(statement, SignedEvidence(row.statement, row.signature), row.digest)
 
 
-def _stored(row: SegmentRow) -> StoredSegment:
+def _stored_evidence(row: EvidenceRow) -> StoredEvidence:
     evidence = _evidence(row)
+    return StoredEvidence(evidence.statement, evidence.signed, row.entry, row.trusted_time, row.received_at)
+
+
+def _stored(row: EvidenceRow, segment: SegmentRow) -> StoredSegment:
+    evidence = _evidence(row)
+    if not isinstance(evidence.statement, SegmentStatement):
+        raise Refused("STORE_DAMAGED", "A segment's evidence is of another kind.", where=f"entry {row.entry}")
     return StoredSegment(
-        evidence.segment,
+        evidence.statement,
         evidence.signed,
         row.entry,
-        row.recording,
-        row.init_cid,
-        row.media_cid,
+        segment.recording,
+        segment.init_cid,
+        segment.media_cid,
         row.received_at,
+        row.trusted_time,
     )
 
 
-def _device(row: DeviceRow) -> Device:
-    algorithm = as_algorithm(row.algorithm)
-    return Device(row.id, row.public_key, row.label, row.valid_from, row.valid_until, row.revoked_at, algorithm)
-
-
-def _newest_of(device_id: str) -> SelectOfScalar[SegmentRow]:
-    return select(SegmentRow).where(SegmentRow.device == device_id).order_by(col(SegmentRow.sequence).desc()).limit(1)
-
-
-def _unknown(device_id: str) -> Refused:
-    return Refused(
-        "DEVICE_UNKNOWN",
-        "No device of this name is enrolled.",
-        where=ascii(device_id)[:80],
-        cure="Enrol the device with its public key first.",
+def _newest_of(device_id: str) -> SelectOfScalar[EvidenceRow]:
+    return (
+        select(EvidenceRow).where(EvidenceRow.device == device_id).order_by(col(EvidenceRow.sequence).desc()).limit(1)
     )

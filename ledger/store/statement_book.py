@@ -17,11 +17,12 @@ from ledger.store.tables import StatementRow
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Canonical bytes under a domain, and the index of their log entry."""
+    """Canonical bytes under a domain, the index of their log entry, and the digest they are found by."""
 
     domain: str
     canonical: bytes
     entry: int
+    digest: bytes
 
 
 class StatementBook:
@@ -39,7 +40,7 @@ class StatementBook:
         """Every statement of a domain, in the order of their entries."""
         query = select(StatementRow).where(StatementRow.domain == domain).order_by(col(StatementRow.entry))
         with self._database.reading() as session:
-            return tuple(Statement(row.domain, row.canonical, row.entry) for row in session.exec(query))
+            return tuple(Statement(row.domain, row.canonical, row.entry, row.digest) for row in session.exec(query))
 
 
 def enter(session: Session, domain: str, canonical: bytes) -> Statement:
@@ -50,4 +51,4 @@ def enter(session: Session, domain: str, canonical: bytes) -> Statement:
         entry = append_entry(session, domain=domain, canonical=canonical, object_digest=key)
         row = StatementRow(digest=key, entry=entry.index, domain=domain, canonical=canonical)
         session.add(row)
-    return Statement(row.domain, row.canonical, row.entry)
+    return Statement(row.domain, row.canonical, row.entry, row.digest)

@@ -14,7 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from ledger.store.columns import ExactJson, UtcTime
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class DeviceRow(SQLModel, table=True):
@@ -23,11 +23,14 @@ class DeviceRow(SQLModel, table=True):
     __tablename__ = "device"
     id: str = Field(primary_key=True)
     algorithm: str
-    public_key: bytes
+    public_key: bytes = Field(unique=True)  # of one device, for ever
     label: str
     valid_from: datetime = Field(sa_type=UtcTime)
     valid_until: datetime = Field(sa_type=UtcTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    attested_by: str | None = None  # the maker whose certificate vouches for the key; None: it only vouches for itself
+    terms: bytes | None = None  # the newest `ledger.evidence.terms`, as logged
+    released_after: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class EntryRow(SQLModel, table=True):
@@ -52,26 +55,64 @@ class StatementRow(SQLModel, table=True):
     canonical: bytes
 
 
-class SegmentRow(SQLModel, table=True):
-    """One segment of video and the evidence for it, kept as the bytes the device signed."""
+class EvidenceRow(SQLModel, table=True):
+    """One statement of a device, of any kind, kept as the bytes the device signed."""
 
-    __tablename__ = "segment"
-    __table_args__ = (UniqueConstraint("device", "sequence"),)
+    __tablename__ = "evidence"
+    __table_args__ = (
+        UniqueConstraint("device", "sequence"),
+        Index("evidence_by_time", "device", "trusted_time", "ends"),
+    )
     digest: bytes = Field(primary_key=True)  # of the statement: what the device's next one names
     entry: int = Field(foreign_key="entry.index", sa_type=BigInteger, unique=True)
     device: str = Field(foreign_key="device.id")
     sequence: int = Field(sa_type=BigInteger)
+    place: str | None = None
+    begins: datetime = Field(sa_type=UtcTime)
+    ends: datetime = Field(sa_type=UtcTime)
+    trusted_time: bool  # False: shown, and never used to decide anything about a loan
+    statement: bytes
+    signature: bytes
+    received_at: datetime = Field(sa_type=UtcTime)
+
+
+class SegmentRow(SQLModel, table=True):
+    """What is asked about the video of a piece of evidence."""
+
+    __tablename__ = "segment"
+    digest: bytes = Field(primary_key=True, foreign_key="evidence.digest")
     recording: str = Field(index=True)  # `recording_key`: device, recording and initialisation part together
     lot: str = Field(index=True)  # normal form where it is an identifier
     step: str
-    place: str
-    recorded_from: datetime = Field(sa_type=UtcTime)
-    recorded_until: datetime = Field(sa_type=UtcTime)
-    statement: bytes
-    signature: bytes
     init_cid: str = Field(index=True)
     media_cid: str = Field(index=True)
-    received_at: datetime = Field(sa_type=UtcTime)
+
+
+class ReadingRow(SQLModel, table=True):
+    """What is asked about a reading: the newest trusted value of a subject, without reading every statement."""
+
+    __tablename__ = "reading"
+    __table_args__ = (Index("reading_by_subject", "subject", "quantity", "observed_at"),)
+    digest: bytes = Field(primary_key=True, foreign_key="evidence.digest")
+    subject: str
+    quantity: str
+    value: str  # as signed
+    unit: str
+    observed_at: datetime = Field(sa_type=UtcTime)
+    usable: bool  # False: its time or value is doubted, and no rule about a loan may use it
+
+
+class FindingRow(SQLModel, table=True):
+    """A finding about a device; what it says is the logged statement of the same digest."""
+
+    __tablename__ = "finding"
+    digest: bytes = Field(primary_key=True, foreign_key="statement.digest")
+    entry: int = Field(foreign_key="entry.index", sa_type=BigInteger, unique=True)
+    device: str = Field(foreign_key="device.id", index=True)
+    code: str
+    sequence: int | None = Field(default=None, sa_type=BigInteger)
+    found_at: datetime = Field(sa_type=UtcTime)
+    kept: bytes | None = None  # the envelope of a statement that was refused
 
 
 class EventRow(SQLModel, table=True):

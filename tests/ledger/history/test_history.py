@@ -99,7 +99,10 @@ def test_video_that_is_gone_is_said_to_be_missing(ledger: Ledger, tmp_path: Path
 def test_an_object_that_is_not_what_was_logged_is_contradicted(ledger: Ledger, tmp_path: Path) -> None:
     """Somebody with the database in hand changes a step: the page says so, because the log's entry is another."""
     with sqlite3.connect(tmp_path / "ledger" / DATABASE_FILE) as connection:
-        connection.execute("UPDATE segment SET signature = zeroblob(64) WHERE step = 'picking'")
+        connection.execute(
+            "UPDATE evidence SET signature = zeroblob(64)"
+            " WHERE digest IN (SELECT digest FROM segment WHERE step = 'picking')"
+        )
         connection.execute(
             "UPDATE event SET canonical = CAST(replace(CAST(canonical AS TEXT), '+00:00', '+09:00') AS BLOB)"
             " WHERE biz_step = 'packing'"

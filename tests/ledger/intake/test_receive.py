@@ -13,11 +13,16 @@ import pytest
 from ledger.cid import cid_of
 from ledger.errors import BadInput, Problem, Refused
 from ledger.evidence import (
+    Code,
     Device,
+    DeviceFinding,
     Evidence,
+    Judged,
+    Past,
     SegmentStatement,
     SignedEvidence,
     SoftwareKey,
+    Terms,
     read_segment,
     sign_statement,
 )
@@ -45,25 +50,32 @@ class MemoryBook:
     devices: dict[str, Device]
     rows: list[Row] = field(default_factory=list)
     dies: bool = False
+    findings: list[DeviceFinding] = field(default_factory=list)
 
-    def device(self, device_id: str, /) -> Device:
+    def known(self, device_id: str, /) -> tuple[Device, Terms | None, Past]:
         if device_id not in self.devices:
             raise Refused("DEVICE_UNKNOWN", "No such device.")
-        return self.devices[device_id]
-
-    def last(self, device_id: str, /) -> Evidence | None:
         own = [row.evidence for row in self.rows if row.evidence.statement.device == device_id]
-        return own[-1] if own else None
+        past = Past(own[-1], own[-1].statement.ends) if own else Past()
+        return self.devices[device_id], None, past
 
     def held(self, evidence_digest: bytes, /) -> Row | None:
         return next((replace(row, added=False) for row in self.rows if row.evidence.digest == evidence_digest), None)
 
-    def add(self, evidence: Evidence, *, init_cid: str, received_at: datetime) -> Row:
+    def number(self, device_id: str, sequence: int, /) -> Evidence | None:
+        own = (row.evidence for row in self.rows if row.evidence.statement.device == device_id)
+        return next((evidence for evidence in own if evidence.statement.sequence == sequence), None)
+
+    def add(self, judged: Judged, *, init_cid: str, received_at: datetime) -> Row:
         if self.dies:
             self.dies = False
             raise KeyboardInterrupt
-        self.rows.append(Row(evidence, len(self.rows), True))
+        self.rows.append(Row(judged.evidence, len(self.rows), True))
+        self.findings += judged.findings
         return self.rows[-1]
+
+    def record(self, finding: DeviceFinding, /) -> None:
+        self.findings.append(finding)
 
 
 @dataclass
@@ -335,8 +347,9 @@ class TestEvidenceThatIsNotBelieved:
         yard.receive(yard.sent[0])
         yard.refuses(signed_again(yard.sent[1], lambda s: replace(s, previous=bytes(32))), "EVIDENCE_PREVIOUS")
 
-    def test_od07_a_clock_that_runs_ahead(self, yard: Yard) -> None:
-        yard.refuses(yard.sent[0], "EVIDENCE_TIME", received_at=NOON - timedelta(hours=1))
+    def test_od07_a_clock_that_runs_ahead_is_taken_and_not_trusted(self, yard: Yard) -> None:
+        assert yard.receive(yard.sent[0], received_at=NOON - timedelta(hours=1)).added
+        assert [finding.code for finding in yard.book.findings] == [Code.UNTRUSTED_TIME]
 
     def test_a_changed_signature_is_refused_even_where_the_statement_is_held(self, yard: Yard) -> None:
         yard.receive(yard.sent[0])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger.epcis import build
-from ledger.evidence import Evidence, sign_statement
+from ledger.evidence import Evidence, Judged, sign_statement
 from ledger.gs1 import parse
 from ledger.store import Ledger, LoanDocument, Name, ReceiptDocument, recording_key
 from tests.ledger.chain_tale import named
@@ -41,13 +41,13 @@ def filmed(ledger: Ledger, tmp_path: Path) -> Ledger:
     return ledger
 
 
-def _next(ledger: Ledger, **changes: object) -> Evidence:
+def _next(ledger: Ledger, **changes: object) -> Judged:
     last = ledger.evidence.last(CAMERA.id)
     assert last is not None
     fields: dict[str, object] = {"sequence": last.statement.sequence + 1, "previous": last.digest, **changes}
     statement = replace(last.statement, **fields)  # type: ignore[arg-type]
     signed = sign_statement(statement, CAMERA_KEY)
-    return Evidence(statement, signed, signed.digest)
+    return Judged(Evidence(statement, signed, signed.digest), (), last.digest)
 
 
 def test_evidence_and_its_entry_are_kept_as_signed(filmed: Ledger) -> None:
@@ -62,18 +62,19 @@ def test_evidence_and_its_entry_are_kept_as_signed(filmed: Ledger) -> None:
 def test_od05_the_same_evidence_twice_is_one_row_and_one_entry(filmed: Ledger) -> None:
     size, last = filmed.log.size, filmed.evidence.last(CAMERA.id)
     assert last is not None
-    again = filmed.evidence.add(last, init_cid="any", received_at=NOW)
+    again = filmed.evidence.add(Judged(last, (), None), init_cid="any", received_at=NOW)
     assert (again.added, filmed.log.size) == (False, size)
     held = filmed.evidence.held(last.digest)
     assert held is not None
     assert (held.entry, held.added) == (again.entry, False)
 
 
-@pytest.mark.parametrize(("sequence", "code"), [(2, "EVIDENCE_REPEATED"), (4, "EVIDENCE_GAP")])
-def test_refuses_a_number_that_is_not_the_devices_next(filmed: Ledger, sequence: int, code: str) -> None:
+def test_refuses_what_was_judged_before_another_statement_of_the_device_came(filmed: Ledger) -> None:
+    first, second = _next(filmed), _next(filmed, step="other")
+    assert filmed.evidence.add(first, init_cid="any", received_at=NOW).added
     size = filmed.log.size
-    with refused(code):
-        filmed.evidence.add(_next(filmed, sequence=sequence, step="other"), init_cid="any", received_at=NOW)
+    with refused("EVIDENCE_MEANWHILE"):
+        filmed.evidence.add(second, init_cid="any", received_at=NOW)
     assert filmed.log.size == size
     assert filmed.evidence.add(_next(filmed), init_cid="any", received_at=NOW).added
 
