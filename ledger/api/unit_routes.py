@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from ledger.errors import Refused, Unavailable
 from ledger.gs1 import Identifier
-from ledger.history import EventStep, FilmedStep, UnitHistory, history_of
+from ledger.history import EventStep, FilmedStep, UnitHistory, history_of, records_of
 from ledger.http.addresses import page_path, recording_path
 from ledger.http.requests import identifier_in, raw_path, read_query
 from ledger.standing import Standing
@@ -19,23 +19,28 @@ _PREFIX = "/api/v1/units/"
 
 
 def unit_routes(ledger: Ledger) -> APIRouter:
-    """`/api/v1/units/{identifier}` and `…/bundle`; identifiers as in `ledger.http.requests.identifier_after`."""
+    """`/api/v1/units/{identifier}`, `…/bundle` and `…/records`; identifiers as `identifier_after` reads them."""
     router = APIRouter(tags=["units"])
 
     @router.get(_PREFIX + "{rest:path}", operation_id="unit")
     def unit(request: Request) -> Response:
-        """The account of a unit or lot, or with `/bundle` at the end the file that proves it offline."""
+        """The account of a unit or lot.
+
+        With `/bundle` at the end the file that proves it offline, with `/records` what a browser checks it with.
+        """
         read_query(request, ())
         rest = raw_path(request).removeprefix(_PREFIX)
+        named, _, wanted = rest.rpartition("/")
         # Identifiers are pairs of segments, so an odd one at the end is ours; a lot called `bundle` is no exception.
-        wants_bundle = rest.endswith("/bundle") and rest.count("/") % 2 == 0
-        identifier = identifier_in(rest.removesuffix("/bundle") if wants_bundle else rest)
-        if wants_bundle:
+        asked = wanted if wanted in ("bundle", "records") and rest.count("/") % 2 == 0 else None
+        identifier = identifier_in(rest if asked is None else named)
+        if asked == "bundle":
             return _bundle(ledger, identifier)
         history = history_of(ledger, identifier)
         if not history.known:
             raise unit_unknown(identifier)
-        return JSONResponse(as_json(history), headers={"Cache-Control": "no-cache"})
+        answer = as_json(history) if asked is None else records_of(ledger, history).as_json()
+        return JSONResponse(answer, headers={"Cache-Control": "no-cache"})
 
     return router
 

@@ -12,13 +12,15 @@ from fastapi import APIRouter, Request, Response
 
 from ledger.errors import Refused
 from ledger.gs1 import Identifier, Level
-from ledger.history import UnitHistory, history_of
+from ledger.history import UnitHistory, can_be_checked, history_of
 from ledger.http.addresses import base_url, page_path
 from ledger.http.requests import identifier_after, read_query
 from ledger.interoperable import caip2
 from ledger.standing import STAGES, Stage
 from ledger.store import Ledger, Scans
-from ledger.web.pages import qr_code, render
+from ledger.web.check_words import CHECKS, IN_BROWSER, STATES
+from ledger.web.modules import modules
+from ledger.web.pages import CHECKING_POLICY, qr_code, render
 
 MANY_SCANS = 10  # more openings of one unit's code than one household makes
 
@@ -54,6 +56,7 @@ def _page(ledger: Ledger, request: Request, unit: Identifier) -> Response:
         request,
         "unit.html",
         cache_control="no-cache",
+        policy=CHECKING_POLICY,
         history=history,
         summary=_summary(history),
         scans=_scans(ledger, request, unit),
@@ -61,6 +64,11 @@ def _page(ledger: Ledger, request: Request, unit: Identifier) -> Response:
         link=link,
         qr=qr_code(link),
         bundle=f"/api/v1/units{page_path(unit)}/bundle" if ledger.bundle_of is not None else None,
+        modules=modules(),
+        records=f"/api/v1/units{page_path(unit)}/records" if can_be_checked(ledger) else None,
+        checks=CHECKS,
+        states=STATES,
+        in_browser=IN_BROWSER,
         chain_name=caip2,  # not the chain's name, which may be a lender's
     )
 

@@ -282,3 +282,8 @@ def test_a_tile_that_is_not_cosigned_yet_is_not_shown(tmp_path: Path) -> None:
     assert served.get("/api/v1/log/tile/entries/000.p/2").status_code == 404
     assert served.head("/api/v1/log/tile/0/000.p/1").headers["content-length"] == "32"
     ledger.close()
+
+
+def test_records_are_refused_where_nothing_was_published_to_check_them_by(client: TestClient) -> None:
+    answer = client.get(f"/api/v1/units{page_path(UNITS[0])}/records")
+    assert (answer.status_code, answer.json()["code"]) == (503, "TRUST_ROOT_UNPUBLISHED")

@@ -79,8 +79,16 @@ def test_it_is_in_the_readers_language(client: TestClient, header: str, query: s
     assert ("杀青" in answer.text) == (language == "zh")
 
 
-def test_the_policy_allows_neither_script_nor_inline_style(client: TestClient) -> None:
-    for page in (PAGE, "/portal", "/portal/pledges/0x" + named("LN-A-0091").hex()):
+def test_the_units_page_may_run_its_own_modules_and_nothing_else(client: TestClient) -> None:
+    policy = client.get(PAGE).headers["content-security-policy"].split("; ")
+    assert policy[0] == "default-src 'none'"
+    assert "script-src 'self'" in policy
+    assert "require-trusted-types-for 'script'" in policy
+    assert not any("unsafe" in part or "http" in part or "*" in part or "data:" in part for part in policy)
+
+
+def test_the_portals_policy_allows_neither_script_nor_inline_style(client: TestClient) -> None:
+    for page in ("/portal", "/portal/pledges/0x" + named("LN-A-0091").hex()):
         answer = client.get(page)
         assert answer.headers["content-security-policy"].startswith("default-src 'none'")
         assert "script-src" not in answer.headers["content-security-policy"]

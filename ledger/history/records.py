@@ -1,0 +1,119 @@
+"""`records_of`: what a browser needs to check a unit's account for itself, each record with its inclusion proof.
+
+The same objects as a proof bundle holds, without the chains: events, evidence and the enrolments of its devices, under
+the newest cosigned checkpoint. Nothing is verified here: whoever reads it trusts none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ledger.bundle import DEVICE_DOMAIN, TRUST_ROOT_DOMAIN, read_enrolment
+from ledger.canonical import JsonValue
+from ledger.errors import Unavailable
+from ledger.history.unit import EventStep, FilmedStep, UnitHistory
+from ledger.store import Ledger, PublishedCheckpoint
+
+FORMAT = "pledgetrail/records/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One logged object. `init_cid`: where the head of its recording's file is kept, for evidence about video."""
+
+    entry: int
+    domain: str
+    salt: bytes
+    canonical: bytes
+    path: tuple[bytes, ...]
+    init_cid: str | None = None
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """The record as it travels: bytes in hexadecimal, the canonical JSON as a text of its own."""
+        told: dict[str, JsonValue] = {
+            "entry": self.entry,
+            "domain": self.domain,
+            "salt": self.salt.hex(),
+            "canonical": self.canonical.decode("utf-8"),
+            "path": [node.hex() for node in self.path],
+        }
+        return told if self.init_cid is None else {**told, "init": self.init_cid}
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A unit's records; those newer than the checkpoint `note` are left out until the notaries have cosigned them."""
+
+    unit: str
+    trust_root: bytes
+    note: bytes
+    records: tuple[Record, ...]
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """`{format, unit, trust_root, checkpoint, records}`."""
+        return {
+            "format": FORMAT,
+            "unit": self.unit,
+            "trust_root": self.trust_root.decode("utf-8"),
+            "checkpoint": self.note.decode("utf-8"),
+            "records": [record.as_json() for record in self.records],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    entry: int
+    canonical: bytes
+    init_cid: str | None = None
+
+
+def can_be_checked(ledger: Ledger) -> bool:
+    """Whether there is a trust root and a cosigned checkpoint to check anything against."""
+    return _trust_root(ledger) is not None and ledger.log.latest_cosigned() is not None
+
+
+def records_of(ledger: Ledger, history: UnitHistory) -> Records:
+    """The records behind `history`. `Unavailable` TRUST_ROOT_UNPUBLISHED, NOT_COSIGNED_YET."""
+    trust_root, published = _trust_root(ledger), ledger.log.latest_cosigned()
+    if trust_root is None:
+        raise Unavailable(
+            "TRUST_ROOT_UNPUBLISHED", "This server has not logged a trust root.", cure="Ask its operator."
+        )
+    if published is None:
+        raise Unavailable(
+            "NOT_COSIGNED_YET", "No checkpoint has been cosigned yet.", cure="Ask again after the first one."
+        )
+    filmed = [found for step in history.filmed for found in _segments(ledger, step)]
+    said = [_Found(step.entry, step.traced.event.canonical()) for step in history.steps if isinstance(step, EventStep)]
+    enrolled = _enrolments(ledger, {step.device for step in history.filmed})
+    found = sorted([*enrolled, *filmed, *said], key=lambda each: each.entry)
+    covered = [each for each in found if each.entry < published.checkpoint.size]
+    return Records(history.unit.normal, trust_root, published.note, tuple(_prove(ledger, covered, published)))
+
+
+def _trust_root(ledger: Ledger) -> bytes | None:
+    logged = ledger.statements.of_domain(TRUST_ROOT_DOMAIN)
+    return logged[-1].canonical if logged else None
+
+
+def _segments(ledger: Ledger, step: FilmedStep) -> Iterable[_Found]:
+    wanted = frozenset(step.entries)
+    for segment in ledger.evidence.segments_of_recording(step.recording):
+        if segment.entry in wanted:
+            yield _Found(segment.entry, segment.signed.envelope(), segment.init_cid)
+
+
+def _enrolments(ledger: Ledger, devices: set[str]) -> Iterable[_Found]:
+    for statement in ledger.statements.of_domain(DEVICE_DOMAIN):
+        if read_enrolment(statement.canonical).id in devices:
+            yield _Found(statement.entry, statement.canonical)
+
+
+def _prove(ledger: Ledger, found: Iterable[_Found], published: PublishedCheckpoint) -> Iterable[Record]:
+    listed = tuple(found)
+    logged = ledger.log.entries(each.entry for each in listed)
+    for each in listed:
+        entry = logged[each.entry]
+        path = ledger.log.inclusion(each.entry, published.checkpoint.size)
+        yield Record(each.entry, entry.domain, entry.salt, each.canonical, tuple(path), each.init_cid)

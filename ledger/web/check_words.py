@@ -1,0 +1,82 @@
+"""What the checks in the reader's browser say: labels of the steps, their states, reasons and verdicts, by key.
+
+`{name}` is filled in the browser. A key `reason.CODE` is the sentence for one code of a refusal, `reason.step` the one
+for any other code of that step.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from ledger.web.words import N_
+
+CHECKS = MappingProxyType(
+    {
+        "trust": N_("Trust root: the one this browser knows"),
+        "checkpoint": N_("State of the log: signed by the log"),
+        "cosigned": N_("Notaries: a quorum cosigned that state"),
+        "logged": N_("Records: each stands in the log"),
+        "signed": N_("Cameras: enrolled, and signed what they recorded"),
+        "subject": N_("Records: about this item"),
+        "shown": N_("This page: says what the records say"),
+        "video": N_("Video: the very bytes that play here"),
+        "anchors": N_("Anchors on chains"),
+    }
+)
+"""The steps in their order; `anchors` is never checked in a browser."""
+
+STATES = MappingProxyType(
+    {
+        "waiting": N_("waiting"),
+        "holds": N_("holds"),
+        "refused": N_("does not hold"),
+        "unchecked": N_("not checked here"),
+    }
+)
+
+IN_BROWSER = MappingProxyType(
+    {
+        "step-state.waiting": N_("Your browser is checking this step"),
+        "step-state.holds": N_("Your browser checked this step: it holds"),
+        "step-state.refused": N_("This step does not hold"),
+        "step-state.unchecked": N_("Not checked in your browser"),
+        "verdict.waiting": N_("Your browser is checking this page."),
+        "verdict.holds": N_("Your browser checked this page by the trust root below: everything it can check holds."),
+        "verdict.partly": N_("What your browser could check holds, but not everything could be checked."),
+        "verdict.unavailable": N_("Your browser could not check this page. Nothing was found to be false."),
+        "verdict.refused": N_("Do not rely on this page. {reason} Step: {step}."),
+        "trust.first": N_("First visit: remembered from now on. Compare the digits with those the notaries publish."),
+        "trust.same": N_("The same as expected."),
+        "trust.unkept": N_("This browser keeps nothing, so compare the digits with those the notaries publish."),
+        "more.checkpoint": N_("{origin}, {size} entries"),
+        "more.cosigned": N_("{count}, the first at {time}"),
+        "more.logged": N_("{count} records"),
+        "more.signed": N_("{count} statements, devices: {devices}"),
+        "more.subject": N_("The code leads to all {count} of them"),
+        "more.shown": N_("{count} steps compared"),
+        "more.video": N_("{count} pieces in {videos} videos"),
+        "more.pieces": N_("{done} of {count} pieces of video hold"),
+        "why.unavailable": N_("The server gave nothing to check, or this browser cannot."),
+        "why.not-cosigned": N_("The notaries have not cosigned it yet."),
+        "why.video-missing": N_("The video could not be loaded."),
+        "why.no-video": N_("There is no video."),
+        "fact.event": N_("Recorded as {type} at {time}."),
+        "fact.filmed": N_("Signed by {device} at {time}, {count} pieces."),
+        "reason.trust": N_("The trust root cannot be read."),
+        "reason.TRUST_ROOT_CHANGED": N_("This is another trust root than the one this browser remembers."),
+        "reason.TRUST_ROOT_ADDRESS": N_("This is another trust root than the one in the address you opened."),
+        "reason.checkpoint": N_("The log did not sign this state."),
+        "reason.cosigned": N_("The notaries' signatures do not hold."),
+        "reason.QUORUM_MISSING": N_("Too few notaries cosigned."),
+        "reason.SIG_DUPLICATE_SIGNER": N_("One notary is counted twice."),
+        "reason.logged": N_("The log does not hold what this page was given."),
+        "reason.signed": N_("A camera did not sign what is shown."),
+        "reason.DEVICE_NOT_ENROLLED": N_("The log knows no key of this camera."),
+        "reason.EVIDENCE_GAP": N_("A piece of a recording is missing."),
+        "reason.subject": N_("A record is about something else."),
+        "reason.shown": N_("This page shows something else than the records."),
+        "reason.RECORD_HIDDEN": N_("This page leaves out a record."),
+        "reason.RECORD_MISSING": N_("A step is shown for which there is no record."),
+        "reason.video": N_("The video is not what the camera signed."),
+    }
+)

@@ -1,0 +1,65 @@
+// The order of the checks, from whom one has to believe down to what was said. The first that fails is the answer.
+// Nothing of the page is touched here: what the server sent goes in, verified records come out.
+
+import { countCosigners, openCheckpoint } from "./checkpoint.mjs";
+import { parseCanonical } from "./canonical.mjs";
+import { DEVICE_DOMAIN, EVIDENCE_DOMAIN, readEnrolment, readEnvelope, verifyEvidence } from "./evidence.mjs";
+import { EVENT_DOMAIN, readRecords, verifyLogged } from "./records.mjs";
+import { require } from "./refusal.mjs";
+import { verifySubject } from "./subject.mjs";
+import { readTrustRoot } from "./trust_root.mjs";
+
+/** The steps in their order; `shown` and `video` follow on the page, `anchors` is never checked in a browser. */
+export const STEPS = ["trust", "checkpoint", "cosigned", "logged", "signed", "subject", "shown", "video", "anchors"];
+
+const MAX_EVENT_BYTES = 2 ** 20;
+
+/**
+ * Run the checks over the server's answer `text` about `unit`. `accept(fingerprint)` throws where another trust root is
+ * expected. `during(step, work)` awaits `work()`, tells the reader how it ended, and passes on what it gives or throws.
+ * Returns {checkpoint, cosigners, root, records, events: [{value, entry}], envelopes}.
+ */
+export async function check({ text, unit, accept, during }) {
+  let sent;
+  const root = await during("trust", async () => {
+    sent = readRecords(text);
+    const read = await readTrustRoot(sent.trustRoot);
+    await accept(read.fingerprint);
+    return read;
+  });
+  const { checkpoint, note } = await during("checkpoint", () => openCheckpoint(sent.note, root.log));
+  const cosigners = await during("cosigned", () => countCosigners(note, root));
+  const records = await during("logged", async () => {
+    await verifyLogged(sent.records, checkpoint);
+    return sent.records;
+  });
+  const envelopes = await during("signed", async () => {
+    const read = of(records, EVIDENCE_DOMAIN).map(readEnvelope);
+    await verifyEvidence(read, of(records, DEVICE_DOMAIN).map(readEnrolment), seenBy(cosigners, root));
+    return read;
+  });
+  const events = await during("subject", async () => {
+    const read = of(records, EVENT_DOMAIN).map(readEvent);
+    verifySubject(unit, read, envelopes);
+    return read;
+  });
+  return { checkpoint, cosigners, root, records, events, envelopes };
+}
+
+const of = (records, domain) => records.filter((record) => record.domain === domain);
+
+/**
+ * When the notaries had seen the log, in milliseconds: of n cosigners with a quorum q the (n - q + 1)-th earliest time,
+ * which no n - q liars can move before every honest one.
+ */
+function seenBy(cosigners, { cosigners: all, quorum }) {
+  const times = cosigners.map(({ time }) => time).sort((a, b) => (a < b ? -1 : 1));
+  return Number(times[all.length - quorum] ?? times.at(-1)) * 1000;
+}
+
+function readEvent({ canonical, entry }) {
+  const value = parseCanonical(canonical, MAX_EVENT_BYTES);
+  const whole = typeof value?.type === "string" && !Number.isNaN(Date.parse(value.eventTime));
+  require(whole, "EVENT_FIELD", "a field of an event is missing or malformed", `entry ${entry}`);
+  return { value, entry };
+}

@@ -1,0 +1,183 @@
+// What runs on the consumer page: fetch the records, check them, compare them with the page, check and play the video.
+// Every end is written where the reader sees it; whatever goes wrong unforeseen counts as not checked, never as holding.
+
+import { check, STEPS } from "./check.mjs";
+import { Page } from "./page.mjs";
+import { accept, remember, remembered } from "./pin.mjs";
+import { playWhole, silence } from "./player.mjs";
+import { Refusal, Unavailable } from "./refusal.mjs";
+import { behind, verifyNothingHidden } from "./shown.mjs";
+import { identifierAt } from "./subject.mjs";
+import { recordingOf } from "./video.mjs";
+import { WORDS } from "./words.mjs";
+
+const MAX_RECORDS_BYTES = 32 * 2 ** 20;
+
+const language = document.documentElement.lang.startsWith("zh") ? "zh" : "en";
+const page = new Page(document, WORDS[language]);
+if (page.source !== null) run();
+
+async function run() {
+  STEPS.slice(0, -1).forEach((step) => page.tell(step, "waiting"));
+  page.verdict("waiting", page.say("verdict.waiting"));
+  const videos = page.steps().filter(({ video }) => video !== null);
+  try {
+    const unfinished = await checkAll();
+    page.verdict(unfinished ? "unchecked" : "holds", page.say(unfinished ? "verdict.partly" : "verdict.holds"));
+  } catch (error) {
+    if (error instanceof Refusal) {
+      videos.forEach(({ video }) => silence(video));
+    } else {
+      page.verdict("unchecked", page.say("verdict.unavailable"));
+      if (!(error instanceof Unavailable)) throw error;
+    }
+  }
+}
+
+/** All steps in their order; true where something could not be checked though nothing was false. */
+async function checkAll() {
+  const text = await during("trust", fetchRecords);
+  const kept = remembered();
+  let expected = false;
+  const found = await check({
+    text,
+    unit: identifierAt(location.pathname),
+    during,
+    accept: (fingerprint) => {
+      page.fingerprint(fingerprint);
+      try {
+        expected = accept(fingerprint, { fragment: location.hash, kept });
+      } catch (error) {
+        if (error.code === "TRUST_ROOT_CHANGED") page.offer(() => remember(fingerprint) && location.reload());
+        throw error;
+      }
+    },
+  });
+  const lasting = remember(found.root.fingerprint);
+  page.tell("trust", "holds", page.say(expected ? "trust.same" : lasting ? "trust.first" : "trust.unkept"));
+  tellLog(found);
+  const steps = page.steps();
+  const pending = await during("shown", async () => compare(steps, found));
+  page.tell("shown", pending ? "unchecked" : "holds", page.say("more.shown", { count: steps.length }));
+  const missing = await checkVideos(steps, found);
+  return pending || missing;
+}
+
+async function fetchRecords() {
+  let answer;
+  try {
+    answer = await fetch(page.source, { credentials: "omit", redirect: "error" });
+    if (!answer.ok) throw new Unavailable("RECORDS_MISSING", `the server gave no records (${answer.status})`);
+    const text = await answer.text();
+    if (text.length > MAX_RECORDS_BYTES) throw new Unavailable("RECORDS_LIMIT", "there is more than this page can check");
+    return text;
+  } catch (error) {
+    throw error instanceof Unavailable ? error : new Unavailable("RECORDS_MISSING", "the server gave no records");
+  }
+}
+
+/** Await one step's work and write how it ended; the first refusal is the page's verdict. */
+async function during(step, work) {
+  try {
+    const result = await work();
+    page.tell(step, "holds");
+    return result;
+  } catch (error) {
+    const refused = error instanceof Refusal;
+    const rest = STEPS.slice(STEPS.indexOf(step) + 1);
+    rest.forEach((later) => page.tell(later, "unchecked"));
+    page.tell(step, refused ? "refused" : "unchecked", refused ? reasonOf(step, error) : page.say("why.unavailable"));
+    if (refused) refuse(step, error);
+    throw error;
+  }
+}
+
+function refuse(step, error) {
+  const [name] = page.say(`check.${step}`).split(/[:：]/);
+  page.verdict("refused", page.say("verdict.refused", { reason: sentenceOf(step, error), step: name }));
+  const entry = Number(/^entry (\d+)$/.exec(error.where)?.[1] ?? NaN);
+  for (const { article, entries } of page.steps()) {
+    page.tellStep(article, entries.includes(entry) ? "refused" : "unchecked", "");
+  }
+}
+
+function sentenceOf(step, error) {
+  const key = `reason.${error.code}`;
+  return page.say(key in page.words ? key : `reason.${step}`);
+}
+
+/** The sentence with what people who look into it need: the code and the entry. */
+function reasonOf(step, error) {
+  const sentence = sentenceOf(step, error);
+  return `${sentence} (${[error.code, error.where].filter(Boolean).join(", ")})`;
+}
+
+function tellLog({ checkpoint, cosigners, records, envelopes, events }) {
+  const at = new Date(Number(cosigners.map(({ time }) => time).sort((a, b) => (a < b ? -1 : 1))[0]) * 1000);
+  page.tell("checkpoint", "holds", page.say("more.checkpoint", { origin: checkpoint.origin, size: checkpoint.size }));
+  page.tell("cosigned", "holds", page.say("more.cosigned", { count: cosigners.length, time: utc(at) }));
+  page.tell("logged", "holds", page.say("more.logged", { count: records.length }));
+  const devices = new Set(envelopes.map(({ statement }) => statement.device)).size;
+  page.tell("signed", "holds", page.say("more.signed", { count: envelopes.length, devices }));
+  page.tell("subject", "holds", page.say("more.subject", { count: envelopes.length + events.length }));
+}
+
+/** Compare every step with its record; true where one is too new for the checkpoint. */
+function compare(steps, found) {
+  let pending = false;
+  for (const step of steps) {
+    try {
+      step.behind = behind(step, { ...found, words: page.words });
+      page.tellStep(step.article, step.video === null ? "holds" : "waiting", factsOf(step.behind));
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      pending = true;
+      page.tellStep(step.article, "unchecked", page.say("why.not-cosigned"));
+    }
+  }
+  verifyNothingHidden(found.records, steps);
+  return pending;
+}
+
+/** Check the bytes of every video and let exactly these play; true where one could not be loaded. */
+async function checkVideos(steps, { records }) {
+  const filmed = steps.filter(({ video, behind: record }) => video !== null && record !== undefined);
+  let missing = false;
+  for (const { article, video, behind: record } of filmed) {
+    const init = records.find(({ entry }) => entry === record.entries[0])?.init ?? null;
+    try {
+      await checkVideo(article, video, recordingOf(record.envelopes, init));
+      page.tellStep(article, "holds", factsOf(record));
+    } catch (error) {
+      silence(video);
+      if (error instanceof Refusal) await during("video", () => Promise.reject(error));
+      if (!(error instanceof Unavailable)) throw error;
+      missing = true;
+      page.tellStep(article, "unchecked", page.say("why.video-missing"));
+    }
+  }
+  if (filmed.length === 0) page.tell("video", "unchecked", page.say("why.no-video"));
+  else if (missing) page.tell("video", "unchecked", page.say("why.video-missing"));
+  else page.tell("video", "holds", page.say("more.video", sumOf(filmed)));
+  return missing;
+}
+
+const sumOf = (filmed) => ({
+  count: filmed.reduce((sum, { behind: { envelopes } }) => sum + envelopes.length, 0),
+  videos: filmed.length,
+});
+
+async function checkVideo(article, video, recording) {
+  const count = recording.pieces.length;
+  await playWhole(video, recording, (done) => page.tellStep(article, "waiting", page.say("more.pieces", { done, count })));
+}
+
+/** What the record itself says, in the reader's sight: written here from verified bytes, not by the server. */
+function factsOf({ envelopes, event }) {
+  if (event !== null) return page.say("fact.event", { time: utc(new Date(event.value.eventTime)), type: event.value.type });
+  const [{ statement }] = envelopes;
+  const time = utc(new Date(statement.recorded_from));
+  return page.say("fact.filmed", { time, device: statement.device, count: envelopes.length });
+}
+
+const utc = (moment) => `${moment.toISOString().slice(0, 16).replace("T", " ")} UTC`;

@@ -1,0 +1,73 @@
+// The page as the checks see it: what it shows, and where results are written. Text goes in as text, never as markup.
+
+const ENTRIES = /^\d{1,15}(?: \d{1,15})*$/;
+
+/** The results' place on the page and the words for them. `words`: of the reader's language. */
+export class Page {
+  constructor(document, words) {
+    this.words = words;
+    this.root = document.getElementById("checks");
+    this.banner = document.getElementById("verdict");
+    this.body = document.body;
+    this.articles = [...document.querySelectorAll("article[data-entries]")];
+  }
+
+  /** Where the records are; null where the server has none to give. */
+  get source() {
+    return this.root?.dataset.records ?? null;
+  }
+
+  /** The steps as the page shows them, each with its `article`. */
+  steps() {
+    return this.articles.map((article) => ({
+      article,
+      filmed: article.dataset.kind === "filmed",
+      entries: ENTRIES.test(article.dataset.entries) ? article.dataset.entries.split(" ").map(Number) : [],
+      code: article.dataset.step,
+      heading: article.querySelector("h3").textContent,
+      from: article.querySelector("time").dateTime,
+      video: article.querySelector("video"),
+    }));
+  }
+
+  /** Write one check's result: `state` is waiting, holds, refused or unchecked; `more`: a text beside it. */
+  tell(step, state, more = "") {
+    write(this.root.querySelector(`[data-check="${step}"]`), state, this.words[`state.${state}`], more);
+  }
+
+  /** Write a step's own result. */
+  tellStep(article, state, more) {
+    write(article.querySelector(".checked"), state, this.words[`step-state.${state}`], more);
+  }
+
+  /** The one sentence at the top. A refusal colours the whole header and interrupts a screen reader. */
+  verdict(state, sentence) {
+    this.body.dataset.verdict = state;
+    this.banner.dataset.state = state;
+    this.banner.setAttribute("aria-live", state === "refused" ? "assertive" : "polite");
+    this.banner.querySelector(".sentence").textContent = sentence;
+  }
+
+  /** The trust root, in digits to compare. */
+  fingerprint(digits) {
+    this.root.querySelector(".fingerprint").textContent = digits;
+  }
+
+  /** Offer to take over a changed trust root. */
+  offer(onAccept) {
+    const button = this.root.querySelector("button");
+    button.hidden = false;
+    button.addEventListener("click", onAccept, { once: true });
+  }
+
+  /** A sentence with its places filled: `{name}`. */
+  say(key, values = {}) {
+    return (this.words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  }
+}
+
+function write(place, state, word, more) {
+  place.dataset.state = state;
+  place.querySelector(".state").textContent = word;
+  place.querySelector(".more").textContent = more;
+}
