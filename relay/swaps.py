@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ledger.errors import Problem
-from ledger.hash_lock import Lane, Role, State, Terms, deadlines, hash_of, read_funding, read_reveal
+from ledger.hash_lock import (
+    Funding,
+    Lane,
+    Role,
+    Stake,
+    State,
+    Terms,
+    deadlines,
+    hash_of,
+    read_funding,
+    read_reveal,
+)
 from relay.watcher import SeenBlock, SeenLog
 
 Account = tuple[int, bytes]  # chain id, 20 bytes
@@ -26,6 +37,7 @@ class Act(StrEnum):
 
     CLAIM = "claim"
     REFUND = "refund"
+    FUND = "fund"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +66,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """One log of a lock, read. `terms` of a funding only."""
+    """One log of a lock, read. `at`: its block's time; `terms` of a funding only."""
 
     role: Role
     block: int
+    at: int
     swap: bytes
     state: State
     terms: Terms | None = None
@@ -73,6 +86,7 @@ class SwapBook:
         self._live: dict[bytes, Seen] = {}
         # By hash lock. Once public a secret stays public, whatever becomes of the block it was read in.
         self._secrets: dict[bytes, bytes] = {}
+        self.times: dict[Role, int] = {}  # of each role's last final block
 
     def take(self, role: Role, block: SeenBlock) -> None:
         """Fold one final block of a role's chain; a block that was taken changes nothing."""
@@ -80,9 +94,11 @@ class SwapBook:
         for seen in block.logs:
             if seen.raw.address == self.lane.end(role).lock:
                 self._read(role, seen, block.timestamp)
+        self.times[role] = block.timestamp
 
     def rewind(self, role: Role, above: int) -> None:
         """A role's chain left its blocks above `above` behind."""
+        self.times.pop(role, None)
         facts, touched = self._in_order[role], set[bytes]()
         while facts and facts[-1].block > above:
             fact = facts.pop()
@@ -90,6 +106,26 @@ class SwapBook:
             touched.add(fact.swap)
         for swap in touched:
             self._fold(swap)
+
+    def state(self, swap: bytes, role: Role) -> State:
+        """Where a role's leg stands, as final logs say."""
+        return next((fact.state for fact in reversed(self._by_swap.get(swap, ())) if fact.role is role), State.UNKNOWN)
+
+    def funding(self, swap: bytes, role: Role) -> Funding | None:
+        """A role's funding of a swap, None where no final log tells of one."""
+        for fact in self._by_swap.get(swap, ()):
+            if fact.role is role and fact.terms is not None:
+                return Funding(role, fact.terms, fact.at)
+        return None
+
+    def stakes(self, account: bytes, role: Role) -> dict[bytes, Stake]:
+        """What an account (20 bytes) has put into a role's lock, by swap, also what has ended."""
+        found = {}
+        for fact in self._in_order[role]:
+            if fact.terms is not None and (leg := fact.terms.leg(role)).funder == account:
+                is_open = self.state(fact.swap, role) is State.OPEN
+                found[fact.swap] = Stake(leg.receiver, leg.quantity, fact.at, is_open)
+        return found
 
     def due(self, now: Mapping[Role, int]) -> list[Due]:
         """What is to be done, the most urgent first. `now`: latest block time of each role's chain; a role without one
@@ -126,15 +162,15 @@ class SwapBook:
             match seen.decoded.name:
                 case "Funded":
                     terms = read_funding(seen.raw, lane=self.lane, role=role, at=time).terms
-                    self._add(_Fact(role, block, fields["id"], State.OPEN, terms))
+                    self._add(_Fact(role, block, time, fields["id"], State.OPEN, terms))
                 case "Claimed":
                     reveal = read_reveal(seen.raw, lane=self.lane, role=role, at=time)
                     self._secrets[reveal.hashlock] = reveal.preimage
-                    self._add(_Fact(role, block, reveal.swap, State.CLAIMED))
+                    self._add(_Fact(role, block, time, reveal.swap, State.CLAIMED))
                 case "Refunded":
-                    self._add(_Fact(role, block, fields["id"], State.REFUNDED))
+                    self._add(_Fact(role, block, time, fields["id"], State.REFUNDED))
                 case "Bonded":
-                    self._add(_Fact(role, block, fields["id"], State.BONDED))
+                    self._add(_Fact(role, block, time, fields["id"], State.BONDED))
                 case "Revealed" if hash_of(fields["preimage"]) == fields["hashlock"]:
                     self._secrets[fields["hashlock"]] = fields["preimage"]
         except Problem:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.canonical import JsonValue
+from ledger.errors import WrongUse
 from ledger.program import ask_running, run_until_interrupted
 
 if TYPE_CHECKING:
@@ -98,18 +99,30 @@ def watchtower(
     account: Annotated[
         list[str] | None, typer.Option(metavar="CAIP-10", help="Guard this account only; repeatable.")
     ] = None,
+    offer: Annotated[
+        list[Path] | None, typer.Option(help="A swap offer (JSON) whose second leg to fund; repeatable; wants --float.")
+    ] = None,
+    limits: Annotated[
+        Path | None, typer.Option("--float", help="What the account may have at stake (JSON); wants --offer.")
+    ] = None,
 ) -> None:
     """Claim and refund the swaps of the manifest's hash locks in time, for parties that are offline, until interrupted.
 
-    Prints one line of JSON once it looks, and one for each try. The account of the configuration pays the gas.
+    With offers it also funds their second legs, as the responder. Prints one line of JSON once it looks, and one for
+    each try. The account of the configuration pays the gas.
     """
     from ledger.interoperable import parse_caip10  # noqa: PLC0415
     from relay.config import RelayConfig  # noqa: PLC0415
-    from relay.towers import line, start_tower  # noqa: PLC0415
+    from relay.responder import load_float  # noqa: PLC0415
+    from relay.towers import Business, line, start_tower  # noqa: PLC0415
 
     loaded, guarded = RelayConfig.load(config), [parse_caip10(each) for each in account or ()]
+    if bool(offer) != (limits is not None):
+        what = "offers are funded within a float, and a float is for offers: --offer and --float go together"
+        raise WrongUse("FLOAT_MISSING", what, cure="Give both or neither; see relay/README.md, section Watchtower.")
+    business = Business(offer, load_float(limits)) if offer and limits is not None else None
     run_until_interrupted(
-        lambda: start_tower(loaded, guarded, lambda done: typer.echo(line(done))),
+        lambda: start_tower(loaded, guarded, lambda done: typer.echo(line(done)), business),
         lambda _running: {
             "account": f"0x{loaded.key.address.hex()}",
             "lanes": [f"0x{lane.id.hex()}" for lane in loaded.manifest.value_lanes],

@@ -1,8 +1,9 @@
 """The watchtower: reads both chains of each value lane, and claims or refunds in time for parties that are offline.
 
-It keeps nothing: on start it reads the locks' logs again, and each lock refuses what has ended. It holds no secret that
-is not public and can move no money but to the party it belongs to, so that several may run beside each other, and one
-that lies costs nothing but its own gas. Each chain is read and paid by itself: one that hangs holds up no other.
+On start it reads the locks' logs again, and each lock refuses what has ended. It holds no secret that is not public and
+can move no money but to the party it belongs to, so that several may run beside each other, and one that lies costs
+nothing but its own gas. Each chain is read and paid by itself: one that hangs holds up no other. Where its own account
+is a responder, it funds the second legs that were agreed (`responder.py`), within the account's float.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from typing import Any, Protocol
 from contracts.binding import Contract
 from contracts.manifest import ChainManifest
 from contracts.node import Node, quantity
+from contracts.submitter import Ticket
 from ledger.errors import Problem, Unavailable
+from ledger.ethereum.keccak import keccak256
 from ledger.hash_lock import Role
+from relay.responder import Responder
 from relay.retry import problem_of, wait_after
 from relay.swaps import Act, Due, SwapBook
 from relay.watcher import Rewound, SeenBlock, Watcher
@@ -32,7 +36,12 @@ NAMES = {Role.INITIATOR: "InitiatorLock", Role.RESPONDER: "ResponderLock"}
 class Sender(Protocol):
     """Who sends a call and pays for it: simulated first, so that what would be refused costs nothing."""
 
-    def submit(self, to: bytes, call_data: bytes) -> object: ...
+    @property
+    def in_flight(self) -> Sequence[Ticket]:
+        """What waits for a block, also what an earlier process had sent."""
+        ...
+
+    def submit(self, to: bytes, call_data: bytes, *, tag: bytes) -> object: ...
 
     def poll(self) -> object:
         """See what became of what was sent, and send it dearer where it waits too long."""
@@ -75,7 +84,10 @@ class NodeLock:
             raise Unavailable("NODE_GARBAGE", "the latest block has no time", where=self._node.url) from error
 
     def send(self, call_data: bytes) -> None:
-        self._sender.submit(self._lock, call_data)
+        # The same call is one transaction, whoever asks again while it waits for its block, and after a restart.
+        tag = keccak256(self._lock + call_data)
+        if all(ticket.tag != tag for ticket in self._sender.in_flight):
+            self._sender.submit(self._lock, call_data, tag=tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,7 @@ class _Tries:
 
 class Watchtower:
     """Guards the swaps of lanes, each a book and its two locks. `clock`: monotonic seconds; `told` hears of every try.
+    `responders`: who funds second legs, by the lane's place.
     `troubles`: why a lock cannot be looked at now, by lane and role.
     """
 
@@ -103,8 +116,10 @@ class Watchtower:
         *,
         clock: Callable[[], float],
         told: Callable[[Done], None] = lambda _done: None,
+        responders: Mapping[int, Responder] | None = None,
     ) -> None:
         self._lanes, self._clock, self._told = tuple(lanes), clock, told
+        self._responders = dict(responders or {})
         self._lock = threading.Lock()  # over books and tries; never held while anybody is asked anything
         self._tries: dict[tuple[int, bytes, Role, Act], _Tries] = {}
         self.troubles: dict[tuple[int, Role], Problem] = {}
@@ -142,7 +157,10 @@ class Watchtower:
             return
         self.troubles.pop((index, role), None)
         with self._lock:
-            due = [each for each in book.due({role: now}) if self._may(index, each)]
+            found = book.due({role: now})
+            if role is Role.RESPONDER and index in self._responders:
+                found += self._responders[index].due(book)
+            due = [each for each in found if self._may(index, each)]
         for each in due:
             self._send(index, chain, role, each)
 
@@ -166,6 +184,9 @@ class Watchtower:
         call = Contract(NAMES[role], bytes(20)).encode_call(due.act.value, *arguments)
         problem: Problem | None = None
         try:
+            if due.act is Act.FUND:
+                with self._lock:
+                    self._responders[index].promise(due, self._lanes[index][0])
             chain.send(call)
         except Exception as error:  # noqa: BLE001 - one swap that cannot be ended must not stop the others
             problem = problem_of(error)  # another tower was faster, or the chain is away: due until a final log ends it

@@ -16,9 +16,11 @@ from contracts.binding import Contract, interface
 from contracts.chain_rules import Rules
 from contracts.compiler import artifact
 from contracts.manifest import Role as Where
+from contracts.submitter import Ticket
 from ledger.cli import build
 from ledger.errors import Problem, Refused, Unavailable
 from ledger.hash_lock import Leg, Role, Secret, State, Terms, deadlines
+from relay.responder import Responder
 from relay.swaps import Account, Act, Due, SwapBook
 from relay.towers import line
 from relay.watcher import Place, Rewound, SeenBlock, SeenLog
@@ -84,10 +86,11 @@ class Reader:
     def send(self, call_data: bytes) -> None:
         self._answer()
         abi = interface(artifact(NAMES[self.lock.side.role]))
-        act = next(name for name in ("claim", "refund") if call_data[:4] == abi.functions[name][0])
+        act = next(name for name in ("claim", "refund", "fund") if call_data[:4] == abi.functions[name][0])
         (hashlock, bond, first, second), *rest = abi.decode_call(act, call_data)
         self.lock.sent.append(act)
-        outcome = self.lock.side.do(act, Terms(hashlock, bond, Leg(*first), Leg(*second)), *rest, by=TOWER)
+        by = BOB[1] if act == "fund" else TOWER
+        outcome = self.lock.side.do(act, Terms(hashlock, bond, Leg(*first), Leg(*second)), *rest, by=by)
         if isinstance(outcome, str):
             raise Refused("CALL_REVERTED", outcome)
         self.lock.add(outcome)
@@ -111,11 +114,12 @@ class Bed:
         self.terms = self.swaps.terms()
         self.start()
 
-    def start(self, *guarded: Account) -> Watchtower:
+    def start(self, *guarded: Account, responder: Responder | None = None) -> Watchtower:
         """A tower as after a start: it knows nothing."""
         book = SwapBook(self.swaps.lane, guarded)
         ends = {role: lock.reader() for role, lock in self.locks.items()}
-        self.tower = Watchtower([(book, ends)], clock=self.clock, told=self.done.append)
+        responders = {} if responder is None else {0: responder}
+        self.tower = Watchtower([(book, ends)], clock=self.clock, told=self.done.append, responders=responders)
         return self.tower
 
     def act(self, role: Role, action: str, *arguments: Any, by: bytes) -> None:
@@ -431,10 +435,12 @@ class Purse:
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, bytes]] = []
+        self.in_flight: list[Ticket] = []
         self.polled = 0
 
-    def submit(self, to: bytes, call_data: bytes) -> None:
+    def submit(self, to: bytes, call_data: bytes, *, tag: bytes) -> None:
         self.sent.append((to, call_data))
+        self.in_flight.append(Ticket(len(self.sent), tag, 0.0))
 
     def poll(self) -> None:
         self.polled += 1
@@ -460,6 +466,14 @@ def test_behind_nodes_the_locks_logs_are_read_and_the_call_goes_to_the_lock(bed:
     call = interface(artifact("InitiatorLock")).encode_call("claim", bed.terms.as_abi(), SECRET.preimage)
     assert purses[FIRST].sent == [(bed.swaps.first.lock.address, call)]
     assert all(purse.polled for purse in purses.values())
+    bed.clock.advance(AGAIN_SECONDS + 1)
+    tower.step()  # it waits for its block still: the same call is not paid for twice, neither is a restarted tower's
+    Watchtower([(SwapBook(bed.swaps.lane), ends)], clock=bed.clock).step()
+    assert len(purses[FIRST].sent) == 1
+    purses[FIRST].in_flight.clear()
+    bed.clock.advance(AGAIN_SECONDS + 1)
+    tower.step()  # what no block took and nobody knows of any more is sent again
+    assert len(purses[FIRST].sent) == 2
 
 
 def test_a_node_that_answers_nonsense_stops_its_own_lock_only(bed: Bed) -> None:
@@ -480,6 +494,8 @@ def test_the_command_refuses_a_manifest_without_locks_and_an_account_that_is_non
     config = write(tmp_path)
     for arguments, code in (
         ([], "NO_VALUE_LANES"),
+        (["--offer", "offer.json"], "FLOAT_MISSING"),
+        (["--float", "float.json"], "FLOAT_MISSING"),
         (["--account", "0x" + "11" * 20], "CHAIN_NAME"),
         (["--account", "eip155:7101:0x11"], "ACCOUNT_NAME"),
         (["--account", "eip155:7101:0x" + "AA" * 20], "ACCOUNT_NAME"),
