@@ -98,7 +98,8 @@ class Attesting:
             attested = self._journal.attested_at(message)
             now = view.head.timestamp
             # Proven only where it matters: no message that is in time costs a proof more.
-            is_used = message.expiry <= now and is_arrived(watcher, final, message)
+            is_late = message.expiry <= now or policy.is_superseded(lanes[message.lane], message=message)
+            is_used = is_late and is_arrived(watcher, final, message)
             policy.require_carriage(message, lane=lanes[message.lane], now=now, attested=attested, is_used=is_used)
             if message.kind is Kind.TRANSFER:
                 self._backing.require(proposal)

@@ -207,16 +207,20 @@ def require_carriage(message: Message, *, lane: Lane, now: int, attested: bytes 
 
     `lane`: as the destination holds it at finality; `now`: the destination's latest block time in seconds;
     `attested`: the id this notary attested before at the same place of the same lane and generation; `is_used`: whether
-    the sequence is used up at the destination. What has arrived does not expire: the registry closes a message only
-    with its certificate, and the relay that had one may have died. Errors: `Refused` LANE, EXPIRED, EQUIVOCATION.
+    the sequence is used up at the destination. What has arrived does not expire, and stays what it was when its lane is
+    opened anew: the registry closes a message only with its certificate, the relay that had one may have died, and no
+    destination takes one of a generation that is over. Errors: `Refused` LANE, EXPIRED, EQUIVOCATION.
     """
-    if not is_open(lane, message=message):
+    is_over = is_superseded(lane, message=message)
+    if not is_open(lane, message=message) and not (is_over and is_used):
         held = f"generation {lane.generation} with policy {lane.policy}" if lane.generation else "not open"
         raise Refused(
             "LANE",
             f"the lane is {held} at the destination, the message is of generation {message.generation}",
             where=f"0x{message.lane.hex()}",
-            cure="The recipient's owner opens lanes, at the destination's gateway.",
+            cure="It can no longer be delivered, and ends when it expires: its sender sends a new one."
+            if is_over
+            else "The recipient's owner opens lanes, at the destination's gateway.",
         )
     if message.expiry <= now and not is_used:
         raise Refused("EXPIRED", f"the message expired at {message.expiry}, it is {now} there", where=_id(message))
@@ -259,6 +263,11 @@ def policy_of(lane: Lane, *, message: Message) -> int:
 def is_open(lane: Lane, *, message: Message) -> bool:
     """Whether a lane, as the destination holds it, takes a message."""
     return lane.generation == message.generation != 0 and lane.policy in POLICIES_SERVED
+
+
+def is_superseded(lane: Lane, *, message: Message) -> bool:
+    """Whether a lane was opened anew since a message was sent: nothing of its generation arrives any more."""
+    return lane.generation > message.generation > 0
 
 
 def require_lane_final(message: Message, *, final: Lane, head: Lane) -> None:

@@ -24,6 +24,7 @@ from relay.journey import Journey, Step
 from relay.observing import Observing
 from relay.panel import NotaryPanel
 from relay.roots import MAX_TOGETHER, Root, runs
+from relay.rotating import apart, is_apart, is_renewed, renewed
 
 MAX_PROPOSALS = 16  # TransactionRegistry.vy
 RUNS_BEFORE_CERTIFY = 3  # more calls than these under one root, and its certificate is checked once for all of them
@@ -73,6 +74,22 @@ class Carrier:
     def forget(self, message_id: bytes) -> None:
         """Nobody carries this message any more."""
         self._certifier.forget(message_id)
+
+    def reword(self, journey: Journey, step: Step, problem: Problem) -> Problem:
+        """What a no means where it is nobody's fault and time or somebody else cures it: a committee that has not
+        rotated everywhere, or a lane that was opened anew.
+        """
+        if is_renewed(problem) and (generation := self.observing.generation_of(journey.proposal.message)) is not None:
+            return renewed(journey.proposal.message, generation) or problem
+        if not is_apart(problem):
+            return problem
+        chain = self._manifest.by_id(self.pays_on(journey, step))
+        assert chain is not None  # only chains of the manifest are paid on
+        root = self._certifier.root_of(journey.id)
+        if root is not None and root.epoch != self._panel.epochs(root.chain_id)[0]:
+            self._certifier.forget(journey.id)  # its own destination is about to leave that epoch: it is asked again
+        signed_in = None if root is None or step is Step.JUDGE else root.epoch
+        return apart(chain.caip2, self._panel.epochs(chain.chain_id), signed_in)
 
     def held(self) -> int:
         """How many messages a certificate is kept for."""
@@ -241,7 +258,7 @@ class Carrier:
         try:
             self._payers[chain_id].submit(to, encode(journeys), tag=tag, shares=shares)
         except Refused as problem:
-            if problem.code != "CALL_REVERTED" or is_whole or len(journeys) == 1 or _stands(problem):
+            if problem.code != "CALL_REVERTED" or is_whole or len(journeys) == 1 or _hits_all(problem):
                 return {journey.id: problem for journey in journeys}
         except Problem as problem:
             return {journey.id: problem for journey in journeys}
@@ -308,8 +325,9 @@ def as_abi(certificate: Certificate) -> tuple[object, ...]:
     )
 
 
-def _stands(problem: Problem) -> bool:
-    return any(words in problem.what for words in _STANDS)
+def _hits_all(problem: Problem) -> bool:
+    """Whether a no concerns a group as a whole, so that halving it finds nothing."""
+    return is_apart(problem) or any(words in problem.what for words in _STANDS)
 
 
 def _joined(parts: Iterable[Failures]) -> Failures:

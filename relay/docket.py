@@ -145,6 +145,7 @@ class Docket:
             journey = self.journeys.get(heapq.heappop(waiting)[1])
             if journey is not None:
                 journey.expired = True
+                journey.tidy()
                 self._sort(journey)
 
     def _sort(self, journey: Journey) -> None:

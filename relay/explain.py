@@ -22,6 +22,8 @@ APPLICATION, SENDER, QUORUM, CHAIN = "the application", "the sender", "the commi
 # Who can do something about a reason that a step waits for, by its code; whatever is not named is tried again.
 _WAITS_FOR = {
     "WAITING": NOTARIES,
+    "EPOCH_APART": QUORUM,
+    "LANE_RENEWED": SENDER,
     "NOT_FINAL": CHAIN,
     "TX_NOT_MINED": CHAIN,
     "NODE_UNREACHABLE": NODE,
@@ -164,8 +166,10 @@ def _waiting(journey: Journey) -> Turn | None:
         who = _WAITS_FOR.get(problem.code, RELAY)
         does = {
             NOTARIES: "answer, as soon as enough of them are there",
+            QUORUM: "carries its rotation out on the chain that has another epoch",
             CHAIN: f"makes the block of the relay's {step} final",
             NODE: "answers again",
+            SENDER: "sends a new message if it still wants it; this one ends when it expires",
             OPERATOR: "puts the relay's node or account right",
         }.get(who, f"tries {step} again by itself")
         return Turn(who, does, _words(problem), problem.code, problem.cure)

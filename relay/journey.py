@@ -163,10 +163,13 @@ class Journey:
         """Take what one final log says of this message."""
         if self._fold(fact):
             self.facts.append(fact)
-            # What has happened, by whomever, is no longer waited for and was not worth setting aside.
-            for step in {*self.waiting, *self.set_aside} - {*self.open_steps()}:
-                self.waiting.pop(step, None)
-                self.set_aside.pop(step, None)
+            self.tidy()
+
+    def tidy(self) -> None:
+        """What has happened, by whomever, is no longer waited for and was not worth setting aside."""
+        for step in {*self.waiting, *self.set_aside} - {*self.open_steps()}:
+            self.waiting.pop(step, None)
+            self.set_aside.pop(step, None)
 
     def forget(self, chain_id: int, above: int) -> bool:
         """A chain left its blocks above `above` behind; return whether a step was lost with them."""

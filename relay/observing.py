@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from contracts.manifest import Manifest, Policy
 from contracts.submitter import Submitter
-from ledger.errors import BadInput, Refused, Unavailable
+from ledger.errors import BadInput, Problem, Refused, Unavailable
 from ledger.ethereum.tx_receipt import tx_receipts_from_rpc
 from ledger.observation import observe
 from ledger.proposal import Message
@@ -52,10 +52,7 @@ class Observing:
         key = (message.lane, message.generation)
         if (known := self._policies.get(key)) is not None:
             return known
-        destination = self._manifest.by_id(message.destination.chain_id)
-        assert destination is not None  # read_proposal took the message for one of this deployment
-        node = self._payers[destination.chain_id].node
-        generation, policy, *_ = destination.contract("Gateway").read(node, "lanes", message.lane)
+        generation, policy = self._lane(message)
         if generation != message.generation:
             return None
         with self._lock:
@@ -63,6 +60,20 @@ class Observing:
                 self._policies.pop(next(iter(self._policies)))
             self._policies[key] = Policy(policy)
         return Policy(policy)
+
+    def generation_of(self, message: Message) -> int | None:
+        """The present generation of a message's lane at its destination; None while nobody can be asked."""
+        try:
+            return self._lane(message)[0]
+        except Problem:
+            return None
+
+    def _lane(self, message: Message) -> tuple[int, int]:
+        destination = self._manifest.by_id(message.destination.chain_id)
+        assert destination is not None  # read_proposal took the message for one of this deployment
+        node = self._payers[destination.chain_id].node
+        generation, policy, *_ = destination.contract("Gateway").read(node, "lanes", message.lane)
+        return generation, policy
 
     def observe(self, message: Message, place: Place, policy: Policy) -> bytes:
         """The packed observation of a message whose log stands at `place`, its header held at the destination.

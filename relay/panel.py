@@ -339,8 +339,10 @@ def _named(problem: Problem, size: int) -> dict[int, Problem]:
 def _judged(refusals: Sequence[Problem], committee: Committee) -> Problem | None:
     """What a quorum that has become impossible says, whoever returns; None while it has not.
 
-    Most say why, so that one liar does not choose.
+    Most say why, so that one liar does not choose. Who is no member of the chain's epoch, while a committee rotates
+    chain by chain, leaves the quorum to those who are.
     """
+    refusals = [each for each in refusals if each.code != "NOT_A_MEMBER"]
     if len(refusals) < committee.blocking:
         return None
     codes = [problem.code for problem in refusals]

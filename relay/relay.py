@@ -357,6 +357,9 @@ class Relay:
                 failures = self._carrier.take(queue[0], group)
             except Exception as error:  # noqa: BLE001 - a defect that one message meets must not stop the others
                 failures = self._alone(queue[0], group, problem_of(error))
+            for journey in group:
+                if (problem := failures.get(journey.id)) is not None:
+                    failures[journey.id] = self._carrier.reword(journey, queue[0], problem)
             with self._lock:
                 for journey in group:
                     if (problem := failures.get(journey.id)) is not None:

@@ -29,7 +29,8 @@ COSIGNING_TIME = 1_800_000_000
 class HonestNotary:
     """Signs what its own node shows it. `silent`, `refuses` and `twist` turn it into another kind.
 
-    `silent`: it does not answer. `refuses`: it answers every request with this problem. `twist`: what becomes of its
+    `silent`: it does not answer. `refuses`: it answers every request with this problem; `refuses_attestations`: those
+    for an attestation only. `twist`: what becomes of its
     honest answer on the way out.
     """
 
@@ -40,6 +41,7 @@ class HonestNotary:
         self._manifest, self._nodes = manifest, nodes
         self.silent = False
         self.refuses: Problem | None = None
+        self.refuses_attestations: Problem | None = None
         self.twist: Callable[[Answer], Any] = lambda answer: answer
         self.twist_line: Callable[[bytes], bytes] = lambda line: line
         self.asked: list[str] = []
@@ -88,6 +90,8 @@ class HonestNotary:
             raise self.refuses
 
     def _attest(self, body: Answer) -> Answer:
+        if self.refuses_attestations is not None:
+            raise self.refuses_attestations
         messages = [self._message(leaf) for leaf in body["leaves"]]
         end, root = messages[0].destination, root_over(messages)
         digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=1)
