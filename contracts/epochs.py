@@ -97,6 +97,7 @@ class Epochs:
         self._contract = chain.contract("Committee")
         self._storage = storage or ProvenStorage(node)
         self._followed: dict[int, tuple[bytes, ...]] = {trusted.epoch: trusted.members}
+        self._records: dict[int, tuple[Member, ...]] = {}
         self._last: tuple[bytes, Succession] | None = None
         self._lock = threading.Lock()
 
@@ -121,6 +122,11 @@ class Epochs:
     def members_at(self, number: int) -> tuple[bytes, ...] | None:
         """The attesting addresses of an epoch that was followed, also of one long past; None for any other."""
         return self._followed.get(number)
+
+    def records_at(self, number: int) -> tuple[Member, ...] | None:
+        """The members' records of an epoch after the manifest's that was followed, as a quorum ordered them; None for
+        any other."""
+        return self._records.get(number)
 
     def _read(self, header: Header) -> Succession:
         place = slot_of("Committee", "epoch")
@@ -165,7 +171,9 @@ class Epochs:
         if latest < number:
             steps = _Steps(self._chain, self._node, height)
             for beginning in range(latest + 1, number + 1):
-                self._followed[beginning] = steps.members(beginning, before=self._followed[beginning - 1])
+                records = steps.records(beginning, before=self._followed[beginning - 1])
+                self._records[beginning] = records
+                self._followed[beginning] = tuple(record.attesting for record in records)
         for epoch in (found.current, found.previous):
             wanted = None if epoch is None else self._followed.get(epoch.number)
             if epoch is not None and wanted is not None and wanted != epoch.members:
@@ -180,12 +188,12 @@ class _Steps:
         self._chain, self._node, self._height = chain, node, height
         self._contract = chain.contract("Committee")
 
-    def members(self, epoch: int, *, before: Sequence[bytes]) -> tuple[bytes, ...]:
-        """The addresses of an epoch that a quorum of `before` ordered. Errors: EPOCH_UNFOLLOWED, SET_AUTH."""
+    def records(self, epoch: int, *, before: Sequence[bytes]) -> tuple[Member, ...]:
+        """The records of an epoch that a quorum of `before` ordered. Errors: EPOCH_UNFOLLOWED, SET_AUTH."""
         started = next(self._logs("EpochStarted", epoch.to_bytes(32, "big")), None)
         if started is None:
             raise self._unfollowed(f"the node shows no beginning of epoch {epoch}")
-        records = [Member(*fields) for fields in started[0].fields["members"]]
+        records = tuple(Member(*fields) for fields in started[0].fields["members"])
         action = rotation(epoch, records)
         problem: Problem = self._unfollowed(f"the node shows no order that begins epoch {epoch}")
         for place, (announced, transaction) in enumerate(self._logs("OrderAnnounced", action)):
@@ -197,7 +205,7 @@ class _Steps:
             except Problem as error:
                 problem = error
                 continue
-            return tuple(record.attesting for record in records)
+            return records
         raise problem
 
     def _order(self, transaction: bytes, action: bytes, salt: bytes) -> tuple[bytes, bytes]:

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from ledger.errors import BadInput, Problem
 from notary import wire
+from notary.journal import Attested
 from notary.notary import Notary
 
 T = TypeVar("T")
@@ -55,8 +56,7 @@ def create_app(notary: Notary) -> FastAPI:
     @app.get("/attestations/{message_id}")
     async def attested(message_id: str) -> Response:
         named = wire.read_message_id(message_id)
-        held = await _work(lambda: notary.attested(named))
-        return _json(wire.show_attested(named, notary.config.index, held))
+        return _json(wire.show_attested(named, await _work(lambda: _attested(notary, named))))
 
     @app.post("/verdicts")
     async def judge(request: Request) -> Response:
@@ -90,6 +90,10 @@ def create_app(notary: Notary) -> FastAPI:
         return _json(wire.show_status(await _work(notary.status)))
 
     return app
+
+
+def _attested(notary: Notary, message_id: bytes) -> list[tuple[Attested, int | None, bytes]]:
+    return [(held, notary.member(held), signature) for held, signature in notary.attested(message_id)]
 
 
 def _add_checkpoint(notary: Notary, raw: bytes) -> Response:

@@ -74,6 +74,17 @@ class Attesting:
         """What was signed about a message, from the journal, each with its signature."""
         return [(held, self._signer.sign(held.digest)) for held in self._journal.attestations(message_id)]
 
+    def member(self, held: Attested) -> int | None:
+        """The index under which a signature counts, in the epoch it names on the chain it is for; None where that epoch
+        cannot be read now.
+        """
+        for chain in self._chains.manifest.chains:
+            gateway = chain.contracts["Gateway"]
+            digest = attestation_digest(chain_id=chain.chain_id, gateway=gateway, root=held.root, epoch=held.epoch)
+            if digest == held.digest:
+                return self._seats.index_in(chain.chain_id, held.epoch)
+        return None
+
     def _open(self, leaves: Sequence[Locator]) -> tuple[list[Proposal], list[tuple[Chain, Witnessed]]]:
         """The messages at these places, each proven; and the highest block of each origin that proved one."""
         reading = _Reading(self._chains)

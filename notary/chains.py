@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from contracts.epochs import Epochs, Succession
-from contracts.manifest import ChainManifest, Manifest
+from contracts.manifest import ChainManifest, Manifest, members_of
 from contracts.node import Node
 from ledger.errors import BadInput
 from ledger.ethereum.header import Header
+from ledger.membership import Member
 from ledger.proposal import Message, Proposal
 from notary import policy
 from notary.journal import Journal
@@ -56,6 +57,16 @@ class Chains:
         """Who the notaries of a chain are after a block of it. Errors: `Unavailable` with the codes of `Epochs.at`."""
         with own_word():
             return self._epochs[chain_id].at(header)
+
+    def members_at(self, chain_id: int, epoch: int) -> tuple[bytes, ...] | None:
+        """The attesting addresses of an epoch that was followed on a chain, by index; None for any other."""
+        return self._epochs[chain_id].members_at(epoch)
+
+    def records_at(self, chain_id: int, epoch: int) -> tuple[Member, ...] | None:
+        """The members' records of the manifest's epoch, or of one that was followed on a chain; None for any other."""
+        if epoch == self.manifest.committee.epoch:
+            return members_of(self.manifest.committee, self.manifest.cosigners)
+        return self._epochs[chain_id].records_at(epoch)
 
     def message(self, locator: Locator, block: ProvenBlock) -> Message:
         """The message of `proposal`."""

@@ -18,7 +18,7 @@ from ledger.interoperable import parse_caip2
 
 MAX_CONFIG_BYTES = 64 * 1024
 DEFAULT_GUARD = "notary-guard"  # beside the configuration file
-_OPTIONAL = {"guard", "password_file", "token"}
+_OPTIONAL = {"guard", "name", "password_file", "token"}
 _FIELDS = {"index", "manifest", "nodes", "folder"}
 
 
@@ -68,6 +68,7 @@ class NotaryConfig:
     `folder`: keys, journal and lock; one process at a time. `guard`: a folder outside it in which this machine
     remembers how far each key's journal has come; None to remember nothing. `password_file`: opens sealed keys; None to
     look in the environment. `token`: where the attesting key is, if it is not in the folder; the password is its PIN.
+    `name`: the operator's name, which a member of a later epoch cosigns under; the manifest says it for the others.
 
     Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or the index is no member's.
     """
@@ -79,6 +80,7 @@ class NotaryConfig:
     guard: Path | None = None
     password_file: Path | None = None
     token: TokenPlace | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         wanted = {chain.chain_id for chain in self.manifest.chains}
@@ -88,6 +90,8 @@ class NotaryConfig:
         members = len(self.manifest.committee.members)
         if self.index is None:
             return
+        if self.name is not None:
+            raise _malformed("the manifest names the operator of its own members", where="name")
         if not 0 <= self.index < members or len(self.manifest.cosigners) != members:
             raise _malformed(f"the index is not that of one of {members} members with a cosigning key", where="index")
 
@@ -115,6 +119,7 @@ class NotaryConfig:
                 folder=path.parent / non_empty(folder),
                 password_file=password_file,
                 token=TokenPlace.read(value["token"]) if "token" in value else None,
+                name=non_empty(value["name"]) if "name" in value else None,
                 guard=path.parent / non_empty(value.get("guard", DEFAULT_GUARD)),
             )
         except ValueError as error:

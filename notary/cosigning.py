@@ -11,12 +11,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from contracts.manifest import Manifest
+from contracts.manifest import Manifest, Role
 from ledger.checkpoint import Checkpoint, LogKey, open_checkpoint
 from ledger.errors import Refused
 from ledger.witness import consider
 from notary import policy
 from notary.journal import Doubt, Journal
+from notary.seats import Seats
 from notary.signer import Signer
 
 _SAYS_SOMETHING = ("SPLIT_VIEW", "LOG_SHRINKS", "PROOF_INVALID")
@@ -26,22 +27,31 @@ class Cosigning:
     """Cosigns the deployment's one log as one member. Safe to share between threads."""
 
     def __init__(
-        self, manifest: Manifest, journal: Journal, signer: Signer, *, member: int | None, clock: Callable[[], int]
+        self,
+        manifest: Manifest,
+        journal: Journal,
+        signer: Signer,
+        seats: Seats,
+        *,
+        name: str | None,
+        clock: Callable[[], int],
     ) -> None:
-        """`member`: None for a notary whom the manifest does not name; readers know no name for it, so it cosigns
-        nothing. `clock`: POSIX seconds, the time a cosignature states."""
+        """`name`: the operator's, by which readers know its cosignatures; None cosigns nothing. `clock`: POSIX seconds,
+        the time a cosignature states."""
         self._log_key = LogKey(manifest.log_origin, manifest.log_key)
-        self._name = None if member is None else manifest.cosigners[member].name
+        self._name, self._seats = name, seats
+        self._anchored = manifest.chain(Role.ORIGIN).chain_id
         self._journal, self._signer, self._clock = journal, signer, clock
         self._lock = threading.Lock()
 
     def add_checkpoint(self, note: bytes, *, old_size: int, proof: Sequence[bytes]) -> bytes:
         """The cosignature line over a checkpoint's note. The same checkpoint again is cosigned again, at a later time.
 
-        Errors: `Refused` NOT_A_MEMBER, LOG_STALE for a stale `old_size`; those of `open_checkpoint`, `require_growth`
-        and `consider`.
+        Errors: `Refused` NOT_A_MEMBER (of the epoch that is current where checkpoints are anchored), LOG_STALE for a
+        stale `old_size`; those of `Seats.record`, `open_checkpoint`, `require_growth` and `consider`.
         """
-        name = policy.require_cosigner(self._name)
+        record = self._seats.record(self._anchored)
+        name = policy.require_cosigner(record, name=self._name, cosigning=self._signer.public.cosigning)
         offered = open_checkpoint(note, log_key=self._log_key)
         with self._lock:
             seen = self._journal.checkpoint(offered.origin)

@@ -103,11 +103,13 @@ class Notary:
             self._attesting = Attesting(self._chains, self._journal, signer, self._seats)
             self._judging = Judging(self._chains, self._journal, signer, self._seats, self.replays)
             self._vouching = Vouching(self._chains, self._journal, signer, self._seats)
-            self._cosigning = Cosigning(manifest, self._journal, signer, member=member, clock=clock)
+            self._name = config.name if member is None else manifest.cosigners[member].name
+            self._cosigning = Cosigning(manifest, self._journal, signer, self._seats, name=self._name, clock=clock)
             for chain_id in self._chains.watchers:
                 self._chains.look(chain_id)
             self._resources = opened.pop_all()
         self.attested = self._attesting.attested
+        self.member = self._attesting.member
         self.judge = self._judging.judge
         self.vouch = self._vouching.vouch
         self.keep_up = self._judging.keep_up
@@ -138,7 +140,7 @@ class Notary:
         return Status(
             index=self.config.index,
             address=self._keys.address,
-            cosigner=None if self.config.index is None else manifest.cosigners[self.config.index].name,
+            cosigner=self._name,
             epoch=manifest.committee.epoch,
             version=version("pledgetrail"),
             chains={chain.caip2: self._chain_status(chain) for chain in manifest.chains},

@@ -19,6 +19,7 @@ from ledger.errors import BadInput, Problem, Refused, Unavailable
 from ledger.ethereum.header import Header
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.tx_receipt import Log
+from ledger.membership import Member, operator_digest
 from ledger.proposal import Message, Proposal, read_proposal
 
 MAX_LEAVES = 64
@@ -108,11 +109,22 @@ def require_member(manifest: Manifest, index: int, *, address: bytes, cosigning:
         )
 
 
-def require_cosigner(name: str | None) -> str:
-    """Row 3: the name under which readers know this notary's cosignatures. Errors: `Refused` NOT_A_MEMBER."""
-    if name is None:
-        what = "the manifest names no cosigning key of this notary's, so that no reader would know its cosignature"
-        raise Refused("NOT_A_MEMBER", what, cure="Ask the cosigners whom the manifest names.")
+def require_cosigner(record: Member | None, *, name: str | None, cosigning: bytes) -> str:
+    """Row 3: the name under which readers know this notary's cosignatures, which its record binds by digest.
+
+    `record`: its own in the epoch that is current where checkpoints are anchored; `name`: as configured, or as the
+    manifest names it; `cosigning`: the key it would sign with. Errors: `Refused` NOT_A_MEMBER.
+    """
+    if record is None or name is None:
+        what = "no record of the current epoch names this notary, so that no reader would know its cosignature"
+        raise Refused("NOT_A_MEMBER", what, cure="Give `name`, the operator's name, in the configuration.")
+    if record.cosigning != cosigning or record.operator != operator_digest(name):
+        what = (
+            "the record of the current epoch holds another cosigning key"
+            if record.cosigning != cosigning
+            else ("the record of the current epoch is of an operator of another name")
+        )
+        raise Refused("NOT_A_MEMBER", what, where=name, cure="Check `name` and `folder` of the configuration.")
     return name
 
 

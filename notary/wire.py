@@ -92,20 +92,21 @@ def show_attestation(attestation: Attestation) -> dict[str, Any]:
     }
 
 
-def show_attested(message_id: bytes, member: int | None, held: list[tuple[Attested, bytes]]) -> dict[str, Any]:
-    """The answer to `GET /attestations/{id}`. `member`: the index in the manifest's epoch, None for a later member."""
+def show_attested(message_id: bytes, held: list[tuple[Attested, int | None, bytes]]) -> dict[str, Any]:
+    """The answer to `GET /attestations/{id}`: each attestation with the member's index in its epoch, and its
+    signature."""
     return {
         "id": _hex(message_id),
-        "member": member,
         "attestations": [
             {
                 "epoch": attested.epoch,
+                "member": member,
                 "root": _hex(attested.root),
                 "leaf": attested.leaf,
                 "size": attested.size,
                 "signature": _hex(signature),
             }
-            for attested, signature in held
+            for attested, member, signature in held
         ],
     }
 

@@ -31,8 +31,12 @@ def record(key: SigningKey) -> Member:
         if key.address == known.address:
             cosigner = COSIGNING_KEYS[index]
             return Member(operator_digest(cosigner.name), key.address, cosigner.key.public_key)
-    secret = keccak256(b"cosigning key of " + key.address)
-    return Member(operator_digest(f"0x{key.address.hex()}"), key.address, ed25519.public_key(secret))
+    return Member(operator_digest(f"0x{key.address.hex()}"), key.address, ed25519.public_key(cosigning_secret(key)))
+
+
+def cosigning_secret(key: SigningKey) -> bytes:
+    """The Ed25519 secret of a joiner (32 bytes)."""
+    return keccak256(b"cosigning key of " + key.address)
 
 
 def possessions(keys: Sequence[SigningKey]) -> bytes:

@@ -69,6 +69,7 @@ def test_attestation_and_verdict_of_one_message(client: httpx.Client, subject: S
 
     held = client.get(f"/attestations/0x{sent.message.id.hex()}").json()
     assert [each["signature"] for each in held["attestations"]] == [answer["signature"]]
+    assert [(each["epoch"], each["member"]) for each in held["attestations"]] == [(1, 0)]
 
     _, commit = subject.chains.commit(sent)
     early = client.post("/verdicts", json={"origin": place(sent)})

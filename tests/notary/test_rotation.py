@@ -11,6 +11,7 @@ import pytest
 
 from contracts.manifest import Role
 from ledger.attestation import attestation_digest, verdict_digest
+from ledger.checkpoint import Checkpoint, CosignerKey, add_cosignatures, open_cosigned, sign_checkpoint
 from ledger.quorum import pack, root_over
 from ledger.secp256k1 import Signature, SigningKey, recover
 from notary.attesting import Attestation
@@ -18,14 +19,15 @@ from notary.config import NotaryConfig
 from notary.notary import Notary
 from notary.policy import MAX_DRIFT_SECONDS, clock_alarm
 from notary.signer import ATTESTING_FILE, COSIGNING_FILE
-from tests.chains import NOTARY_KEYS, Deployed, Sent, deployed_on_anvil
+from tests.chains import COSIGNING_KEYS, LOG_ORIGIN, LOG_SIGNER, NOTARY_KEYS, Deployed, Sent, deployed_on_anvil
 from tests.contracts.committees import attested
 from tests.contracts.test_committee_evidence import FIRST, SECOND
-from tests.notary.subject import Subject, commit_locator, locator, refusal
-from tests.rotations import announce, joiner, pass_time, rotate
+from tests.notary.subject import NOW, Subject, commit_locator, locator, refusal
+from tests.rotations import announce, cosigning_secret, joiner, pass_time, record, rotate
 
 OLD = NOTARY_KEYS
 WITH_0 = (joiner(1), NOTARY_KEYS[0], NOTARY_KEYS[2], NOTARY_KEYS[3])  # notary 0 moves from place 0 to place 1
+CHECKPOINT = Checkpoint(LOG_ORIGIN, 3, b"\x03" * 32)
 WITHOUT_0 = (joiner(1), joiner(2), NOTARY_KEYS[2], NOTARY_KEYS[3])
 
 
@@ -171,18 +173,32 @@ def test_verdicts_are_signed_in_the_transaction_chains_epoch(own_subject: Subjec
     own_subject.refuses(lambda notary: notary.judge(locator(sent), commit_locator(place)), "NOT_A_MEMBER")
 
 
+JOINED = f"0x{joiner(1).address.hex()}"  # the operator's name in its record
+
+
+def joined(subject: Subject, folder: Path, *, name: str | None = JOINED, cosigning: bytes = b"") -> Notary:
+    """A notary whom the manifest does not name: it holds the keys of the first joiner, unless told otherwise."""
+    folder.mkdir()
+    for file, secret in (
+        (ATTESTING_FILE, joiner(1).secret),
+        (COSIGNING_FILE, cosigning or cosigning_secret(joiner(1))),
+    ):
+        (folder / file).write_text(secret.hex() + "\n")
+        (folder / file).chmod(0o600)
+    config = NotaryConfig(None, subject.chains.manifest, dict(subject.chains.urls), folder, name=name)
+    return Notary(config, nodes=subject.liars, clock=lambda: NOW)
+
+
 @pytest.fixture
 def later(own_subject: Subject, tmp_path: Path) -> Iterator[Notary]:
-    """A notary whom the manifest does not name: it holds the key of the first joiner."""
-    folder = tmp_path / "later"
-    folder.mkdir()
-    for name, secret in ((ATTESTING_FILE, joiner(1).secret), (COSIGNING_FILE, b"\x66" * 32)):
-        (folder / name).write_text(secret.hex() + "\n")
-        (folder / name).chmod(0o600)
-    config = NotaryConfig(None, own_subject.chains.manifest, dict(own_subject.chains.urls), folder)
-    notary = Notary(config, nodes=own_subject.liars)
+    """The first joiner's notary."""
+    notary = joined(own_subject, tmp_path / "later")
     yield notary
     notary.close()
+
+
+def cosign(notary: Notary) -> bytes:
+    return notary.add_checkpoint(sign_checkpoint(CHECKPOINT, LOG_SIGNER), old_size=0, proof=[])
 
 
 def test_B10_a_new_member_signs_from_its_epoch_on_and_not_before(own_subject: Subject, later: Notary) -> None:
@@ -194,10 +210,66 @@ def test_B10_a_new_member_signs_from_its_epoch_on_and_not_before(own_subject: Su
     answer = later.attest([locator(sent)])
     assert (answer.epoch, answer.member, signer_of(answer, sent)) == (2, 0, joiner(1).address)
     status = later.status()
-    assert (status.index, status.cosigner) == (None, None)
+    assert (status.index, status.cosigner) == (None, JOINED)
     assert (status.chains["eip155:7102"].member, status.chains["eip155:7103"].member) == (0, None)
-    refused = refusal(lambda: later.add_checkpoint(b"", old_size=0, proof=[]))
-    assert refused.code == "NOT_A_MEMBER", "readers know no name for its cosignature"
+
+
+def test_B10_a_new_member_cosigns_from_its_epoch_on_where_checkpoints_are_anchored(
+    own_subject: Subject, later: Notary
+) -> None:
+    chains = own_subject.chains
+    turn(chains, Role.DESTINATION, OLD, WITH_0, 1)
+    assert refusal(lambda: cosign(later)).code == "NOT_A_MEMBER", "of the origin's committee it is none yet"
+    assert later.log_size == 0
+    turn(chains, Role.ORIGIN, OLD, WITH_0, 1)
+    # Readers take name and key from the record that the chain keeps; who moved to another place stays who it was.
+    records = [(JOINED, record(joiner(1)).cosigning), (COSIGNING_KEYS[0].name, record(NOTARY_KEYS[0]).cosigning)]
+    for notary, (name, key) in zip((later, own_subject.notary), records, strict=True):
+        signed = add_cosignatures(sign_checkpoint(CHECKPOINT, LOG_SIGNER), [cosign(notary)])
+        keys = [CosignerKey(name, key)]
+        opened = open_cosigned(signed, log_key=LOG_SIGNER.key, cosigners=keys, quorum=1)
+        assert [each.cosigner.name for each in opened.cosignatures] == [name]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"name": None}, {"name": "somebody else"}, {"name": COSIGNING_KEYS[0].name}, {"cosigning": b"\x66" * 32}],
+    ids=["no name", "another name", "a member's name", "another key"],
+)
+def test_B10_who_is_not_as_the_record_says_cosigns_nothing(
+    own_subject: Subject, later: Notary, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    turn(own_subject.chains, Role.ORIGIN, OLD, WITH_0, 1)
+    other = joined(own_subject, tmp_path / "other", **changed)
+    try:
+        for _ in range(2):
+            assert refusal(lambda: cosign(other)).code == "NOT_A_MEMBER"
+        assert other.log_size == 0
+    finally:
+        other.close()
+    cosign(later)
+
+
+def test_B01_who_was_rotated_out_cosigns_nothing_new(own_subject: Subject) -> None:
+    cosign(own_subject.notary)
+    turn(own_subject.chains, Role.ORIGIN, OLD, WITHOUT_0, 1)
+    own_subject.refuses(cosign, "NOT_A_MEMBER")
+
+
+def test_B03_a_signature_is_served_with_its_index_in_the_epoch_it_names(own_subject: Subject, later: Notary) -> None:
+    chains = own_subject.chains
+    sent = chains.send()
+    attest(own_subject, sent)
+    turn(chains, Role.DESTINATION, OLD, WITH_0, 1)
+    attest(own_subject, sent)
+    later.attest([locator(sent)])
+    own_subject.restart()
+
+    def places(notary: Notary) -> list[tuple[int, int | None]]:
+        return [(held.epoch, notary.member(held)) for held, _ in notary.attested(sent.message.id)]
+
+    assert places(own_subject.notary) == [(1, 0), (2, 1)]
+    assert places(later) == [(2, 0)]
 
 
 def test_B14_a_node_that_shows_no_order_of_the_rotation_is_not_believed(own_subject: Subject) -> None:
