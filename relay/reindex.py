@@ -15,7 +15,7 @@ from contracts.manifest import Manifest
 from contracts.node import Node, quantity
 from ledger.errors import Unavailable
 from ledger.store.chain_book import BookDigest, ChainBook
-from ledger.store.database import Database
+from ledger.store.database import Database, remove
 from relay.indexer import Indexer
 from relay.watcher import Rewound, Watcher
 
@@ -48,7 +48,7 @@ def reindex(
     REINDEX_BUSY, and those of `Watcher.poll`; nothing is changed then.
     """
     path = folder / FRESH_FILE
-    _remove(path)  # of a process that died
+    remove(path)  # of a process that died
     fresh_database = Database.open(path)
     try:
         old, fresh = ChainBook(database), ChainBook(fresh_database)
@@ -67,7 +67,7 @@ def reindex(
         raise Unavailable("REINDEX_BUSY", "the book grows faster than it is read", cure="Stop the relay meanwhile.")
     finally:
         fresh_database.close()
-        _remove(path)
+        remove(path)
 
 
 class _Folding:
@@ -100,8 +100,3 @@ class _Folding:
                     where=self._watcher.chain.caip2,
                     cure="Use a node that has the whole chain.",
                 )
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,13 +1,15 @@
 """One SQLite database: opened strictly, written by one at a time, each write whole or not at all.
 
-WAL with synchronous=FULL: what was acknowledged is on the disk. May never happen here: opening a database of another
-program or schema version, or going on with weaker durability than promised.
+WAL with synchronous=FULL: what was acknowledged is on the disk. Pages leave the write-ahead log through `Pages.fold`
+only, which keeps a sum of each. May never happen here: opening a database of another program or schema version, or
+going on with weaker durability than promised.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from sqlmodel import Session, SQLModel
 
 from ledger.errors import Problem, Unavailable, WrongUse
 from ledger.store import tables
+from ledger.store.page_sums import BESIDE, Pages, beside
 
 APPLICATION_ID = 0x504C4454  # "PLDT", SQLite's own mark of whose file this is
 BUSY_TIMEOUT_MS = 10_000
@@ -35,6 +38,8 @@ class Database:
         self._engine, self.path = engine, path
         self._writing_engine = engine.execution_options(writes=True)
         self._writer = threading.Lock()
+        self._pages: Pages | None = None
+        self._finish: weakref.finalize[..., Any] = weakref.finalize(self, engine.dispose)
 
     @classmethod
     def open(cls, place: Path | str) -> Self:
@@ -50,6 +55,7 @@ class Database:
         database = cls(engine, path)
         try:
             database._check_or_create(path)
+            database._watch_pages()
         except BaseException:
             database.close()
             raise
@@ -65,13 +71,28 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A session that is committed at the end, or rolled back whole when anything is raised."""
         # The lock gives writers of this process an order; BEGIN IMMEDIATE gives those of others one.
-        with self._writer, _typed(), Session(self._writing_engine, expire_on_commit=False) as session:
-            yield session
-            session.commit()
+        pages = self._pages
+        assert pages is not None
+        with self._writer:
+            with _typed(str(self.path)), _folder(self.path):
+                pages.fold()  # before, not after: what goes wrong with it must not look like a write that failed
+            with pages.writing(), _typed(), Session(self._writing_engine, expire_on_commit=False) as session:
+                yield session
+                session.commit()
 
     def close(self) -> None:
         """Close every connection; the object is of no use afterwards."""
-        self._engine.dispose()
+        with self._writer:
+            self._finish()
+
+    def _watch_pages(self) -> None:
+        with _typed(str(self.path)), _folder(self.path):
+            pages = Pages(self.path)
+            pages.begin()
+        self._pages = pages
+        # Also where nobody closes: SQLite would fold by itself when the last connection goes, and make no sums.
+        self._finish.detach()
+        self._finish = weakref.finalize(self, _finish, pages, self._engine)
 
     def _check_or_create(self, path: Path) -> None:
         with _typed(str(path)), self._writing_engine.begin() as connection:
@@ -98,6 +119,20 @@ class Database:
                     where=str(path),
                     cure="Use the program version that wrote it, or begin with an empty data folder.",
                 )
+
+
+def _finish(pages: Pages, engine: Engine) -> None:
+    try:
+        pages.fold(at_least=0)
+    finally:
+        engine.dispose()
+        pages.close()
+
+
+def remove(path: Path) -> None:
+    """Remove a database that nobody has open, with all that belongs to it."""
+    for suffix in BESIDE:
+        beside(path, suffix).unlink(missing_ok=True)
 
 
 _TABLES = [
@@ -131,6 +166,7 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
         f"synchronous = {DURABILITY}",
         "foreign_keys = ON",
         "trusted_schema = OFF",
+        "wal_autocheckpoint = 0",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -171,5 +207,19 @@ def _typed(where: str = "") -> Iterator[None]:
             "STORE_UNAVAILABLE",
             f"The database failed: {name}.",
             where=where,
+            cure="Check the disk's space and the folder's permissions.",
+        ) from error
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """A failure of the files beside the database as `Unavailable` STORE_UNAVAILABLE."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            "STORE_UNAVAILABLE",
+            f"The database's folder failed: {error.strerror}.",
+            where=str(path),
             cure="Check the disk's space and the folder's permissions.",
         ) from error
