@@ -33,14 +33,18 @@ from relay.journey import Journey, State
 from relay.relay import Relay
 
 
-def trust_root_of(manifest: Manifest) -> TrustRoot:
-    """What a verifier has to believe about this deployment."""
+def trust_root_of(manifest: Manifest, dated: date) -> TrustRoot:
+    """What a verifier has to believe about this deployment; `dated`: the day (UTC) it is made on."""
     origin, destination, transaction = (manifest.chain(role) for role in Role)
     return TrustRoot(
+        dated=dated,
         log=LogKey(manifest.log_origin, manifest.log_key),
-        cosigners=tuple(CosignerKey(cosigner.name, cosigner.public_key) for cosigner in manifest.cosigners),
-        quorum=manifest.committee.quorum,
-        committee=manifest.committee,
+        pinned=Notaries(
+            manifest.committee,
+            tuple(CosignerKey(cosigner.name, cosigner.public_key) for cosigner in manifest.cosigners),
+            manifest.committee.quorum,
+        ),
+        past=(),
         origin=origin.end,
         destination=destination.end,
         transaction=transaction.end,

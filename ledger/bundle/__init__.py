@@ -7,25 +7,32 @@ from ledger.bundle.assemble import assemble
 from ledger.bundle.contents import filmed_for
 from ledger.bundle.enrolment import DEVICE_DOMAIN, read_enrolment, write_enrolment
 from ledger.bundle.findings import Findings, Proven
-from ledger.bundle.format import Attested, BlockLog, Bundle, Judged, LoggedObject, dump, load
-from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, TrustRoot
+from ledger.bundle.format import Attested, BlockLog, Bundle, Judged, Link, LoggedObject, dump, load
+from ledger.bundle.sealed import CROSSING_DOMAIN, CrossingRecord, crossing_record, read_crossing_record
+from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, Notaries, TrustRoot
 from ledger.bundle.verify import verify
 
 __all__ = [
+    "CROSSING_DOMAIN",
     "DEVICE_DOMAIN",
     "TRUST_ROOT_DOMAIN",
     "Attested",
     "BlockLog",
     "Bundle",
+    "CrossingRecord",
     "Findings",
     "Judged",
+    "Link",
     "LoggedObject",
+    "Notaries",
     "Proven",
     "TrustRoot",
     "assemble",
+    "crossing_record",
     "dump",
     "filmed_for",
     "load",
+    "read_crossing_record",
     "read_enrolment",
     "verify",
     "write_enrolment",

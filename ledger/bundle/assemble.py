@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ledger.attestation import Verdict, attestation_digest, credential_of, signed, verdict_digest
-from ledger.bundle.format import Attested, BlockLog, Bundle, Judged, LoggedObject, dump
+from ledger.bundle.format import Attested, BlockLog, Bundle, Judged, Link, LoggedObject, dump
 from ledger.bundle.trust_root import TrustRoot
 from ledger.bundle.verify import verify
 from ledger.errors import WrongUse
@@ -22,6 +22,7 @@ def assemble(
     trust_root: TrustRoot,
     objects: Iterable[LoggedObject],
     note: bytes,
+    link: Link | None = None,
     sent: BlockLog,
     certificate: Certificate,
     committed: BlockLog,
@@ -34,6 +35,8 @@ def assemble(
     the tree of the checkpoint's size: the trust root's entry, every event of `trace(subject, …)`, the envelope of
     every segment filmed for `filmed_for(trace)`, the enrolment of each device that filmed one; nothing else.
     `note`: the checkpoint that was anchored, with at least a quorum of cosignatures and no line of anybody else.
+    `link`: for a checkpoint that was cosigned, certified or judged in a past epoch: what leads to one that the pinned
+    epoch cosigned. Then `objects` are proven in that later tree, with the crossing's record among them.
     `sent`: the origin gateway's `MessageSent` of that anchor; `committed`: the destination gateway's
     `MessageCommitted` for it; headers as RLP, log indices within the transaction.
     `certificate`: the one that the transaction chain recorded for it. `verdict`, `signatures`: as judged there, the
@@ -51,6 +54,7 @@ def assemble(
         subject=subject.normal,
         objects=tuple(sorted(objects, key=lambda found: found.index)),
         note=note,
+        link=link,
         sent=sent,
         attested=Attested(
             certificate.epoch,

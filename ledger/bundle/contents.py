@@ -15,6 +15,7 @@ from datetime import datetime
 from ledger.bundle.enrolment import DEVICE_DOMAIN, read_enrolment
 from ledger.bundle.findings import Proven, utc_text
 from ledger.bundle.format import Bundle, LoggedObject
+from ledger.bundle.sealed import CROSSING_DOMAIN
 from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, TrustRoot
 from ledger.canonical import entry_digest
 from ledger.checkpoint import Checkpoint
@@ -26,7 +27,7 @@ from ledger.gs1 import parse
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.trace import Reason, Trace, trace
 
-DOMAINS = (TRUST_ROOT_DOMAIN, DEVICE_DOMAIN, EVIDENCE_DOMAIN, EVENT_DOMAIN)
+DOMAINS = (TRUST_ROOT_DOMAIN, DEVICE_DOMAIN, EVIDENCE_DOMAIN, EVENT_DOMAIN, CROSSING_DOMAIN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from ledger.attestation import (
     verdict_digest,
     word,
 )
+from ledger.bundle.epochs import Believed
 from ledger.bundle.findings import Proven, utc_text
 from ledger.bundle.format import Attested, BlockLog, Bundle, Judged
 from ledger.bundle.trust_root import TrustRoot
@@ -59,21 +60,22 @@ def anchor_payload(checkpoint: Checkpoint) -> bytes:
     return hashlib.sha256(checkpoint.origin.encode()).digest() + word(checkpoint.size) + checkpoint.root
 
 
-def verify_crossing(bundle: Bundle, root: TrustRoot) -> Anchored:
+def verify_crossing(bundle: Bundle, believed: Believed) -> Anchored:
     """Follow the anchor's message through both chains.
 
     Raises `Refused` QUORUM, SET_EPOCH, SIG_… (verdict or certificate), VERDICT_NOT_SAME, VERDICT_POLICY, HEADER_HASH,
     PROOF_…, LOG_PLACE, TX_FAILED, ANCHOR_MISMATCH, CERTIFICATE…, COMMIT_MISMATCH, COMMIT_NOT_EXECUTED,
     CREDENTIAL_MISMATCH; `BadInput` EMITTER, PROPOSAL_…, RECEIPT_….
     """
-    judged = _verify_verdict(bundle.judged, root)
+    root = believed.root
+    judged = _verify_verdict(bundle.judged, believed)
     origin = _open_block(bundle.sent, bundle.judged.verdict.origin_block, "sent")
     sent = open_log(origin, bundle.sent.proof, bundle.sent.transaction, bundle.sent.log_index)
     _require_place(bundle.sent, bundle.judged.verdict.origin_log, "sent")
     message, payload = _read_anchor(sent, root)
     if message.id != bundle.judged.verdict.id:
         raise Refused("VERDICT_MISMATCH", "The notaries' verdict is about another message.", where="judged.verdict.id")
-    let_in, certificate = _verify_certificate(bundle.attested, message, root)
+    let_in, certificate = _verify_certificate(bundle.attested, message, believed)
     destination = _open_block(bundle.committed, bundle.judged.verdict.commit_block, "committed")
     committed = open_log(destination, bundle.committed.proof, bundle.committed.transaction, bundle.committed.log_index)
     _require_place(bundle.committed, bundle.judged.verdict.commit_log, "committed")
@@ -96,12 +98,15 @@ def verify_crossing(bundle: Bundle, root: TrustRoot) -> Anchored:
             "contract": _hex(message.recipient),
         },
     )
-    return Anchored(payload, (left, let_in, arrived, judged, _verify_credential(bundle.judged, certificate, root)))
+    credential = _verify_credential(bundle.judged, certificate, root)
+    believed.require_credential(bundle.judged.credential)
+    return Anchored(payload, (left, let_in, arrived, judged, credential))
 
 
-def _verify_verdict(judged: Judged, root: TrustRoot) -> Proven:
+def _verify_verdict(judged: Judged, believed: Believed) -> Proven:
     verdict = judged.verdict
-    members = _require_quorum(root, verdict.epoch, _verdict_digest(judged, root), judged.signatures, "judged")
+    digest = _verdict_digest(judged, believed.root)
+    notaries = _require_quorum(believed, verdict.epoch, digest, judged.signatures, "judged")
     if verdict.verdict != SAME:
         what = "differs from what was committed" if verdict.verdict == DIFFERS else "is none"
         raise Refused("VERDICT_NOT_SAME", f"The notaries' verdict {what}.", where=f"verdict {verdict.verdict}")
@@ -111,12 +116,12 @@ def _verify_verdict(judged: Judged, root: TrustRoot) -> Proven:
     return Proven(
         "judged",
         f"Re-executing the destination's blocks from {verdict.checked_from} on gave the same commit.",
-        _notaries(members, root),
+        notaries,
         facts={"message": _hex(verdict.id), "transaction": _hex(verdict.commit_transaction)},
     )
 
 
-def _verify_certificate(attested: Attested, message: Message, root: TrustRoot) -> tuple[Proven, bytes]:
+def _verify_certificate(attested: Attested, message: Message, believed: Believed) -> tuple[Proven, bytes]:
     """What it proves, and the certificate as the registry records it."""
     reached = merkle.leaf_hash(message.id)
     for step in attested.path:
@@ -125,9 +130,9 @@ def _verify_certificate(attested: Attested, message: Message, root: TrustRoot) -
         reached = merkle.node_hash(step[1:], reached) if step[0] == 0 else merkle.node_hash(reached, step[1:])
     end = message.destination
     digest = attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=reached, epoch=attested.epoch)
-    members = _require_quorum(root, attested.epoch, digest, attested.signatures, "attested")
+    notaries = _require_quorum(believed, attested.epoch, digest, attested.signatures, "attested")
     what = f"The message was attested for the gateway of {end}."
-    proven = Proven("attested", what, _notaries(members, root), facts={"root": _hex(reached)})
+    proven = Proven("attested", what, notaries, facts={"root": _hex(reached)})
     return proven, signed(digest, attested.signatures)
 
 
@@ -190,25 +195,23 @@ def _require_commit(committed: ProvenLog, message: Message, judged: Judged, root
         raise Refused("COMMIT_NOT_CHECKED", "The notaries re-executed only blocks after the commit.", where=where)
 
 
-def _require_quorum(root: TrustRoot, epoch: int, digest: bytes, packed: bytes, where: str) -> tuple[int, ...]:
+def _require_quorum(believed: Believed, epoch: int, digest: bytes, packed: bytes, where: str) -> str:
+    """Who signed, in words, where a quorum of the epoch did."""
+    committee = believed.notaries(epoch).committee
     try:
-        return root.committee.check(epoch, digest, packed)
+        members = committee.check(epoch, digest, packed)
     except Problem as error:
         place = f"{where}.signatures" + (f", {error.where}" if error.where else "")
         what = f"The notaries' signatures do not hold: {error.what}."
         raise Refused(error.code, what, where=place, cure="A quorum of the notaries must have signed this.") from error
+    listed = ", ".join(str(member) for member in members)
+    return f"{len(members)} of {len(committee.members)} notaries (members {listed}; epoch {epoch})"
 
 
 def _verdict_digest(judged: Judged, root: TrustRoot) -> bytes:
     return verdict_digest(
         chain_id=root.transaction.chain_id, registry=root.transaction_registry, verdict=judged.verdict
     )
-
-
-def _notaries(members: tuple[int, ...], root: TrustRoot) -> str:
-    listed = ", ".join(str(member) for member in members)
-    committee = root.committee
-    return f"{len(members)} of {len(committee.members)} notaries (members {listed}; epoch {committee.epoch})"
 
 
 def _hex(value: bytes) -> str:

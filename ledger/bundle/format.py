@@ -82,15 +82,28 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """What leads from the anchored checkpoint to a later one that a later epoch cosigned.
+
+    `note`: the later one; `growth`: the consistency proof from the size of the one to that of the other.
+    """
+
+    note: bytes
+    growth: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """Everything one file carries. `subject`: normal identifier of the unit; `objects` by rising index.
 
-    `note`: the cosigned checkpoint; `sent`, `committed`: the anchor leaving the origin and arriving at the destination.
+    `note`: the cosigned checkpoint that was anchored; `link`: where it was signed in a past epoch, what seals it, and
+    then `objects` are proven in the later tree; `sent`, `committed`: the anchor leaving the origin and arriving at the destination.
     """
 
     subject: str
     objects: tuple[LoggedObject, ...]
     note: bytes
+    link: Link | None
     sent: BlockLog
     attested: Attested
     committed: BlockLog
@@ -143,6 +156,8 @@ def _write(bundle: Bundle) -> CborLike:
             for o in bundle.objects
         ],
         "note": bundle.note,
+        # A list of none or one: the subset of CBOR that is allowed here has no null.
+        "link": [{"note": link.note, "growth": list(link.growth)} for link in (bundle.link,) if link is not None],
         "sent": _write_log(bundle.sent),
         "attested": {
             "epoch": bundle.attested.epoch,
@@ -168,11 +183,13 @@ def _write_log(log: BlockLog) -> CborLike:
 
 
 def _read(value: Cbor) -> Bundle:
-    top = _Fields(value, "", ("subject", "objects", "note", "sent", "attested", "committed", "judged"))
+    top = _Fields(value, "", ("subject", "objects", "note", "link", "sent", "attested", "committed", "judged"))
+    links = top.each("link", _read_link, 1)
     return Bundle(
         subject=top.text("subject", MAX_SUBJECT_CHARS),
         objects=top.each("objects", _read_object, MAX_OBJECTS),
         note=top.data("note"),
+        link=links[0] if links else None,
         sent=_read_log(top.values["sent"], "sent."),
         attested=_read_attested(top.values["attested"]),
         committed=_read_log(top.values["committed"], "committed."),
@@ -189,6 +206,11 @@ def _read_object(value: Cbor, where: str) -> LoggedObject:
         index=fields.number("index"),
         path=fields.each("path", _item(32), MAX_PATH_HASHES),
     )
+
+
+def _read_link(value: Cbor, where: str) -> Link:
+    fields = _Fields(value, where, Link.__slots__)
+    return Link(fields.data("note"), fields.each("growth", _item(32), MAX_PATH_HASHES))
 
 
 def _read_log(value: Cbor, where: str) -> BlockLog:

@@ -1,14 +1,16 @@
 """The trust root: whom a verifier believes before it has looked at anything else, as one canonical JSON document.
 
-It names the log and its key, the cosigners and how many of them are needed, the committee of the epoch, and the three
-chains with the contracts whose logs count. It is a log entry too, so that a bundle proves every byte of the copy it
-carries; that the copy is the right one, only somebody outside the bundle can say: compare the fingerprint.
+It names the log and its key, the notaries of the epoch it pins, those of epochs before, and the three chains with the
+contracts whose logs count. A past epoch's word counts only as far as the pinned epoch's notaries have sealed it: keys
+that leak years later forge nothing. The trust root is a log entry too, so that a bundle proves every byte of the copy
+it carries; that the copy is the right one, only somebody outside the bundle can say: compare the fingerprint.
 May never happen here: a default for something missing, or a second spelling of one trust root.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from ledger.canonical import JsonValue, canonical_json, digest, parse_canonical
@@ -24,23 +26,52 @@ FORMAT: Final = "pledgetrail/trust-root/v1"
 MAX_TRUST_ROOT_BYTES = 64 * 1024
 MAX_COSIGNERS = 60  # their lines, the log's own included, fit into one note
 MAX_EPOCH = 2**53 - 1
+MAX_PAST_EPOCHS = 128  # ten years of rotations a month, and some
 
 _FINGERPRINT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class TrustRoot:
-    """Whom to believe. `quorum`: how many of `cosigners` must have cosigned a checkpoint.
+class Notaries:
+    """The notaries of one epoch: those who attest, those who cosign, and how many cosigners are needed (`quorum`).
 
-    Addresses have 20 bytes: `anchor_registry` stands on the origin, `anchor_mirror` on the destination,
-    `transaction_registry` on the transaction chain. Creating one checks it: `Refused` CONFIG_SET for fewer than a
-    quorum of cosigners, a repeated name, key or chain; `BadInput` TRUST_ROOT_FORMAT for a field out of range.
+    Creating one checks it: `Refused` CONFIG_SET for fewer than a quorum of cosigners or a repeated name or key.
     """
 
-    log: LogKey
+    committee: Committee
     cosigners: tuple[CosignerKey, ...]
     quorum: int
-    committee: Committee
+
+    def __post_init__(self) -> None:
+        count = len(self.cosigners)
+        if count > MAX_COSIGNERS or not quorum_of(count) <= self.quorum <= count:
+            raise Refused("CONFIG_SET", f"{self.quorum} of {count} cosigners is less than a quorum, or more than all")
+        if len({key.public_key for key in self.cosigners}) != count or len({k.name for k in self.cosigners}) != count:
+            raise Refused("CONFIG_SET", "two cosigners share a name or a key")
+        if not 0 <= self.epoch <= MAX_EPOCH:
+            raise _malformed("the epoch is out of range")
+
+    @property
+    def epoch(self) -> int:
+        """The epoch's number."""
+        return self.committee.epoch
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRoot:
+    """Whom to believe. `dated`: the day (UTC) on which it was made. `pinned`: the notaries of the epoch that is current
+    then; `past`: those of earlier epochs, oldest first, whose word counts where the pinned ones have sealed it.
+
+    Addresses have 20 bytes: `anchor_registry` stands on the origin, `anchor_mirror` on the destination,
+    `transaction_registry` on the transaction chain. Creating one checks it: `Refused` CONFIG_SET for a
+    repeated chain, a log that cosigns itself, epochs that do not rise; `BadInput` TRUST_ROOT_FORMAT for a field out of
+    range.
+    """
+
+    dated: date
+    log: LogKey
+    pinned: Notaries
+    past: tuple[Notaries, ...]
     origin: Chain
     destination: Chain
     transaction: Chain
@@ -49,30 +80,32 @@ class TrustRoot:
     transaction_registry: bytes
 
     def __post_init__(self) -> None:
-        count = len(self.cosigners)
-        if count > MAX_COSIGNERS or not quorum_of(count) <= self.quorum <= count:
-            raise Refused("CONFIG_SET", f"{self.quorum} of {count} cosigners is less than a quorum, or more than all")
-        keys = {self.log.public_key, *(key.public_key for key in self.cosigners)}
-        if len(keys) != count + 1 or len({key.name for key in self.cosigners}) != count:
-            raise Refused("CONFIG_SET", "two cosigners share a name or a key, or one has the log's key")
+        epochs = [notaries.epoch for notaries in self.epochs]
+        if len(self.past) > MAX_PAST_EPOCHS or epochs != sorted(set(epochs)):
+            raise Refused("CONFIG_SET", "the epochs do not rise up to the pinned one, or are too many")
+        if any(key.public_key == self.log.public_key for notaries in self.epochs for key in notaries.cosigners):
+            raise Refused("CONFIG_SET", "a cosigner has the log's key")
         chains = (self.origin, self.destination, self.transaction)
         if len({chain.chain_id for chain in chains}) != len(chains):
             raise Refused("CONFIG_SET", "two of the three chains have one chain id")
-        if not 0 <= self.committee.epoch <= MAX_EPOCH:
-            raise _malformed("the epoch is out of range")
         contracts = (self.anchor_registry, self.anchor_mirror, self.transaction_registry)
         if any(len(address) != 20 for address in contracts):
             raise _malformed("a contract's address does not have 20 bytes")
+
+    @property
+    def epochs(self) -> tuple[Notaries, ...]:
+        """All epochs it knows, oldest first; the last is the pinned one."""
+        return (*self.past, self.pinned)
 
     def dump(self) -> bytes:
         """Its RFC 8785 bytes: what is logged, carried and compared."""
         return canonical_json(
             {
                 "format": FORMAT,
+                "dated": self.dated.isoformat(),
                 "log": {"origin": self.log.name, "key": self.log.public_key.hex()},
-                "cosigners": [{"name": key.name, "key": key.public_key.hex()} for key in self.cosigners],
-                "quorum": self.quorum,
-                "committee": {"epoch": self.committee.epoch, "members": [_hex(m) for m in self.committee.members]},
+                **_dump_notaries(self.pinned),
+                "past": [_dump_notaries(notaries) for notaries in self.past],
                 "origin": _dump_chain(self.origin, "anchor_registry", self.anchor_registry),
                 "destination": _dump_chain(self.destination, "anchor_mirror", self.anchor_mirror),
                 "transaction": _dump_chain(self.transaction, "registry", self.transaction_registry),
@@ -106,6 +139,15 @@ class TrustRoot:
         return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
+def _dump_notaries(notaries: Notaries) -> dict[str, JsonValue]:
+    committee = notaries.committee
+    return {
+        "cosigners": [{"name": key.name, "key": key.public_key.hex()} for key in notaries.cosigners],
+        "quorum": notaries.quorum,
+        "committee": {"epoch": committee.epoch, "members": [_hex(member) for member in committee.members]},
+    }
+
+
 def _dump_chain(chain: Chain, role: str, contract: bytes) -> dict[str, str]:
     return {
         "chain": caip2(chain.chain_id),
@@ -120,21 +162,31 @@ def _load(value: JsonValue) -> TrustRoot:
     top = _object(value)
     if top["format"] != FORMAT:
         raise _malformed(f"its format is not {FORMAT}")
-    log, committee = _object(top["log"]), _object(top["committee"])
+    log = _object(top["log"])
     origin, destination, transaction = (_object(top[role]) for role in ("origin", "destination", "transaction"))
     return TrustRoot(
+        dated=date.fromisoformat(_text(top["dated"])),
         log=LogKey(_text(log["origin"]), bytes.fromhex(_text(log["key"]))),
-        cosigners=tuple(
-            CosignerKey(_text(c["name"]), bytes.fromhex(_text(c["key"]))) for c in map(_object, _list(top["cosigners"]))
-        ),
-        quorum=_integer(top["quorum"]),
-        committee=Committee(_integer(committee["epoch"]), tuple(_bytes(m) for m in _list(committee["members"]))),
+        pinned=_load_notaries(top),
+        past=tuple(_load_notaries(_object(each)) for each in _list(top["past"])),
         origin=_load_chain(origin),
         destination=_load_chain(destination),
         transaction=_load_chain(transaction),
         anchor_registry=_bytes(origin["anchor_registry"]),
         anchor_mirror=_bytes(destination["anchor_mirror"]),
         transaction_registry=_bytes(transaction["registry"]),
+    )
+
+
+def _load_notaries(fields: dict[str, JsonValue]) -> Notaries:
+    committee = _object(fields["committee"])
+    return Notaries(
+        committee=Committee(_integer(committee["epoch"]), tuple(_bytes(m) for m in _list(committee["members"]))),
+        cosigners=tuple(
+            CosignerKey(_text(c["name"]), bytes.fromhex(_text(c["key"])))
+            for c in map(_object, _list(fields["cosigners"]))
+        ),
+        quorum=_integer(fields["quorum"]),
     )
 
 

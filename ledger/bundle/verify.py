@@ -1,6 +1,7 @@
 """`verify`: one file in, everything it proves out, or the first thing in it that does not hold.
 
-Trust flows one way: the trust root names the notaries; a quorum of them signed the verdict; the verdict names two
+Trust flows one way: the trust root names the notaries, and what those of its epoch sealed of earlier ones; a quorum of
+them signed the verdict; the verdict names two
 blocks; their receipts hold the anchor; the anchor is the checkpoint; the checkpoint holds the entries; the entries are
 the unit's events and the devices' signed evidence. May never happen here: I/O, a clock, or an answer a caller could
 take for a yes without looking.
@@ -15,10 +16,11 @@ from typing import Final
 
 from ledger.bundle.contents import embedded_trust_root, verify_contents, verify_entries
 from ledger.bundle.crossing import verify_crossing
+from ledger.bundle.epochs import believe
 from ledger.bundle.findings import Findings, Proven, utc_text
 from ledger.bundle.format import load
-from ledger.bundle.trust_root import TrustRoot
-from ledger.checkpoint import CosignedCheckpoint, open_cosigned
+from ledger.bundle.trust_root import Notaries, TrustRoot
+from ledger.checkpoint import CosignedCheckpoint
 from ledger.errors import Problem, Refused
 
 NOT_PROVEN: Final = (
@@ -36,7 +38,7 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
     """Verify a bundle's file against `trust_root`, or against the copy it carries where that is None.
 
     Raises the first step's error: `Refused` BUNDLE_CORRUPT, TRUST_ROOT, CONFIG_SET, QUORUM, SET_EPOCH, SIG_…,
-    VERDICT_…, HEADER_HASH, PROOF_…, ANCHOR_MISMATCH, COMMIT_…, CREDENTIAL_MISMATCH, QUORUM_MISSING, SUBJECT_UNKNOWN,
+    EPOCH_UNLINKED, VERDICT_…, HEADER_HASH, PROOF_…, ANCHOR_MISMATCH, COMMIT_…, CREDENTIAL_MISMATCH, QUORUM_MISSING, SUBJECT_UNKNOWN,
     SUPERFLUOUS, DEVICE_…, EVIDENCE_…; `BadInput` BUNDLE_FORMAT, BUNDLE_…, NON_CANONICAL and what the readers raise.
     """
     bundle = load(raw)
@@ -48,14 +50,15 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
             where=f"the bundle's fingerprint is {root.fingerprint}, yours {trust_root.fingerprint}",
             cure="Find out which one is right before believing either: ask the log's operator and a notary.",
         )
-    with _located("the anchor's way between the chains"):
-        anchored = verify_crossing(bundle, root)
     with _located("the cosigned checkpoint"):
-        cosigned = open_cosigned(bundle.note, log_key=root.log, cosigners=root.cosigners, quorum=root.quorum)
+        believed = believe(bundle, root)
+        cosigned = believed.anchored
+        seen_by = _seen_by(cosigned, believed.cosigners)
+    with _located("the anchor's way between the chains"):
+        anchored = verify_crossing(bundle, believed)
         anchored.require(cosigned.checkpoint)
-        seen_by = _seen_by(cosigned, root)
     with _located("the entries of the log"):
-        logged = verify_entries(bundle, cosigned.checkpoint)
+        logged = verify_entries(bundle, believed.proven_in)
         contents = verify_contents(bundle, seen_by=seen_by)
     return Findings(
         subject=bundle.subject,
@@ -66,6 +69,7 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
             logged,
             _tell_checkpoint(cosigned, seen_by),
             *anchored.proven,
+            *believed.proven,
             _tell_trust_root(root, given=trust_root is not None),
             Proven("sealed", "No byte changed since the file was written.", "SHA-256"),
         ),
@@ -85,9 +89,9 @@ def _located(part: str) -> Iterator[None]:
         raise
 
 
-def _seen_by(cosigned: CosignedCheckpoint, root: TrustRoot) -> datetime:
+def _seen_by(cosigned: CosignedCheckpoint, notaries: Notaries) -> datetime:
     """When notaries had seen this state: not the earliest word, which a liar could give, but one a quorum outweighs."""
-    faults = len(root.cosigners) - root.quorum
+    faults = len(notaries.cosigners) - notaries.quorum
     times = sorted(cosignature.time for cosignature in cosigned.cosignatures)
     seconds = times[min(faults, len(times) - 1)]
     try:
@@ -98,7 +102,7 @@ def _seen_by(cosigned: CosignedCheckpoint, root: TrustRoot) -> datetime:
 
 def _tell_trust_root(root: TrustRoot, *, given: bool) -> Proven:
     who = "given by you" if given else "came with the bundle: compare its fingerprint"
-    return Proven("trust_root", f"Trust root {root.fingerprint}.", who)
+    return Proven("trust_root", f"Trust root {root.fingerprint} of {root.dated}, epoch {root.pinned.epoch}.", who)
 
 
 def _trust_root_came_along(root: TrustRoot) -> str:

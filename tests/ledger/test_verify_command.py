@@ -95,7 +95,7 @@ def test_a_folder_is_unreadable(tmp_path: Path) -> None:
 def test_a_trust_root_of_somebody_else_refuses(bundle: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_bytes(TRUST_ROOT.dump().replace(b'"quorum":3', b'"quorum":4'))
-    assert TrustRoot.load(other.read_bytes()).quorum == 4
+    assert TrustRoot.load(other.read_bytes()).pinned.quorum == 4
     status, _, problem = run("verify", bundle, "--trust-root", other)
     assert (status, problem and problem.code) == (1, "TRUST_ROOT")
     other.write_bytes(b"{}")

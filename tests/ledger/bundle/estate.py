@@ -32,6 +32,7 @@ from ledger.bundle import (
     Bundle,
     Judged,
     LoggedObject,
+    Notaries,
     TrustRoot,
     assemble,
     dump,
@@ -102,10 +103,12 @@ def address(number: int) -> bytes:
 
 
 TRUST_ROOT = TrustRoot(
+    dated=DAWN.date(),
     log=LOG.key,
-    cosigners=tuple(cosigner.key for cosigner in COSIGNERS),
-    quorum=3,
-    committee=Committee(1, tuple(notary.address for notary in NOTARIES)),
+    pinned=Notaries(
+        Committee(1, tuple(notary.address for notary in NOTARIES)), tuple(cosigner.key for cosigner in COSIGNERS), 3
+    ),
+    past=(),
     origin=Chain(7101, bytes([0xA1]) * 32, address(0xA1)),
     destination=Chain(7102, bytes([0xA2]) * 32, address(0xA2)),
     transaction=Chain(7103, bytes([0xA3]) * 32, address(0xA3)),
@@ -198,6 +201,7 @@ class Estate:
     gateways: tuple[bytes, bytes] = (TRUST_ROOT.origin.gateway, TRUST_ROOT.destination.gateway)
     commit: dict[str, Any] = field(default_factory=dict)
     certified_with: int = 0  # other messages under the certificate's root
+    tree: Tree = field(default_factory=Tree)  # of the log, once built
 
     def with_entries(self) -> Estate:
         """The honest content: trust root, two devices, nine segments, four events."""
@@ -246,6 +250,7 @@ class Estate:
             subject=self.subject.normal,
             objects=tuple(parts["objects"]),
             note=parts["note"],
+            link=parts.get("link"),
             sent=parts["sent"],
             attested=Attested(
                 certificate.epoch,
@@ -264,6 +269,7 @@ class Estate:
             for salt, (domain, canonical) in zip(salts, self.entries, strict=True)
         ]
         tree = Tree([*leaves, *(leaf_hash(bytes([number])) for number in range(self.strangers))])
+        self.tree = tree
         objects = [
             LoggedObject(domain, salt, canonical, index, tuple(tree.inclusion_proof(index)))
             for index, (salt, (domain, canonical)) in enumerate(zip(salts, self.entries, strict=True))

@@ -344,7 +344,8 @@ def test_a_trust_root_followed_by_a_newline_is_refused() -> None:
 
 
 def test_a_bundle_of_a_lot_whose_notaries_are_the_forgers_own_holds_only_without_a_trust_root() -> None:
-    own = replace(TRUST_ROOT, committee=Committee(1, (*TRUST_ROOT.committee.members[:3], address(9))))
+    committee = Committee(1, (*TRUST_ROOT.pinned.committee.members[:3], address(9)))
+    own = replace(TRUST_ROOT, pinned=replace(TRUST_ROOT.pinned, committee=committee))
     estate = Estate(trust_root=own, notaries=(0, 1, 2)).with_entries()
     raw = estate.build()
     assert verify(raw, trust_root=None).fingerprint == own.fingerprint != TRUST_ROOT.fingerprint
@@ -353,7 +354,9 @@ def test_a_bundle_of_a_lot_whose_notaries_are_the_forgers_own_holds_only_without
 
 def test_a_cosigner_that_never_signed_cannot_be_replaced_in_the_copy_that_came_along() -> None:
     key = ed25519.public_key(bytes([0x67]) * 32)
-    other = replace(TRUST_ROOT, cosigners=(*TRUST_ROOT.cosigners[:3], replace(TRUST_ROOT.cosigners[3], public_key=key)))
+    cosigners = TRUST_ROOT.pinned.cosigners
+    changed = replace(TRUST_ROOT.pinned, cosigners=(*cosigners[:3], replace(cosigners[3], public_key=key)))
+    other = replace(TRUST_ROOT, pinned=changed)
     refuse(
         Estate().with_entries().forge(objects(lambda found: [replace(found[0], canonical=other.dump()), *found[1:]])),
         "PROOF_INVALID",
