@@ -6,27 +6,35 @@ after it is not in the bundle: a later one will hold it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
 
 from contracts.manifest import Manifest, Role
 from contracts.node import Node
-from ledger.attestation import word
 from ledger.bundle import (
+    CROSSING_DOMAIN,
     DEVICE_DOMAIN,
     TRUST_ROOT_DOMAIN,
+    Link,
     LoggedObject,
+    Notaries,
     TrustRoot,
     assemble,
+    cosigned_in,
+    crossing_record,
     filmed_for,
+    read_crossing_record,
     read_enrolment,
 )
-from ledger.checkpoint import CosignerKey, LogKey
+from ledger.checkpoint import CosignerKey, LogKey, open_checkpoint
 from ledger.epcis import EVENT_DOMAIN
 from ledger.errors import Refused, Unavailable
 from ledger.gs1 import Identifier
 from ledger.history.related import events_about
-from ledger.store import EVIDENCE_ENTRY_DOMAIN, Ledger, PublishedCheckpoint
+from ledger.store import EVIDENCE_ENTRY_DOMAIN, Ledger, Statement
 from ledger.trace import trace
 from relay.crossing import Crossing, fetch_crossing
 from relay.journey import Journey, State
@@ -55,26 +63,76 @@ def trust_root_of(manifest: Manifest, dated: date) -> TrustRoot:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedAnchor:
+    """An anchor whose crossing is closed: the checkpoint's size and root, and the credential."""
+
+    size: int
+    root: bytes
+    credential: bytes
+
+
+class AnchorCrossings(Protocol):
+    """The anchors that have crossed, as the chains tell it."""
+
+    def closed(self) -> Iterable[ClosedAnchor]:
+        """Every anchor whose credential is closed."""
+        ...
+
+    def fetch(self, anchor: ClosedAnchor) -> Crossing:
+        """What shows its crossing. Errors: those of `fetch_crossing`."""
+        ...
+
+
+class RelayedCrossings:
+    """`AnchorCrossings` as a relay follows them; `nodes` by chain id."""
+
+    def __init__(self, relay: Relay, nodes: Mapping[int, Node]) -> None:
+        self._relay, self._nodes = relay, nodes
+
+    def closed(self) -> Iterable[ClosedAnchor]:
+        return (_closed_anchor(journey) for journey in self._journeys())
+
+    def fetch(self, anchor: ClosedAnchor) -> Crossing:
+        journey = next(found for found in self._journeys() if _closed_anchor(found) == anchor)
+        return fetch_crossing(self._nodes, self._relay.manifest, journey)
+
+    def _journeys(self) -> Iterable[Journey]:
+        registry = self._relay.manifest.chain(Role.ORIGIN).contracts["AnchorRegistry"]
+        for journey in list(self._relay.journeys.values()):
+            if journey.proposal.message.sender == registry and journey.state is State.CLOSED:
+                yield journey
+
+
+def _closed_anchor(journey: Journey) -> ClosedAnchor:
+    payload = journey.proposal.payload  # of `anchor_payload`: the log's name, the size, the root
+    return ClosedAnchor(int.from_bytes(payload[32:64], "big"), payload[64:], journey.credential)
+
+
+@dataclass(frozen=True, slots=True)
 class Bundler:
-    """Makes bundles for one deployment; `nodes` by chain id."""
+    """Makes bundles for one deployment."""
 
     ledger: Ledger
-    relay: Relay
-    nodes: Mapping[int, Node]
+    crossings: AnchorCrossings
 
     def bundle_of(self, unit: Identifier) -> bytes:
         """The bundle of a unit or lot, verified before it is handed out.
 
-        Errors: `Unavailable` BUNDLE_NOT_READY before the first anchor has crossed and closed; `Refused`
-        SUBJECT_UNKNOWN when the log holds nothing about the unit; those of `assemble`.
+        Errors: `Unavailable` BUNDLE_NOT_READY before the first anchor has crossed and closed, or while nothing that the
+        present notaries cosigned seals one that earlier notaries signed; `Refused` SUBJECT_UNKNOWN when the log holds
+        nothing about the unit; those of `assemble`.
         """
-        published, crossing = self._latest_crossing()
-        size = published.checkpoint.size
+        root = self._trust_root()
+        anchored, anchor = self._latest_closed(root)
+        crossing = self.crossings.fetch(anchor)
+        link, sealed = self._link(root, anchored, crossing)
+        size = open_checkpoint(anchored, log_key=root.log).size
         return assemble(
             subject=unit,
-            trust_root=trust_root_of(self.relay.manifest),
-            objects=list(self._objects(unit, size)),
-            note=published.note,
+            trust_root=root,
+            objects=[self._logged(statement, sealed) for statement in self._statements(unit, root, size, link)],
+            note=anchored,
+            link=link,
             sent=crossing.sent,
             certificate=crossing.certificate,
             committed=crossing.committed,
@@ -82,48 +140,76 @@ class Bundler:
             signatures=crossing.signatures,
         )
 
-    def _latest_crossing(self) -> tuple[PublishedCheckpoint, Crossing]:
-        registry = self.relay.manifest.chain(Role.ORIGIN).contracts["AnchorRegistry"]
-        closed = {
-            int.from_bytes(journey.proposal.payload[32:64], "big"): journey
-            for journey in list(self.relay.journeys.values())
-            if journey.proposal.message.sender == registry and journey.state is State.CLOSED
-        }
-        for size in sorted(closed, reverse=True):
-            published = self.ledger.log.cosigned(size)
-            if published is not None and _carries(closed[size], published):
-                return published, fetch_crossing(self.nodes, self.relay.manifest, closed[size])
-        raise Unavailable(
-            "BUNDLE_NOT_READY",
-            "no checkpoint has crossed to the destination and been closed yet",
-            cure="Ask again after the next anchor.",
-        )
+    def record_crossing(self) -> None:
+        """Log what the latest closed crossing said, so that the next checkpoint seals it; a repeat changes nothing.
 
-    def _objects(self, unit: Identifier, size: int) -> Iterable[LoggedObject]:
+        Errors: `Unavailable` BUNDLE_NOT_READY before there is one.
+        """
+        root = self._trust_root()
+        note, anchor = self._latest_closed(root)
+        record = crossing_record(note=note, cosigned_in=cosigned_in(note, root), credential=anchor.credential)
+        self.ledger.statements.enter(CROSSING_DOMAIN, record.dump())
+
+    def _trust_root(self) -> TrustRoot:
+        """The newest trust root that was logged."""
+        logged = [TrustRoot.load(found.canonical) for found in self.ledger.statements.of_domain(TRUST_ROOT_DOMAIN)]
+        if not logged:
+            raise _not_ready("the trust root of this deployment is not logged yet")
+        return max(logged, key=lambda root: (root.pinned.epoch, root.dated))
+
+    def _latest_closed(self, root: TrustRoot) -> tuple[bytes, ClosedAnchor]:
+        """The largest checkpoint of this log whose anchor was closed: its note, and the anchor."""
+        for anchor in sorted(self.crossings.closed(), key=lambda each: each.size, reverse=True):
+            note = self.ledger.log.cosigned_note(anchor.size)
+            if note is not None and open_checkpoint(note, log_key=root.log).root == anchor.root:
+                return note, anchor
+        raise _not_ready("no checkpoint has crossed to the destination and been closed yet")
+
+    def _link(self, root: TrustRoot, anchored: bytes, crossing: Crossing) -> tuple[Link | None, int]:
+        """What seals a crossing of a past epoch, and the size of the tree in which a bundle's entries are proven."""
+        size = open_checkpoint(anchored, log_key=root.log).size
+        signed_in = {cosigned_in(anchored, root), crossing.certificate.epoch, crossing.verdict.epoch}
+        if signed_in == {root.pinned.epoch}:
+            return None, size
+        sealing, record = self.ledger.log.latest_cosigned(), self._record(anchored)
+        if sealing is None or record is None or not record < sealing.checkpoint.size:
+            raise _not_ready("the notaries were replaced, and the present ones have not sealed the last crossing yet")
+        later = sealing.checkpoint.size
+        return Link(sealing.note, tuple(self.ledger.log.consistency(size, later))), later
+
+    def _record(self, anchored: bytes) -> int | None:
+        """The entry of the crossing's record."""
+        for statement in self.ledger.statements.of_domain(CROSSING_DOMAIN):
+            if read_crossing_record(statement.canonical).note == hashlib.sha256(anchored).digest():
+                return statement.entry
+        return None
+
+    def _statements(self, unit: Identifier, root: TrustRoot, size: int, link: Link | None) -> Iterable[Statement]:
+        """What belongs into the bundle, as far as it stood in the anchored log."""
         stored = {found.event.digest: found for found in events_about(self.ledger.events, unit) if found.entry < size}
         history = trace(unit, (found.event for found in stored.values()))
         if not history.steps:
             raise Refused("SUBJECT_UNKNOWN", "the log holds no event about this unit yet", where=unit.normal)
         for step in history.steps:
-            yield self._logged(EVENT_DOMAIN, step.event.canonical(), stored[step.event.digest].entry, size)
+            yield Statement(EVENT_DOMAIN, step.event.canonical(), stored[step.event.digest].entry)
         devices: set[str] = set()
         for segment in self.ledger.evidence.segments_of_lots(filmed_for(history)):
             if segment.entry < size:
                 devices.add(segment.statement.device)
-                yield self._logged(EVIDENCE_ENTRY_DOMAIN, segment.signed.envelope(), segment.entry, size)
+                yield Statement(EVIDENCE_ENTRY_DOMAIN, segment.signed.envelope(), segment.entry)
         for statement in self.ledger.statements.of_domain(DEVICE_DOMAIN):
             if read_enrolment(statement.canonical).id in devices:
-                yield self._logged(DEVICE_DOMAIN, statement.canonical, statement.entry, size)
-        wanted = trust_root_of(self.relay.manifest).dump()
-        for statement in self.ledger.statements.of_domain(TRUST_ROOT_DOMAIN):
-            if statement.canonical == wanted:
-                yield self._logged(TRUST_ROOT_DOMAIN, statement.canonical, statement.entry, size)
+                yield statement
+        yield from (s for s in self.ledger.statements.of_domain(TRUST_ROOT_DOMAIN) if s.canonical == root.dump())
+        if link is not None:
+            records = self.ledger.statements.of_domain(CROSSING_DOMAIN)
+            wanted = hashlib.sha256(self.ledger.log.cosigned_note(size) or b"").digest()
+            yield from (s for s in records if read_crossing_record(s.canonical).note == wanted)
 
-    def _logged(self, domain: str, canonical: bytes, index: int, size: int) -> LoggedObject:
-        salt = self.ledger.log.entry(index).salt
-        return LoggedObject(domain, salt, canonical, index, tuple(self.ledger.log.inclusion(index, size)))
+    def _logged(self, found: Statement, size: int) -> LoggedObject:
+        salt, path = self.ledger.log.entry(found.entry).salt, self.ledger.log.inclusion(found.entry, size)
+        return LoggedObject(found.domain, salt, found.canonical, found.entry, tuple(path))
 
 
-def _carries(journey: Journey, published: PublishedCheckpoint) -> bool:
-    checkpoint = published.checkpoint
-    return journey.proposal.payload[32:] == word(checkpoint.size) + checkpoint.root
+def _not_ready(why: str) -> Unavailable:
+    return Unavailable("BUNDLE_NOT_READY", why, cure="Ask again after the next anchor.")

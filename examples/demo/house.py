@@ -18,13 +18,14 @@ from examples.demo.accounts import own_accounts
 from examples.demo.chains import NAMES, Chains, open_chains
 from examples.demo.folder import DataFolder
 from ledger.api.app import create_app
+from ledger.bundle import TrustRoot
 from ledger.checkpoint import CosignerKey
 from ledger.durable_file import write_whole
 from ledger.membership import Possession, operator_digest
 from ledger.quorum import Committee
 from ledger.secp256k1 import SigningKey
 from ledger.serve import RunningServer, serve_on
-from ledger.store import Cosigners, Ledger
+from ledger.store import Cosigners, Ledger, utc_now
 from notary.config import NotaryConfig
 from notary.service import start as start_notary
 from notary.signer import create_keys, open_signer
@@ -59,6 +60,7 @@ class House:
     accounts: dict[str, SigningKey]
     chains: Chains
     manifest: Manifest
+    trust_root: TrustRoot
     ledger: Ledger
     relay: Relay
     anchorer: Anchorer
@@ -110,9 +112,18 @@ def open_house(
     opened.callback(pages.stop)
     ledger.public_url = pages.url
     ledger.chain_names = {chain.chain_id: chain.name for chain in manifest.chains}
-    write_whole(folder / TRUST_ROOT_FILE, trust_root_of(manifest).dump())
+    trust_root = _trust_root(folder / TRUST_ROOT_FILE, manifest)
     anchorer = Anchorer(manifest, ledger.log, panel, chains.transactor(Role.ORIGIN, accounts["anchorer"]))
-    return House(folder, accounts, chains, manifest, ledger, relay, anchorer, pages)
+    return House(folder, accounts, chains, manifest, trust_root, ledger, relay, anchorer, pages)
+
+
+def _trust_root(path: Path, manifest: Manifest) -> TrustRoot:
+    """The trust root that was published, dated the day of the first run."""
+    if path.exists():
+        return TrustRoot.load(path.read_bytes())
+    made = trust_root_of(manifest, utc_now().date())
+    write_whole(path, made.dump())
+    return made
 
 
 def _manifest(

@@ -23,7 +23,6 @@ from ledger.capture.uplink import Uplink
 from ledger.errors import WrongUse
 from ledger.http.addresses import page_path
 from ledger.serve import take_port
-from relay.bundling import trust_root_of
 
 JOURNAL_FILE = "journey.json"
 
@@ -63,7 +62,7 @@ def run(options: Options) -> bool:
             house = open_house(opened, folder, listener=listener, outside=outside, say=screen.say)
             table.urls = _journey(house, journal, options.videos, beginning, screen)
         screen.table(journal)
-        trust_root = trust_root_of(house.manifest).fingerprint
+        trust_root = house.trust_root.fingerprint
         bundle, written = folder / BUNDLE_FILE, folder / TRUST_ROOT_FILE
         screen.addresses(table.urls["unit"], table.urls["portal"], bundle, written, trust_root)
         if not options.leave:

@@ -29,7 +29,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.durable_file import write_whole
 from ledger.errors import Unavailable
 from ledger.store import LoanDocument, ReceiptDocument
-from relay.bundling import Bundler, trust_root_of
+from relay.bundling import Bundler, RelayedCrossings
 from relay.journey import Journey, State
 from relay.watcher import Place
 
@@ -60,7 +60,7 @@ class Steps:
         """Everything recorded is an entry of the log, the deployment's trust root too."""
         with self._timed("logging") as took:
             ledger = self._house.ledger
-            ledger.statements.enter(TRUST_ROOT_DOMAIN, trust_root_of(self._house.manifest).dump())
+            ledger.statements.enter(TRUST_ROOT_DOMAIN, self._house.trust_root.dump())
             size, root = ledger.log.size, ledger.log.root()
             self._record("log", held=size > 0, id_=f"0x{root.hex()}", ms=took(), note=f"{size} entries")
 
@@ -217,6 +217,7 @@ class Steps:
         path = self._house.folder / BUNDLE_FILE
         with self._timed("writing and verifying the proof bundle") as took:
             raw = self._ready_bundle()
+            self.bundler().record_crossing()  # so that the next checkpoint seals it, whoever are the notaries then
             write_whole(path, raw)
             verdict = verify(path, "--trust-root", str(self._house.folder / TRUST_ROOT_FILE))
             note = f"{len(raw)} bytes, verified offline" if verdict.accepted else f"{verdict.code}: {verdict.reason}"
@@ -245,7 +246,7 @@ class Steps:
     def bundler(self) -> Bundler:
         """Makes bundles of this house's units."""
         nodes = {chain_id: self._house.chains.nodes[role] for role, chain_id in self._house.chains.ids.items()}
-        return Bundler(self._house.ledger, self._house.relay, nodes)
+        return Bundler(self._house.ledger, RelayedCrossings(self._house.relay, nodes))
 
     # -- recording ----------------------------------------------------------------------------------------------------
 

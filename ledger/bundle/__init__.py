@@ -6,6 +6,7 @@
 from ledger.bundle.assemble import assemble
 from ledger.bundle.contents import filmed_for
 from ledger.bundle.enrolment import DEVICE_DOMAIN, read_enrolment, write_enrolment
+from ledger.bundle.epochs import cosigned_in
 from ledger.bundle.findings import Findings, Proven
 from ledger.bundle.format import Attested, BlockLog, Bundle, Judged, Link, LoggedObject, dump, load
 from ledger.bundle.sealed import CROSSING_DOMAIN, CrossingRecord, crossing_record, read_crossing_record
@@ -28,6 +29,7 @@ __all__ = [
     "Proven",
     "TrustRoot",
     "assemble",
+    "cosigned_in",
     "crossing_record",
     "dump",
     "filmed_for",

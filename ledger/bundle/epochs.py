@@ -16,7 +16,7 @@ from ledger.bundle.format import Bundle, LoggedObject
 from ledger.bundle.sealed import CROSSING_DOMAIN, CrossingRecord, read_crossing_record
 from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, Notaries, TrustRoot
 from ledger.checkpoint import Checkpoint, CosignedCheckpoint, open_cosigned
-from ledger.errors import BadInput, Refused
+from ledger.errors import BadInput, Problem, Refused
 from ledger.merkle import verify_consistency
 
 _LATER = frozenset({CROSSING_DOMAIN, TRUST_ROOT_DOMAIN})
@@ -48,7 +48,9 @@ class Believed:
     def require_credential(self, credential: bytes) -> None:
         """Refuse (EPOCH_UNLINKED) a crossing other than the one that was sealed."""
         if self.record is not None and self.record.credential != credential:
-            raise Refused("EPOCH_UNLINKED", "The log holds the record of another crossing.", where=f"0x{credential.hex()}")
+            raise Refused(
+                "EPOCH_UNLINKED", "The log holds the record of another crossing.", where=f"0x{credential.hex()}"
+            )
 
 
 def believe(bundle: Bundle, root: TrustRoot) -> Believed:
@@ -65,7 +67,9 @@ def believe(bundle: Bundle, root: TrustRoot) -> Believed:
         anchored = _open(bundle.note, root, root.pinned)
         return Believed(root, anchored, root.pinned, anchored.checkpoint, None, ())
     if len(records) != 1:
-        raise Refused("EPOCH_UNLINKED", f"The bundle carries {len(records)} records of a crossing; exactly one is needed.")
+        raise Refused(
+            "EPOCH_UNLINKED", f"The bundle carries {len(records)} records of a crossing; exactly one is needed."
+        )
     record = read_crossing_record(records[0].canonical)
     if record.dump() != records[0].canonical:
         raise BadInput("NON_CANONICAL", "The crossing's record is not in its canonical form.")
@@ -81,6 +85,22 @@ def believe(bundle: Bundle, root: TrustRoot) -> Believed:
     return Believed(root, anchored, cosigners, sealed.checkpoint, record, (_tell(record, sealed, root),))
 
 
+def cosigned_in(note: bytes, root: TrustRoot) -> int:
+    """The newest epoch whose cosigners make this note good; for whoever assembles a bundle or records a crossing.
+
+    Raises what `open_cosigned` raises for the last epoch tried.
+    """
+    problem: Problem | None = None
+    for notaries in reversed(root.epochs):
+        try:
+            _open(note, root, notaries)
+        except Refused as error:
+            problem = problem or error
+        else:
+            return notaries.epoch
+    raise problem or Refused("SET_EPOCH", "the trust root knows no epoch")
+
+
 def _notaries(root: TrustRoot, epoch: int, *, linked: bool) -> Notaries:
     found = next((notaries for notaries in root.epochs if notaries.epoch == epoch), None)
     if found is None:
@@ -88,8 +108,8 @@ def _notaries(root: TrustRoot, epoch: int, *, linked: bool) -> Notaries:
     if found is not root.pinned and not linked:
         raise Refused(
             "EPOCH_UNLINKED",
-            f"It was signed in epoch {epoch}; the trust root pins epoch {root.pinned.epoch}, and nothing here shows that "
-            "this was said before the epoch's keys were retired.",
+            f"It was signed in epoch {epoch}; the trust root pins epoch {root.pinned.epoch}, and nothing here shows "
+            "that this was said before the epoch's keys were retired.",
             where=f"epoch {epoch}",
             cure="Ask for the bundle again: it is then linked to a checkpoint that the later notaries sealed.",
         )

@@ -97,7 +97,8 @@ class Bundle:
     """Everything one file carries. `subject`: normal identifier of the unit; `objects` by rising index.
 
     `note`: the cosigned checkpoint that was anchored; `link`: where it was signed in a past epoch, what seals it, and
-    then `objects` are proven in the later tree; `sent`, `committed`: the anchor leaving the origin and arriving at the destination.
+    then `objects` are proven in the later tree; `sent`, `committed`: the anchor leaving the origin and arriving at the
+    destination.
     """
 
     subject: str

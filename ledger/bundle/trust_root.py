@@ -9,7 +9,7 @@ May never happen here: a default for something missing, or a second spelling of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -96,6 +96,10 @@ class TrustRoot:
     def epochs(self) -> tuple[Notaries, ...]:
         """All epochs it knows, oldest first; the last is the pinned one."""
         return (*self.past, self.pinned)
+
+    def renewed(self, notaries: Notaries, dated: date) -> TrustRoot:
+        """The trust root once these notaries have taken over; `dated`: the day (UTC). Raises `Refused` CONFIG_SET."""
+        return replace(self, dated=dated, pinned=notaries, past=self.epochs)
 
     def dump(self) -> bytes:
         """Its RFC 8785 bytes: what is logged, carried and compared."""

@@ -38,8 +38,9 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
     """Verify a bundle's file against `trust_root`, or against the copy it carries where that is None.
 
     Raises the first step's error: `Refused` BUNDLE_CORRUPT, TRUST_ROOT, CONFIG_SET, QUORUM, SET_EPOCH, SIG_…,
-    EPOCH_UNLINKED, VERDICT_…, HEADER_HASH, PROOF_…, ANCHOR_MISMATCH, COMMIT_…, CREDENTIAL_MISMATCH, QUORUM_MISSING, SUBJECT_UNKNOWN,
-    SUPERFLUOUS, DEVICE_…, EVIDENCE_…; `BadInput` BUNDLE_FORMAT, BUNDLE_…, NON_CANONICAL and what the readers raise.
+    EPOCH_UNLINKED, VERDICT_…, HEADER_HASH, PROOF_…, ANCHOR_MISMATCH, COMMIT_…, CREDENTIAL_MISMATCH, QUORUM_MISSING,
+    SUBJECT_UNKNOWN, SUPERFLUOUS, DEVICE_…, EVIDENCE_…; `BadInput` BUNDLE_FORMAT, BUNDLE_…, NON_CANONICAL and what the
+    readers raise.
     """
     bundle = load(raw)
     root = embedded_trust_root(bundle)

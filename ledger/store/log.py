@@ -178,13 +178,14 @@ class Log:
                 return None
         return held[1]
 
-    def cosigned(self, size: int) -> PublishedCheckpoint | None:
-        """The cosigned checkpoint of exactly this size, verified with the present cosigners; else None."""
+    def cosigned_note(self, size: int) -> bytes | None:
+        """The note of this size as it was published, by whichever cosigners were in office then; else None.
+
+        It was verified when it came in; whom of them a reader still believes is for the reader's trust root to say.
+        """
         with self._database.reading() as session:
             row = session.get(CheckpointRow, size)
-        if row is None or row.cosigned is None:
-            return None
-        return PublishedCheckpoint(row.cosigned, self._open(row.cosigned))
+        return None if row is None else row.cosigned
 
     def proof(self, index: int) -> LogProof:
         """The offline proof (C2SP tlog-proof) of entry `index` under the newest cosigned checkpoint.

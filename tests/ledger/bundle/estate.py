@@ -218,15 +218,16 @@ class Estate:
     def parts(self) -> dict[str, Any]:
         """Sign everything; the arguments of `assemble`."""
         objects, checkpoint = self._log()
+        said = {"subject": self.subject, "trust_root": self.trust_root, "objects": objects}
+        return {**said, "note": self._note(checkpoint), **self.cross(checkpoint)}
+
+    def cross(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """The anchor's way between the chains, as arguments of `assemble`."""
         message = self._message(checkpoint)
         sent = _block(41, self._sent_log(message, self.anchored(checkpoint)))
         committed = _block(57, self._committed_log(message))
         verdict = self._judge(message, sent, committed)
         return {
-            "subject": self.subject,
-            "trust_root": self.trust_root,
-            "objects": objects,
-            "note": self._note(checkpoint),
             "sent": sent,
             "certificate": self._certificate(message),
             "committed": committed,

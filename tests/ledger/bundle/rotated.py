@@ -88,9 +88,7 @@ class Rotated(Estate):
         attested = attestation_digest(
             chain_id=end.chain_id, gateway=end.gateway, root=certificate.root, epoch=certificate.epoch
         )
-        judged = verdict_digest(
-            chain_id=7103, registry=TRUST_ROOT.transaction_registry, verdict=parts["verdict"]
-        )
+        judged = verdict_digest(chain_id=7103, registry=TRUST_ROOT.transaction_registry, verdict=parts["verdict"])
         credential = credential_of(signed(attested, certificate.signatures), signed(judged, parts["signatures"]))
         return crossing_record(note=parts["note"], cosigned_in=1, credential=credential)
 

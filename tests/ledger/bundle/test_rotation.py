@@ -161,7 +161,7 @@ def test_a_record_older_than_its_checkpoint_is_refused() -> None:
     def earlier(bundle: Bundle) -> Bundle:
         found = [o for o in bundle.objects if o.domain != CROSSING_DOMAIN]
         record = next(o for o in bundle.objects if o.domain == CROSSING_DOMAIN)
-        return replace(bundle, objects=tuple([replace(record, index=0), *found]))
+        return replace(bundle, objects=(replace(record, index=0), *found))
 
     refuse(Rotated().with_entries().forge(earlier), "EPOCH_UNLINKED")
 

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.bundle import load, verify
+from ledger.bundle import TrustRoot, load, verify
 from ledger.bundle.format import MAGIC, MAX_BUNDLE_BYTES
 from ledger.errors import Problem
 from tests.ledger.bundle.estate import SIBLING, TRUST_ROOT, Estate
+from tests.ledger.bundle.rotated import RENEWED, Rotated
 from tests.ledger.refusals import refused
 
 HONEST = Estate().with_entries().build()
+LINKED = Rotated().with_entries().build()
 HEAD = len(MAGIC) + 32
 
 
@@ -38,15 +40,16 @@ def test_a_thousand_random_single_byte_changes_are_refused_and_the_unchanged_fil
     assert verify(HONEST, trust_root=None)
 
 
-def test_changed_bytes_are_refused_also_under_a_fitting_seal() -> None:
+@pytest.mark.parametrize(("honest", "trust_root"), [(HONEST, TRUST_ROOT), (LINKED, RENEWED)], ids=["plain", "linked"])
+def test_changed_bytes_are_refused_also_under_a_fitting_seal(honest: bytes, trust_root: TrustRoot) -> None:
     # Every position was tried once by hand (20,507 of them, two random masks each); here one in 29, another each time.
     dice = random.Random(20260403)
-    for start in range(HEAD, len(HONEST), 29):
-        at = min(start + dice.randrange(29), len(HONEST) - 1)
-        changed = flipped(HONEST, at, dice.choice([1, 2, 4, 8, 16, 32, 64, 128]))
+    for start in range(HEAD, len(honest), 29):
+        at = min(start + dice.randrange(29), len(honest) - 1)
+        changed = flipped(honest, at, dice.choice([1, 2, 4, 8, 16, 32, 64, 128]))
         with pytest.raises(Problem):
             verify(sealed(changed[HEAD:]), trust_root=None)
-    assert verify(sealed(HONEST[HEAD:]), trust_root=TRUST_ROOT)
+    assert verify(sealed(honest[HEAD:]), trust_root=trust_root)
 
 
 def test_the_one_field_that_may_be_exchanged_is_the_subject_for_its_sibling() -> None:

@@ -53,9 +53,7 @@ def test_the_fingerprint_is_eight_groups_of_four_and_changes_with_any_field() ->
         "more cosigners than there are": {"quorum": 5},
         "no cosigners": {"cosigners": (), "quorum": 0},
         "a cosigner named twice": {"cosigners": (*PINNED.cosigners[:3], PINNED.cosigners[0])},
-        "one key under two names": {
-            "cosigners": (*PINNED.cosigners[:3], replace(PINNED.cosigners[0], name="other"))
-        },
+        "one key under two names": {"cosigners": (*PINNED.cosigners[:3], replace(PINNED.cosigners[0], name="other"))},
         "one name for two keys": {
             "cosigners": (*PINNED.cosigners[:3], replace(PINNED.cosigners[3], name="notary-0.example/tea"))
         },

@@ -1,0 +1,162 @@
+"""A unit's bundle out of a ledger: before, between and after the notaries were replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.attestation import attestation_digest, credential_of, signed, verdict_digest
+from ledger.bundle import TRUST_ROOT_DOMAIN, TrustRoot, verify
+from ledger.bundle.format import load
+from ledger.checkpoint import Cosigner, add_cosignatures, cosign, open_checkpoint
+from ledger.epcis.build import document
+from ledger.store import Cosigners, Ledger
+from relay.bundling import Bundler, ClosedAnchor
+from relay.crossing import Crossing
+from tests.ledger.bundle.estate import (
+    COSIGNED_AT,
+    COSIGNERS,
+    DAWN,
+    LOG,
+    TRUST_ROOT,
+    UNIT,
+    Estate,
+    story,
+)
+from tests.ledger.bundle.rotated import LATER_COSIGNERS, RENEWED, SEALED_AT
+from tests.ledger.refusals import refused
+
+LATER = RENEWED.pinned
+
+
+class Chains:
+    """`AnchorCrossings` of chains on which every published checkpoint crosses when it is told to."""
+
+    def __init__(self, root: TrustRoot) -> None:
+        self._root, self._crossed = root, dict[ClosedAnchor, Crossing]()
+
+    def cross(self, note: bytes) -> None:
+        """The first committee carries this checkpoint to the destination, and closes its credential."""
+        checkpoint = open_checkpoint(note, log_key=self._root.log)
+        parts = Estate(trust_root=self._root).cross(checkpoint)
+        self._crossed[ClosedAnchor(checkpoint.size, checkpoint.root, _credential(parts))] = Crossing(**parts)
+
+    def closed(self) -> Iterable[ClosedAnchor]:
+        return list(self._crossed)
+
+    def fetch(self, anchor: ClosedAnchor) -> Crossing:
+        return self._crossed[anchor]
+
+
+def _credential(parts: dict[str, Any]) -> bytes:
+    certificate, end = parts["certificate"], TRUST_ROOT.destination
+    attested = attestation_digest(
+        chain_id=end.chain_id, gateway=end.gateway, root=certificate.root, epoch=certificate.epoch
+    )
+    judged = verdict_digest(chain_id=7103, registry=TRUST_ROOT.transaction_registry, verdict=parts["verdict"])
+    return credential_of(signed(attested, certificate.signatures), signed(judged, parts["signatures"]))
+
+
+class House:
+    """A ledger with one unit's history, whose log is cosigned by whom a test says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = Ledger.open(folder, origin=LOG.name, clock=lambda: DAWN + timedelta(days=1))
+        self.root = replace(TRUST_ROOT, log=self.ledger.log.key)
+        self.ledger.events.capture_document(document(story(), created_at=DAWN), DAWN + timedelta(hours=9))
+        self.ledger.statements.enter(TRUST_ROOT_DOMAIN, self.root.dump())
+        self.chains = Chains(self.root)
+        self.bundler = Bundler(self.ledger, self.chains)
+
+    def publish(self, cosigners: Sequence[Cosigner] = COSIGNERS, time: int = COSIGNED_AT) -> bytes:
+        """A checkpoint of the present state, cosigned."""
+        log = self.ledger.log
+        log.cosigners = Cosigners(tuple(each.key for each in cosigners), 3)
+        note = log.make_checkpoint()
+        lines = [cosign(note, log_key=log.key, cosigner=each, time=time + n) for n, each in enumerate(cosigners)]
+        published = add_cosignatures(note, lines)
+        log.store_cosigned(published)
+        return published
+
+    def rotate(self) -> TrustRoot:
+        """The later notaries take over: their trust root is logged."""
+        renewed = self.root.renewed(LATER, RENEWED.dated)
+        self.ledger.statements.enter(TRUST_ROOT_DOMAIN, renewed.dump())
+        return renewed
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path / "ledger")
+    yield house
+    house.ledger.close()
+
+
+def test_before_the_first_anchor_has_crossed_there_is_no_bundle(house: House) -> None:
+    house.publish()
+    with refused("BUNDLE_NOT_READY"):
+        house.bundler.bundle_of(UNIT)
+
+
+def test_a_bundle_of_the_present_epoch_has_no_link(house: House) -> None:
+    house.chains.cross(house.publish())
+    raw = house.bundler.bundle_of(UNIT)
+    assert load(raw).link is None
+    assert verify(raw, trust_root=house.root).subject == UNIT.normal
+
+
+def test_after_a_rotation_it_waits_until_the_later_notaries_have_sealed_the_crossing(house: House) -> None:
+    house.chains.cross(house.publish())
+    house.bundler.record_crossing()
+    renewed = house.rotate()
+    with refused("BUNDLE_NOT_READY"):
+        house.bundler.bundle_of(UNIT)
+    house.publish(LATER_COSIGNERS, SEALED_AT)
+    raw = house.bundler.bundle_of(UNIT)
+    assert load(raw).link is not None
+    steps = [proven.step for proven in verify(raw, trust_root=renewed).proven]
+    assert "linked" in steps
+    with refused("TRUST_ROOT"):
+        verify(raw, trust_root=house.root)
+
+
+def test_a_crossing_that_was_never_recorded_is_not_passed_off_as_sealed(house: House) -> None:
+    house.chains.cross(house.publish())
+    house.rotate()
+    house.publish(LATER_COSIGNERS, SEALED_AT)
+    with refused("BUNDLE_NOT_READY"):
+        house.bundler.bundle_of(UNIT)
+    house.bundler.record_crossing()  # late, but the next checkpoint seals it all the same
+    house.publish(LATER_COSIGNERS, SEALED_AT + 60)
+    assert load(house.bundler.bundle_of(UNIT)).link is not None
+
+
+def test_recording_a_crossing_twice_changes_nothing(house: House) -> None:
+    with refused("BUNDLE_NOT_READY"):
+        house.bundler.record_crossing()
+    house.chains.cross(house.publish())
+    house.bundler.record_crossing()
+    size = house.ledger.log.size
+    house.bundler.record_crossing()
+    assert house.ledger.log.size == size
+
+
+def test_what_was_logged_after_the_anchored_checkpoint_stays_out(house: House) -> None:
+    house.chains.cross(house.publish())
+    before = len(load(house.bundler.bundle_of(UNIT)).objects)
+    later = document(story(), created_at=DAWN + timedelta(hours=1))
+    house.ledger.events.capture_document(later, DAWN + timedelta(hours=10))
+    house.publish()
+    assert len(load(house.bundler.bundle_of(UNIT)).objects) == before
+
+
+def test_a_deployment_that_never_logged_its_trust_root_has_no_bundles(tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path / "other", origin=LOG.name)
+    with refused("BUNDLE_NOT_READY"):
+        Bundler(ledger, Chains(TRUST_ROOT)).bundle_of(UNIT)
+    ledger.close()
