@@ -34,7 +34,7 @@ from ledger.epcis import EVENT_DOMAIN
 from ledger.errors import Refused, Unavailable
 from ledger.gs1 import Identifier
 from ledger.history.related import events_about
-from ledger.store import EVIDENCE_ENTRY_DOMAIN, Ledger, Statement
+from ledger.store import EVIDENCE_ENTRY_DOMAIN, Ledger
 from ledger.trace import trace
 from relay.crossing import Crossing, fetch_crossing
 from relay.journey import Journey, State
@@ -109,6 +109,15 @@ def _closed_anchor(journey: Journey) -> ClosedAnchor:
 
 
 @dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry of the log with what it is the digest of."""
+
+    domain: str
+    canonical: bytes
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bundler:
     """Makes bundles for one deployment."""
 
@@ -126,11 +135,10 @@ class Bundler:
         anchored, anchor = self._latest_closed(root)
         crossing = self.crossings.fetch(anchor)
         link, sealed = self._link(root, anchored, crossing)
-        size = open_checkpoint(anchored, log_key=root.log).size
         return assemble(
             subject=unit,
             trust_root=root,
-            objects=[self._logged(statement, sealed) for statement in self._statements(unit, root, size, link)],
+            objects=[self._logged(statement, sealed) for statement in self._entries(unit, root, anchored, link)],
             note=anchored,
             link=link,
             sent=crossing.sent,
@@ -172,43 +180,46 @@ class Bundler:
         if signed_in == {root.pinned.epoch}:
             return None, size
         sealing, record = self.ledger.log.latest_cosigned(), self._record(anchored)
-        if sealing is None or record is None or not record < sealing.checkpoint.size:
+        if sealing is None or record is None or not record.index < sealing.checkpoint.size:
             raise _not_ready("the notaries were replaced, and the present ones have not sealed the last crossing yet")
         later = sealing.checkpoint.size
         return Link(sealing.note, tuple(self.ledger.log.consistency(size, later))), later
 
-    def _record(self, anchored: bytes) -> int | None:
-        """The entry of the crossing's record."""
+    def _record(self, anchored: bytes) -> _Entry | None:
+        """The record of this checkpoint's crossing, where one was logged."""
         for statement in self.ledger.statements.of_domain(CROSSING_DOMAIN):
             if read_crossing_record(statement.canonical).note == hashlib.sha256(anchored).digest():
-                return statement.entry
+                return _Entry(CROSSING_DOMAIN, statement.canonical, statement.entry)
         return None
 
-    def _statements(self, unit: Identifier, root: TrustRoot, size: int, link: Link | None) -> Iterable[Statement]:
+    def _entries(self, unit: Identifier, root: TrustRoot, anchored: bytes, link: Link | None) -> Iterable[_Entry]:
         """What belongs into the bundle, as far as it stood in the anchored log."""
+        size = open_checkpoint(anchored, log_key=root.log).size
         stored = {found.event.digest: found for found in events_about(self.ledger.events, unit) if found.entry < size}
         history = trace(unit, (found.event for found in stored.values()))
         if not history.steps:
             raise Refused("SUBJECT_UNKNOWN", "the log holds no event about this unit yet", where=unit.normal)
         for step in history.steps:
-            yield Statement(EVENT_DOMAIN, step.event.canonical(), stored[step.event.digest].entry)
+            yield _Entry(EVENT_DOMAIN, step.event.canonical(), stored[step.event.digest].entry)
         devices: set[str] = set()
         for segment in self.ledger.evidence.segments_of_lots(filmed_for(history)):
             if segment.entry < size:
                 devices.add(segment.statement.device)
-                yield Statement(EVIDENCE_ENTRY_DOMAIN, segment.signed.envelope(), segment.entry)
+                yield _Entry(EVIDENCE_ENTRY_DOMAIN, segment.signed.envelope(), segment.entry)
         for statement in self.ledger.statements.of_domain(DEVICE_DOMAIN):
             if read_enrolment(statement.canonical).id in devices:
-                yield statement
-        yield from (s for s in self.ledger.statements.of_domain(TRUST_ROOT_DOMAIN) if s.canonical == root.dump())
+                yield _Entry(DEVICE_DOMAIN, statement.canonical, statement.entry)
+        for statement in self.ledger.statements.of_domain(TRUST_ROOT_DOMAIN):
+            if statement.canonical == root.dump():
+                yield _Entry(TRUST_ROOT_DOMAIN, statement.canonical, statement.entry)
         if link is not None:
-            records = self.ledger.statements.of_domain(CROSSING_DOMAIN)
-            wanted = hashlib.sha256(self.ledger.log.cosigned_note(size) or b"").digest()
-            yield from (s for s in records if read_crossing_record(s.canonical).note == wanted)
+            found = self._record(anchored)
+            if found is not None:
+                yield found
 
-    def _logged(self, found: Statement, size: int) -> LoggedObject:
-        salt, path = self.ledger.log.entry(found.entry).salt, self.ledger.log.inclusion(found.entry, size)
-        return LoggedObject(found.domain, salt, found.canonical, found.entry, tuple(path))
+    def _logged(self, found: _Entry, size: int) -> LoggedObject:
+        salt, path = self.ledger.log.entry(found.index).salt, self.ledger.log.inclusion(found.index, size)
+        return LoggedObject(found.domain, salt, found.canonical, found.index, tuple(path))
 
 
 def _not_ready(why: str) -> Unavailable:

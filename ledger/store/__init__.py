@@ -21,7 +21,6 @@ from ledger.store.log import Cosigners, Log, PublishedCheckpoint
 from ledger.store.log_key import log_signer
 from ledger.store.paper_book import LoanDocument, Lot, Name, PaperBook, ReceiptDocument
 from ledger.store.scan_book import ScanBook, Scans
-from ledger.store.statement_book import Statement, StatementBook
 
 __all__ = [
     "EVIDENCE_ENTRY_DOMAIN",
@@ -44,8 +43,6 @@ __all__ = [
     "ScanBook",
     "Scans",
     "SqlEvidenceBook",
-    "Statement",
-    "StatementBook",
     "StoredEvent",
     "StoredSegment",
     "log_signer",
