@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledger.bundle import TRUST_ROOT_DOMAIN, TrustRoot
+from ledger.bundle import TRUST_ROOT_DOMAIN, Notaries, TrustRoot
 from ledger.proposal import Chain
 from ledger.quorum import Committee
 from ledger.store import Ledger
@@ -84,10 +85,12 @@ def trust_root_of(ledger: Ledger, *, epoch: int = 1) -> TrustRoot:
     """A trust root that names the ledger's own log and the tea story's cosigners; its chains are made up."""
     ends = [Chain(7101 + number, bytes([0xA1 + number]) * 32, bytes([0xA1 + number]) * 20) for number in range(3)]
     return TrustRoot(
+        dated=date(2026, 4, 2),
         log=ledger.log.key,
-        cosigners=COSIGNERS.keys,
-        quorum=COSIGNERS.quorum,
-        committee=Committee(epoch, tuple(bytes([number]) * 20 for number in (1, 2, 3, 4))),
+        pinned=Notaries(
+            Committee(epoch, tuple(bytes([number]) * 20 for number in (1, 2, 3, 4))), COSIGNERS.keys, COSIGNERS.quorum
+        ),
+        past=(),
         origin=ends[0],
         destination=ends[1],
         transaction=ends[2],
