@@ -1,9 +1,8 @@
 """The camera: a recording becomes signed, chained evidence, kept before anyone is told of it.
 
-What happens here: each segment gets the device's next number and the digest of the statement before, is signed,
-checked the way a receiver will check it, spooled, and handed over oldest first.
-What may never happen here: signing what a receiver would have to refuse, since everything after it would wait for
-ever; a number used for two contents; an order other than the order of recording.
+What happens here: the segments of a recording are stated one after another (`ledger.capture.chain`), a recording that
+was interrupted is taken up where it stopped, and what waits is handed over oldest first.
+What may never happen here: an order other than the order of recording, or evidence for one moment twice.
 """
 
 from __future__ import annotations
@@ -14,31 +13,28 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
 
+from ledger.capture.chain import Chain, Make, whole_milliseconds
 from ledger.capture.segments import CutSegment, Recording
 from ledger.capture.spool import Spool
 from ledger.cid import cid_of
 from ledger.errors import Unavailable, WrongUse
-from ledger.evidence import (
-    NO_PREVIOUS,
-    Device,
-    DeviceSigner,
-    Evidence,
-    Media,
-    SegmentStatement,
-    SignedEvidence,
-    read_segment,
-    sign_statement,
-    verify_evidence,
-)
+from ledger.evidence import Device, DeviceSigner, Evidence, Media, SegmentStatement, SignedEvidence
 from ledger.mp4.fragments import group_digests
 from ledger.segment_body import SegmentBody
 
 
 class Intake(Protocol):
-    """Whoever takes evidence in. Taking the same twice is no error."""
+    """Whoever takes evidence in. Taking the same twice is no error.
+
+    Return once the evidence is held durably. `Unavailable`: try later. Anything else: it will not be taken.
+    """
 
     def submit(self, evidence: SignedEvidence, init: bytes, media: bytes) -> None:
-        """Return once the evidence is held durably. `Unavailable`: try later. Anything else: it will not be taken."""
+        """Take a segment with its video."""
+        ...
+
+    def state(self, evidence: SignedEvidence) -> None:
+        """Take a reading or a gap, which is whole by itself."""
         ...
 
 
@@ -54,6 +50,16 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """What all segments of one recording share. `init`: its initialisation part. `codec`: RFC 6381."""
+
+    init: bytes
+    codec: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Filmed:
     """The evidence that one call made, in order, and how many of the device's segments still wait to be taken."""
 
@@ -62,23 +68,12 @@ class Filmed:
 
 
 class Camera:
-    """An enrolled device with its key, its spool and the intake it reports to.
-
-    Raises `WrongUse` CAMERA_KEY when the key is not the enrolled one, CAMERA_SPOOL for another device's spool.
-    """
+    """An enrolled device with its key, its spool and the intake it reports to. Raises what `Chain` raises."""
 
     def __init__(
         self, device: Device, key: DeviceSigner, *, spool: Spool, intake: Intake, clock: Callable[[], datetime]
     ) -> None:
-        if (key.algorithm, key.public_key) != (device.algorithm, device.public_key):
-            raise WrongUse(
-                "CAMERA_KEY",
-                "This key is not the one enrolled for the device.",
-                where=device.id,
-                cure="Use the device's own key file, or enrol the key under a new device id.",
-            )
-        self._device, self._key, self._spool, self._intake, self._clock = device, key, spool, intake, clock
-        self._last = None if spool.last is None else _own(spool.last, device)
+        self._chain, self._spool, self._intake = Chain(device, key, spool=spool, clock=clock), spool, intake
 
     def film(self, recording: Recording, shot: Shot) -> Filmed:
         """Sign and keep every segment of `recording`, then hand over what can be handed over.
@@ -88,85 +83,88 @@ class Camera:
         `verify_evidence` refuses; `WrongUse` RECORDING_CHANGED; what the spool and the intake raise, `Unavailable` of
         the intake excepted: then the rest waits in the spool.
         """
-        made: list[Evidence] = []
-        init_digest = sha256(recording.init).digest()
-        resume_after = self._known(shot)
-        for segment in recording.segments:
-            statement = self._statement(recording, init_digest, segment, shot)
-            if resume_after is not None:
-                if _is_same(statement, resume_after, shot):
-                    resume_after = None
-                continue
-            signed = sign_statement(statement, self._key)
-            evidence = verify_evidence(signed, device=self._device, previous=self._last, received_at=self._clock())
-            self._spool.add(SegmentBody(signed, recording.init, segment.data))
-            self._last = evidence
-            made.append(evidence)
-        if resume_after is not None:
-            raise _changed(shot)
+        made = keep_recording(self._chain, recording, shot)
         try:
             self.deliver()
         except Unavailable:
-            return Filmed(tuple(made), len(self._spool.waiting()))
-        return Filmed(tuple(made), 0)
+            return Filmed(made, self._spool.count)
+        return Filmed(made, 0)
 
     def deliver(self) -> int:
         """Hand over what waits, oldest first, and return how many were taken. Raises what the intake raises."""
-        waiting = self._spool.waiting()
-        for sequence in waiting:
-            body = self._spool.read(sequence)
-            self._intake.submit(body.evidence, body.init, body.media)
-            self._spool.drop(sequence)
-        return len(waiting)
+        taken = 0
+        while hand_over_first(self._spool, self._intake):
+            taken += 1
+        return taken
 
-    def _known(self, shot: Shot) -> SegmentStatement | None:
-        """The last statement where it is of this same recording, which was then interrupted or is complete."""
-        if self._last is None or self._last.segment.recording != shot.recording:
-            return None
-        return self._last.segment
 
-    def _statement(self, recording: Recording, init_digest: bytes, segment: CutSegment, shot: Shot) -> SegmentStatement:
-        # Statements carry whole milliseconds.
-        started_at = shot.started_at - timedelta(microseconds=shot.started_at.microsecond % 1000)
-        begin = started_at + timedelta(milliseconds=segment.starts_at_ms)
+def hand_over_first(spool: Spool, intake: Intake) -> bool:
+    """Hand over the oldest that waits; False where nothing does. Raises what the spool and the intake raise."""
+    first = spool.first()
+    if first is None:
+        return False
+    number, item = first
+    if isinstance(item, SegmentBody):
+        intake.submit(item.evidence, item.init, item.media)
+    else:
+        intake.state(item)
+    spool.drop(number)
+    return True
+
+
+def keep_recording(chain: Chain, recording: Recording, shot: Shot) -> tuple[Evidence, ...]:
+    """Sign and keep every segment of a recording that is whole; see `Camera.film`."""
+    made: list[Evidence] = []
+    picture = Picture(recording.init, recording.codec, recording.width, recording.height)
+    resume_after = _known(chain, shot)
+    started_at = whole_milliseconds(shot.started_at)
+    for segment in recording.segments:
+        begins = started_at + timedelta(milliseconds=segment.starts_at_ms)
+        ends = begins + timedelta(milliseconds=segment.duration_ms)
+        stated = stating(chain.device.id, picture, segment, shot, begins, ends)
+        if resume_after is not None:
+            if _is_same(stated(resume_after.sequence, resume_after.previous), resume_after, shot):
+                resume_after = None
+            continue
+        made.append(chain.keep(stated, init=recording.init, media=segment.data))
+    if resume_after is not None:
+        raise _changed(shot)
+    return tuple(made)
+
+
+def stating(
+    device_id: str, picture: Picture, segment: CutSegment, shot: Shot, begins: datetime, ends: datetime
+) -> Make:
+    """What will be stated of a segment, but for its place in the chain; its digests are taken once."""
+    media = Media(
+        init_sha256=sha256(picture.init).digest(),
+        sha256=sha256(segment.data).digest(),
+        size=len(segment.data),
+        cid=cid_of(segment.data),
+        codec=picture.codec,
+        width=picture.width,
+        height=picture.height,
+        duration_ms=segment.duration_ms,
+        groups=group_digests(segment.data),
+    )
+
+    def make(sequence: int, previous: bytes) -> SegmentStatement:
         return SegmentStatement(
-            device=self._device.id,
-            sequence=1 if self._last is None else self._last.statement.sequence + 1,
-            previous=NO_PREVIOUS if self._last is None else self._last.digest,
-            recorded_from=begin,
-            recorded_until=begin + timedelta(milliseconds=segment.duration_ms),
-            place=shot.place,
-            lot=shot.lot,
-            step=shot.step,
-            recording=shot.recording,
-            media=Media(
-                init_sha256=init_digest,
-                sha256=sha256(segment.data).digest(),
-                size=len(segment.data),
-                cid=cid_of(segment.data),
-                codec=recording.codec,
-                width=recording.width,
-                height=recording.height,
-                duration_ms=segment.duration_ms,
-                groups=group_digests(segment.data),
-            ),
+            device_id, sequence, previous, begins, ends, shot.place, shot.lot, shot.step, shot.recording, media
         )
 
-
-def _own(last: SignedEvidence, device: Device) -> Evidence:
-    statement = read_segment(last.statement_bytes)
-    if statement.device != device.id:
-        raise WrongUse(
-            "CAMERA_SPOOL",
-            f"This folder is the spool of {statement.device}.",
-            where=device.id,
-            cure="Give each device a folder of its own.",
-        )
-    return Evidence(statement, last, last.digest)
+    return make
 
 
-def _is_same(statement: SegmentStatement, known: SegmentStatement, shot: Shot) -> bool:
+def _known(chain: Chain, shot: Shot) -> SegmentStatement | None:
+    """The last statement where it is of this same recording, which was then interrupted or is complete."""
+    last = None if chain.last is None else chain.last.statement
+    return last if isinstance(last, SegmentStatement) and last.recording == shot.recording else None
+
+
+def _is_same(statement: object, known: SegmentStatement, shot: Shot) -> bool:
     """True at the segment that was signed last, False before it; RECORDING_CHANGED where they part."""
+    assert isinstance(statement, SegmentStatement)
     if statement.recorded_from < known.recorded_from:
         return False
     if (statement.recorded_from, statement.media) != (known.recorded_from, known.media):

@@ -1,7 +1,8 @@
-"""The camera's way to the ledger over HTTP.
+"""The device's way to the ledger over HTTP (`ledger.uplink_protocol`).
 
-What happens here: `POST {base}/api/v1/evidence/segments` with the body of `ledger.segment_body`, tried again a bounded
-number of times where the ledger cannot be reached or says it cannot answer now.
+What happens here: a segment goes whole while it is small, and in chunks when it is large, going on where the ledger
+says it stopped; a reading or a gap goes as its envelope. Each request is tried again a bounded number of times where
+the ledger cannot be reached or says it cannot answer now.
 What may never happen here: following a redirect, using a proxy from the environment, or trying again what the ledger
 refused.
 """
@@ -9,7 +10,8 @@ refused.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -19,8 +21,19 @@ from ledger.canonical import parse_json
 from ledger.errors import BadInput, Problem, Refused, Unavailable, WrongUse
 from ledger.evidence import SignedEvidence
 from ledger.segment_body import MEDIA_TYPE, SegmentBody, write_segment_body
+from ledger.uplink_protocol import (
+    CHUNK_BYTES,
+    CHUNK_TYPE,
+    COMPLETE,
+    COMPLETE_HEADER,
+    ENVELOPE_TYPE,
+    INCOMPLETE,
+    OFFSET_HEADER,
+    SEGMENTS_PATH,
+    STATEMENTS_PATH,
+    UPLOADS_PATH,
+)
 
-PATH: Final = "/api/v1/evidence/segments"
 WAITS_SECONDS: Final = (0.25, 1.0, 4.0)
 """Before the second, third and fourth attempt."""
 TIMEOUT_SECONDS: Final = 30.0
@@ -47,7 +60,7 @@ class Uplink:
             raise WrongUse(
                 "UPLINK_URL", "This is not the address of a ledger.", where=base_url, cure="Use http(s)://host:port."
             )
-        self._url, self._wait, self._waits = base_url.rstrip("/") + PATH, wait, waits
+        self._base, self._wait, self._waits = base_url.rstrip("/"), wait, waits
         self._client = client or httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False)
 
     def __enter__(self) -> Self:
@@ -63,37 +76,82 @@ class Uplink:
     def submit(self, evidence: SignedEvidence, init: bytes, media: bytes) -> None:
         """Send until it is held. Raises `Unavailable` UPLINK_DOWN after the last attempt, or the ledger's refusal."""
         body = write_segment_body(SegmentBody(evidence, init, media))
+        if len(body) <= CHUNK_BYTES:
+            self._try_again(lambda: self._post(SEGMENTS_PATH, body, MEDIA_TYPE))
+        else:
+            self._try_again(lambda: self._upload(body))
+
+    def state(self, evidence: SignedEvidence) -> None:
+        """Send a reading or a gap until it is held. Raises as `submit`."""
+        envelope = evidence.envelope()
+        self._try_again(lambda: self._post(STATEMENTS_PATH, envelope, ENVELOPE_TYPE))
+
+    def _try_again(self, send: Callable[[], None]) -> None:
         for wait in self._waits:
             try:
-                self._send(body)
+                send()
             except Unavailable:
                 self._wait(wait)
             else:
                 return
-        self._send(body)
+        send()
 
-    def _send(self, body: bytes) -> None:
+    def _post(self, path: str, body: bytes, media_type: str) -> None:
+        self._ask("POST", path, body, {"Content-Type": media_type})
+
+    def _upload(self, body: bytes) -> None:
+        path = f"{UPLOADS_PATH}/{sha256(body).hexdigest()}"
+        offset = self._offset(self._ask("HEAD", path, b"", {}), len(body))
+        while True:
+            chunk = body[offset : offset + CHUNK_BYTES]
+            is_last = offset + len(chunk) == len(body)
+            answered = self._ask(
+                "PATCH",
+                path,
+                chunk,
+                {
+                    "Content-Type": CHUNK_TYPE,
+                    OFFSET_HEADER: str(offset),
+                    COMPLETE_HEADER: COMPLETE if is_last else INCOMPLETE,
+                },
+            )
+            if is_last:
+                return
+            offset = self._offset(answered, len(body), above=offset)
+
+    def _offset(self, headers: Mapping[str, str], size: int, *, above: int = -1) -> int:
+        """Where to go on; a ledger that does not come forward is one that cannot answer now."""
+        text = headers.get(OFFSET_HEADER, "")
+        if not (text.isascii() and text.isdecimal() and len(text) < 16 and above < int(text) <= size):
+            raise self._down("it does not say how much of the upload it holds")
+        return int(text)
+
+    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """The headers of an answer that says it was taken."""
+        url = self._base + path
         try:
-            with self._client.stream("POST", self._url, content=body, headers={"Content-Type": MEDIA_TYPE}) as response:
+            with self._client.stream(method, url, content=body or None, headers=dict(headers)) as response:
                 if response.status_code in _HELD:
-                    return
+                    return response.headers
                 status, answer = response.status_code, _bounded(response)
         except httpx.HTTPError as error:
             raise self._down(f"it cannot be reached ({type(error).__name__})") from error
-        if status in _LATER:
+        problem = self._refusal(status, answer)
+        # Somebody else wrote to the upload meanwhile: its offset is asked for again.
+        if status in _LATER or problem.code == "UPLOAD_OFFSET":
             raise self._down(f"it answered {status}")
-        raise self._refusal(status, answer)
+        raise problem
 
     def _down(self, why: str) -> Unavailable:
         return Unavailable(
             "UPLINK_DOWN",
-            f"The ledger did not take the segment: {why}.",
-            where=self._url,
-            cure="It waits in the camera's spool and is sent again.",
+            f"The ledger did not take the evidence: {why}.",
+            where=self._base,
+            cure="It waits in the device's spool and is sent again.",
         )
 
     def _refusal(self, status: int, answer: bytes) -> Problem:
-        fields = {"code": "UPLINK_REFUSED", "title": f"The ledger answered {status}.", "where": self._url, "cure": ""}
+        fields = {"code": "UPLINK_REFUSED", "title": f"The ledger answered {status}.", "where": self._base, "cure": ""}
         try:
             said = parse_json(answer, max_bytes=MAX_ANSWER_BYTES, max_depth=4)
         except BadInput:

@@ -58,6 +58,9 @@ class Direct:
             received_at=NOW,
         )
 
+    def state(self, evidence: SignedEvidence) -> None:
+        raise AssertionError("a recording holds nothing but segments")
+
 
 def open_ledger(folder: Path) -> Ledger:
     """An empty ledger whose clock stands at `NOW`."""

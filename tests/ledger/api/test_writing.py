@@ -46,6 +46,9 @@ class Recorded:
     def submit(self, evidence: SignedEvidence, init: bytes, media: bytes) -> None:
         self.bodies.append(write_segment_body(SegmentBody(evidence, init, media)))
 
+    def state(self, evidence: SignedEvidence) -> None:
+        raise AssertionError("a recording holds nothing but segments")
+
 
 @pytest.fixture
 def bodies(tmp_path: Path) -> list[bytes]:

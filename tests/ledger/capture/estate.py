@@ -34,12 +34,18 @@ class Receiver:
     """An `Intake` that keeps the bodies it is given, after raising `problems` one by one."""
 
     taken: list[bytes] = field(default_factory=list)
+    stated: list[SignedEvidence] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def submit(self, evidence: SignedEvidence, init: bytes, media: bytes) -> None:
         if self.problems:
             raise self.problems.pop(0)
         self.taken.append(write_segment_body(SegmentBody(evidence, init, media)))
+
+    def state(self, evidence: SignedEvidence) -> None:
+        if self.problems:
+            raise self.problems.pop(0)
+        self.stated.append(evidence)
 
 
 def camera(spool: Spool, receiver: Receiver, *, now: datetime = NOW, key: SoftwareKey = KEY) -> Camera:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from ledger.capture.uplink import MAX_ANSWER_BYTES, PATH, WAITS_SECONDS, Uplink
+from ledger.capture.uplink import MAX_ANSWER_BYTES, WAITS_SECONDS, Uplink
 from ledger.errors import BadInput, Problem, Refused
 from ledger.evidence import SignedEvidence
 from ledger.segment_body import SegmentBody, read_segment_body
+from ledger.uplink_protocol import SEGMENTS_PATH
 from tests.ledger.refusals import refused
 
 SIGNED = SignedEvidence(b"{}", bytes(64))
@@ -48,7 +49,8 @@ def test_a_segment_is_posted_in_the_form_the_receiver_reads() -> None:
     ledger = Ledger()
     assert submit(ledger) == []
     (request,) = ledger.requests
-    assert (request.method, request.url.path, request.headers["content-type"]) == ("POST", PATH, "application/cbor")
+    assert (request.method, request.url.path) == ("POST", SEGMENTS_PATH)
+    assert request.headers["content-type"] == "application/cbor"
     assert read_segment_body(request.content) == SegmentBody(SIGNED, b"init", b"media")
 
 
