@@ -6,6 +6,7 @@ May never happen here: interactive API documentation from a third party's server
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -21,6 +22,7 @@ from ledger.api.unit_routes import unit_routes
 from ledger.errors import BadInput, Problem
 from ledger.http.guard import Guard
 from ledger.http.problems import Defect, problem_of, problem_response
+from ledger.intake.quota import Quota
 from ledger.store import Ledger
 from ledger.web.pages import problem_page
 from ledger.web.portal import portal_pages
@@ -31,13 +33,16 @@ _PAGES = ("/01/", "/id/", "/portal")
 _log = logging.getLogger(__name__)
 
 
-def create_app(ledger: Ledger) -> FastAPI:
-    """The application. It opens nothing and closes nothing: whoever opened `ledger` closes it."""
+def create_app(ledger: Ledger, *, quota: Quota | None = None) -> FastAPI:
+    """The application. It opens nothing and closes nothing: whoever opened `ledger` closes it.
+
+    `quota`: how often each device may speak; None: the usual one.
+    """
     app = FastAPI(
         title="Pledgetrail ledger", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
     )
     for routes in (
-        evidence_routes,
+        partial(evidence_routes, quota=quota),
         log_routes,
         event_routes,
         media_routes,

@@ -1,32 +1,75 @@
-"""Where devices hand in evidence with its video: 201 when it is new, 200 when it is held already."""
+"""Where devices hand in evidence: 201 when it is new, 200 when it is held already. The signature is the authorisation.
+
+`…/segments` takes a segment with its video, `…/statements` what is whole without. Under `/api/v1/devices/{id}/` the
+same addresses take only that device's own.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from ledger.http.requests import read_body, read_query
-from ledger.intake.receive import receive_segment
-from ledger.segment_body import MAX_BODY_BYTES
+from ledger.errors import BadInput
+from ledger.evidence.signed import MAX_ENVELOPE_BYTES
+from ledger.http.memory import BodyMemory
+from ledger.http.requests import raw_path, read_query
+from ledger.intake.quota import Quota
+from ledger.intake.receive import Received, Receiver
+from ledger.segment_body import MAX_BODY_BYTES, MEDIA_TYPE
 from ledger.store import Ledger
+from ledger.uplink_protocol import ENVELOPE_TYPE, SEGMENTS_PATH, STATEMENTS_PATH
 
-_CBOR = ("application/cbor",)
+_DEVICES = "/api/v1/devices/"
+_SEGMENTS, _STATEMENTS = "/segments", "/statements"
 
 
-def evidence_routes(ledger: Ledger) -> APIRouter:
-    """`/api/v1/evidence/segments`."""
-    router = APIRouter(prefix="/api/v1/evidence", tags=["evidence"])
+def evidence_routes(ledger: Ledger, quota: Quota | None = None) -> APIRouter:
+    """`/api/v1/evidence/segments`, `…/statements`, and the same of one device."""
+    router = APIRouter(tags=["evidence"])
+    receiver = Receiver(ledger.evidence, ledger.media, quota or Quota())
+    memory = BodyMemory()
 
-    @router.post("/segments")
+    @router.post(SEGMENTS_PATH)
     async def segments(request: Request) -> Response:
-        """Take in one segment (`ledger.segment_body`); the device's signature is its authorisation."""
+        """Take in one segment (`ledger.segment_body`)."""
+        return await _take(request, None, receiver.segment, MEDIA_TYPE, MAX_BODY_BYTES)
+
+    @router.post(STATEMENTS_PATH)
+    async def statements(request: Request) -> Response:
+        """Take in one envelope: a reading, or a gap."""
+        return await _take(request, None, receiver.statement, ENVELOPE_TYPE, MAX_ENVELOPE_BYTES)
+
+    @router.post(_DEVICES + "{device:path}" + _SEGMENTS)
+    async def own_segments(request: Request) -> Response:
+        """Take in one segment of this device."""
+        return await _take(request, _device(request, _SEGMENTS), receiver.segment, MEDIA_TYPE, MAX_BODY_BYTES)
+
+    @router.post(_DEVICES + "{device:path}" + _STATEMENTS)
+    async def own_statements(request: Request) -> Response:
+        """Take in one envelope of this device."""
+        claimed = _device(request, _STATEMENTS)
+        return await _take(request, claimed, receiver.statement, ENVELOPE_TYPE, MAX_ENVELOPE_BYTES)
+
+    async def _take(
+        request: Request, claimed: str | None, take: Callable[..., Received], media_type: str, limit: int
+    ) -> Response:
         read_query(request, ())
-        raw = await read_body(request, limit=MAX_BODY_BYTES, types=_CBOR)
-        received = await run_in_threadpool(
-            receive_segment, raw, book=ledger.evidence, media=ledger.media, received_at=ledger.clock()
-        )
+        async with memory.body(request, limit=limit, types=(media_type,)) as raw:
+            received = await run_in_threadpool(take, raw, received_at=ledger.clock(), claimed=claimed)
         body = {"digest": received.evidence.digest.hex(), "entry": received.entry, "new": received.added}
         return JSONResponse(body, status_code=201 if received.added else 200)
 
     return router
+
+
+def _device(request: Request, ending: str) -> str:
+    """The device that an address names. `BadInput` DEVICE_PATH."""
+    named = raw_path(request).removeprefix(_DEVICES).removesuffix(ending)
+    try:
+        return unquote_to_bytes(named).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadInput("DEVICE_PATH", "The device's name in the address is not UTF-8.", where=named[:80]) from None

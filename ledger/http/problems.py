@@ -19,6 +19,7 @@ STATUS_OF_CODE = MappingProxyType(
         "BODY_SIZE": 413,
         "BODY_SLOW": 408,
         "BODY_TYPE": 415,
+        "EVIDENCE_MEANWHILE": 503,
         "DEVICE_MISMATCH": 403,
         "DEVICE_UNKNOWN": 403,
         "DEVICE_REVOKED": 403,
@@ -29,6 +30,7 @@ STATUS_OF_CODE = MappingProxyType(
         "HOST_UNKNOWN": 421,
         "JSON_SIZE": 413,
         "KEY_UNKNOWN": 401,
+        "OPERATOR_KEY": 401,
         "IDEMPOTENCY_KEY": 422,
         "EPCIS_LIMIT": 413,
         "MEDIA_UNKNOWN": 404,
@@ -66,7 +68,7 @@ def status_of(problem: Problem) -> int:
 def problem_response(problem: Problem) -> Response:
     """The answer for a typed error."""
     status = status_of(problem)
-    body = {
+    body: dict[str, object] = {
         "type": "about:blank",
         "title": problem.what,
         "status": status,
@@ -75,6 +77,10 @@ def problem_response(problem: Problem) -> Response:
         "cure": problem.cure,
     }
     headers = dict(_HEADERS_OF_STATUS.get(status, {}))
+    if (seconds := getattr(problem, "retry_after", None)) is not None:
+        headers["Retry-After"] = str(seconds)
+    if (expected := getattr(problem, "expected", None)) is not None:
+        body["expected"] = expected  # the number a device has to send first
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 

@@ -6,7 +6,7 @@ May never happen here: a body in memory that is larger than its route allows, or
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
@@ -14,14 +14,18 @@ from starlette.requests import Request
 from ledger.errors import BadInput, Unavailable, WrongUse
 from ledger.gs1 import CANONICAL_BASE, Identifier, parse
 
-BODY_SECONDS = 60.0  # for the whole body: a client that sends a byte a second holds no place for ever
+BODY_GRACE_SECONDS = 10.0  # before the first byte, and for a pause
+BODY_BYTES_PER_SECOND = 8 * 1024  # less than this on the whole is no transfer: a byte a second holds no place for long
 MAX_QUERY_VALUE_CHARS = 2048
 
 
-async def read_body(request: Request, *, limit: int, types: Collection[str]) -> bytes:
+async def read_body(
+    request: Request, *, limit: int, types: Collection[str], held: Callable[[int], None] = lambda _length: None
+) -> bytes:
     """The body, at most `limit` bytes, of one of `types` (media types without parameters).
 
-    `BadInput` BODY_TYPE, BODY_SIZE; `Unavailable` BODY_SLOW.
+    `held`: told of each piece as it comes, may refuse. `BadInput` BODY_TYPE, BODY_SIZE; `Unavailable` BODY_SLOW where
+    it is sent slower than `BODY_BYTES_PER_SECOND` after a grace of `BODY_GRACE_SECONDS`.
     """
     offered = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if offered not in types:
@@ -35,13 +39,20 @@ async def read_body(request: Request, *, limit: int, types: Collection[str]) -> 
         raise _too_large(limit)
     received = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        begun = asyncio.get_running_loop().time() + BODY_GRACE_SECONDS
+        async with asyncio.timeout_at(begun) as deadline:
             async for chunk in request.stream():
+                held(len(chunk))
                 received += chunk
                 if len(received) > limit:
                     raise _too_large(limit)
+                deadline.reschedule(begun + len(received) / BODY_BYTES_PER_SECOND)
     except TimeoutError:
-        raise Unavailable("BODY_SLOW", f"The body took longer than {BODY_SECONDS:.0f} s.") from None
+        raise Unavailable(
+            "BODY_SLOW",
+            f"The body comes slower than {BODY_BYTES_PER_SECOND} bytes a second.",
+            cure="Send it in smaller pieces, or when the network is better.",
+        ) from None
     return bytes(received)
 
 

@@ -9,7 +9,6 @@ evidence, or a write for somebody whose signature does not hold, save the one fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -89,7 +88,15 @@ class Received:
     init_cid: str = ""  # of a segment's initialisation part
 
 
-def unlimited(_device_id: str) -> None:
+class Admission(Protocol):
+    """Who says how often a device may speak (`ledger.intake.quota`)."""
+
+    def __call__(self, device_id: str, /, *, again: bool = False) -> None:
+        """Return, or raise to refuse. `again`: what the device sent is held already."""
+        ...
+
+
+def unlimited(_device_id: str, *, again: bool = False) -> None:
     """The quota of a receiver that sets none."""
 
 
@@ -102,7 +109,7 @@ class Receiver:
 
     book: EvidenceBook
     media: MediaStore
-    admit: Callable[[str], None] = unlimited
+    admit: Admission = unlimited
 
     def segment(self, raw: bytes, *, received_at: datetime, claimed: str | None = None) -> Received:
         """Take in the body `raw` of one segment (`ledger.segment_body`), or refuse it and keep nothing of it.
@@ -161,6 +168,7 @@ class Receiver:
 
     def _again(self, held: HeldEvidence, body: SegmentBody | None) -> Received:
         """Answer for what is held; video that was lost meanwhile is kept again."""
+        self.admit(held.evidence.statement.device, again=True)
         init_cid = "" if body is None else self._keep(held.evidence, body)
         return Received(held.evidence, held.entry, False, init_cid)
 
@@ -188,8 +196,8 @@ class Receiver:
             statement = read_signed(signed, device=device, received_at=received_at)
             other = self.book.number(device.id, statement.sequence)
         found = findings_of_refusal(refusal, signed, device=device, other=other, received_at=received_at)
-        if found and refusal.code != "EVIDENCE_SIGNATURE":
-            self.admit(device.id)
+        if refusal.code != "EVIDENCE_SIGNATURE":
+            self.admit(device.id, again=not found)
         for finding in found:
             self.book.record(finding)
 
