@@ -43,9 +43,11 @@ def read_record(unit: bytes, codec: Codec) -> Record:
     """The record in a unit that `is_record` knows; SEI_FORMAT where it cannot be read."""
     if len(unit) > MAX_SEI_BYTES:
         raise malformed(f"it has more than {MAX_SEI_BYTES} bytes")
-    raw = stripped(unit)
-    plain = unescape(raw)
-    start, size, _ = _payload(plain, codec)
+    raw = plain = stripped(unit)
+    start, size, _ = _payload(raw, codec)
+    # Some signers write no prevention bytes at all: then the unit is as long as it states, whatever zeros are in it.
+    if start + size + 1 != len(raw):
+        plain = unescape(raw)
     if size <= len(UUID) or start + size + 1 != len(plain) or plain[-1] != 0x80:
         raise malformed("its length is not the one it states")
     flags, body = plain[start + 16], plain[start + 17 : start + size]
@@ -58,7 +60,7 @@ def read_record(unit: bytes, codec: Codec) -> Record:
     if at != SIGNATURE:
         raise malformed("something follows its signature")
     signed = start + 17 + last
-    covered = raw[: escaped_length(raw, signed)] if flags & _ESCAPED else plain[:signed]
+    covered = raw[: escaped_length(raw, signed)] if flags & _ESCAPED and raw != plain else plain[:signed]
     return Record(document, bool(flags & _CERTIFICATE), covered)
 
 
