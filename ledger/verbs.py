@@ -1,4 +1,4 @@
-"""The ledger's verbs: `pledgetrail verify`, `pledgetrail doctor`. What they do lives elsewhere and is imported late.
+"""The ledger's verbs: `pledgetrail verify`, `video`, `doctor`. What they do lives elsewhere and is imported late.
 
 An auditor's `verify` must start quickly, so nothing heavy is imported before a verb is chosen.
 """
@@ -15,6 +15,9 @@ def register(app: typer.Typer) -> None:
     """Add the ledger's verbs to the command."""
     app.command()(verify)
     app.command()(doctor)
+    video = typer.Typer(help="Video that carries its own signatures.", no_args_is_help=True)
+    video.command("verify")(verify_video)
+    app.add_typer(video, name="video")
 
 
 def verify(
@@ -32,6 +35,23 @@ def verify(
     from ledger.verify_report import report  # noqa: PLC0415
 
     report(bundle, trust_root, as_json=as_json)
+
+
+def verify_video(
+    video: Annotated[Path, typer.Argument(help="MP4, Matroska, a transport stream, or a bare H.264 or H.265 stream.")],
+    trust: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The roots whose cameras you trust, as PEM certificates.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+) -> None:
+    """Verify the signatures that a camera put into its video (ONVIF Media Signing), group of pictures by group.
+
+    Says for each group whether its pictures are the signed ones, and whose key signed them. Needs no network.
+    Exit status 0 when every picture is as signed by a trusted signer, 1 when anything is not.
+    """
+    from ledger.video_report import report  # noqa: PLC0415
+
+    raise typer.Exit(report(video, trust, as_json=as_json))
 
 
 def doctor(

@@ -13,7 +13,8 @@ implementation differ, what cameras send is read either way; `documents` says wh
 
 from ledger.media_signing.chain import SignerChain, TrustList
 from ledger.media_signing.elementary import Codec, annex_b_units, length_prefixed_units
-from ledger.media_signing.signer import MediaSigner, P256Key, SigningKey
+from ledger.media_signing.packets import PacketSigner, packet_units, prefix_bytes
+from ledger.media_signing.signer import MediaSigner, SigningPlan
 from ledger.media_signing.verdict import Authenticity, GroupVerdict, Provenance, Trouble, TroubleKind, VideoVerdict
 from ledger.media_signing.verify import verify_video
 
@@ -22,15 +23,17 @@ __all__ = [
     "Codec",
     "GroupVerdict",
     "MediaSigner",
-    "P256Key",
+    "PacketSigner",
     "Provenance",
     "SignerChain",
-    "SigningKey",
+    "SigningPlan",
     "Trouble",
     "TroubleKind",
     "TrustList",
     "VideoVerdict",
     "annex_b_units",
     "length_prefixed_units",
+    "packet_units",
+    "prefix_bytes",
     "verify_video",
 ]

@@ -2,7 +2,7 @@
 
 What happens here: each access unit passes through `MediaSigner.sign`. The first picture of a group closes the group
 before it: its record is signed and stands in front of that picture. A long group is signed in parts.
-What may never happen here: re-encoding, a private key in this object (`SigningKey` may be a token), a record
+What may never happen here: re-encoding, a private key in this object (the key may be in a token), a record
 that covers what has not passed.
 """
 
@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Protocol
 
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from ledger.errors import WrongUse
+from ledger.evidence.keys import DeviceSigner
 from ledger.media_signing.chain import SignerChain
 from ledger.media_signing.documents import (
     SPECIFICATION,
@@ -40,31 +39,6 @@ _RESERVED = 72
 """The longest ECDSA P-256 signature in DER, bytes."""
 
 
-class SigningKey(Protocol):
-    """A P-256 key, in a file or in a token."""
-
-    def sign_digest(self, digest: bytes) -> bytes:
-        """ECDSA over a SHA-256 digest (32 bytes), in DER."""
-        ...
-
-
-class P256Key:
-    """A `SigningKey` from PEM (PKCS#8); `WrongUse` MEDIA_SIGNING_KEY for any other key."""
-
-    def __init__(self, pem: bytes) -> None:
-        try:
-            key = serialization.load_pem_private_key(pem, None)
-        except (ValueError, TypeError) as error:
-            raise _bad_key() from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise _bad_key()
-        self._key = key
-
-    def sign_digest(self, digest: bytes) -> bytes:
-        """ECDSA over a SHA-256 digest, in DER."""
-        return self._key.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
-
-
 @dataclass(frozen=True, slots=True)
 class SigningPlan:
     """How often to sign. `groups`: each how many groups a record gets a signature. `pictures`: most in one record.
@@ -81,13 +55,15 @@ class MediaSigner:
     """Signs one stream. `chain`: PEM, leaf first, without the root. Times are UTC."""
 
     def __init__(
-        self, codec: Codec, key: SigningKey, chain: bytes, *, vendor: Vendor, plan: SigningPlan | None = None
+        self, codec: Codec, key: DeviceSigner, chain: bytes, *, vendor: Vendor, plan: SigningPlan | None = None
     ) -> None:
         """Raises `BadInput` CERTIFICATES; `WrongUse` MEDIA_SIGNING_KEY when the chain's leaf has another key."""
         self._codec, self._key, self._chain, self._vendor = codec, key, chain, vendor
         self._plan = plan or SigningPlan()
-        probe = sha256(b"probe").digest()
-        if not SignerChain(chain).verifies(key.sign_digest(probe), b"probe", algorithm="sha256", oid=b""):
+        probe = b"pledgetrail/media-signing/probe"
+        if key.algorithm != "P-256" or not SignerChain(chain).verifies(
+            self._signature(probe), probe, algorithm="sha256", oid=b""
+        ):
             raise _bad_key()
         self._digests: list[bytes] = []
         self._anchor = b""
@@ -126,6 +102,10 @@ class MediaSigner:
             ready += self._close(self._latest, partial=False, last=True)
         return ready
 
+    def _signature(self, document: bytes) -> bytes:
+        raw = self._key.sign(document)
+        return encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+
     def _add(self, own: bytes, *, begins: bool) -> None:
         if begins:
             self._anchor = own
@@ -159,7 +139,7 @@ class MediaSigner:
         self._unsigned = 0 if not partial else self._unsigned
         place = len(write_signature(b"\x01", _RESERVED))
         plain = write_record(self._codec, body, reserved=place)
-        signature = self._key.sign_digest(sha256(plain).digest())
+        signature = self._signature(plain)
         return [finish_record(plain, write_signature(signature, _RESERVED))]
 
 

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from ledger.media_signing import P256Key, TrustList
+from ledger.evidence.keys import SoftwareKey
+from ledger.media_signing import TrustList
 
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2035, 1, 1, tzinfo=UTC)
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -31,8 +32,9 @@ class Issued:
         )
 
     @property
-    def key(self) -> P256Key:
-        return P256Key(self.private_pem)
+    def key(self) -> SoftwareKey:
+        assert isinstance(self.private, ec.EllipticCurvePrivateKey)
+        return SoftwareKey(self.private.private_numbers().private_value.to_bytes(32, "big"), "P-256")
 
 
 def pem(certificate: x509.Certificate) -> bytes:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from ledger.errors import BadInput, WrongUse
+from ledger.evidence.keys import SoftwareKey
 from ledger.media_signing import Authenticity, Codec, MediaSigner, Provenance, SignerChain, TrustList, verify_video
 from tests.ledger.media_signing.authority import CAMERA, END, MAKER, NOBODY, ROOT, START, TRUST, issue, pem
 from tests.ledger.media_signing.film import BEGIN, VENDOR, Film, film
@@ -120,6 +121,8 @@ def test_a_key_that_is_not_the_chains_is_refused_before_anything_is_signed() -> 
     with pytest.raises(WrongUse) as caught:
         MediaSigner(Codec.H264, issue("x", MAKER).key, CAMERA.chain, vendor=VENDOR)
     assert caught.value.code == "MEDIA_SIGNING_KEY"
+    with pytest.raises(WrongUse):
+        MediaSigner(Codec.H264, SoftwareKey(bytes(range(32))), CAMERA.chain, vendor=VENDOR)
     MediaSigner(Codec.H264, CAMERA.key, CAMERA.chain, vendor=VENDOR)
 
 
