@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ledger import ed25519
 from ledger.errors import BadInput, Refused, WrongUse
@@ -95,11 +96,17 @@ def cosign(note: bytes, *, log_key: LogKey, cosigner: Cosigner, time: int) -> by
     This signs; whether to sign is decided before, by `ledger.witness`. `time`: POSIX seconds. Raises what
     `open_checkpoint` raises, and `WrongUse` COSIGNATURE_TIME.
     """
+    sign = partial(ed25519.sign, cosigner.private_key)
+    return cosign_by(note, log_key=log_key, key=cosigner.key, sign=sign, time=time)
+
+
+def cosign_by(note: bytes, *, log_key: LogKey, key: CosignerKey, sign: Callable[[bytes], bytes], time: int) -> bytes:
+    """As `cosign`, where the private key is elsewhere: `sign` gives its Ed25519 signature over a message."""
     body = open_checkpoint(note, log_key=log_key).body()
     if not 0 < time <= MAX_TIME:
         raise WrongUse("COSIGNATURE_TIME", f"{time} is no time in seconds since 1970.")
-    signature = time.to_bytes(8, "big") + ed25519.sign(cosigner.private_key, _cosigned_message(time, body))
-    return SignatureLine(cosigner.name, cosigner.key.key_id, signature).encode()
+    signature = time.to_bytes(8, "big") + sign(_cosigned_message(time, body))
+    return SignatureLine(key.name, key.key_id, signature).encode()
 
 
 def add_cosignatures(note: bytes, lines: Sequence[bytes]) -> bytes:

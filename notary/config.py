@@ -15,6 +15,7 @@ from ledger.canonical import JsonValue, parse_json
 from ledger.config_file import non_empty, read_file
 from ledger.errors import BadInput, Problem
 from ledger.interoperable import parse_caip2
+from ledger.note import check_name
 
 MAX_CONFIG_BYTES = 64 * 1024
 DEFAULT_GUARD = "notary-guard"  # beside the configuration file
@@ -47,18 +48,21 @@ class NodeChoice:
 
 @dataclass(frozen=True, slots=True)
 class TokenPlace:
-    """Where a key is: the PKCS#11 `library` (a path), the token's `label`, and the key's own label in it."""
+    """Where keys are: the PKCS#11 `library` (a path), the token's `label`, the attesting `key`'s own label in it, and
+    the label of the `cosigning` key, None where that key stays in the notary's folder."""
 
     library: str
     label: str
     key: str
+    cosigning: str | None = None
 
     @classmethod
     def read(cls, value: JsonValue) -> TokenPlace:
         """From its JSON object. Errors: ValueError."""
-        if not isinstance(value, dict) or set(value) != {"library", "label", "key"}:
-            raise ValueError("token has library, label and key")
-        return cls(*(non_empty(value[name]) for name in ("library", "label", "key")))
+        needed = {"library", "label", "key"}
+        if not isinstance(value, dict) or not needed <= set(value) <= needed | {"cosigning"}:
+            raise ValueError("token has library, label and key, and if you like cosigning")
+        return cls(**{name: non_empty(each) for name, each in value.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class NotaryConfig:
     look in the environment. `token`: where the attesting key is, if it is not in the folder; the password is its PIN.
     `name`: the operator's name, which a member of a later epoch cosigns under; the manifest says it for the others.
 
-    Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or the index is no member's.
+    Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or the index is no member's; KEY_NAME.
     """
 
     index: int | None
@@ -89,6 +93,8 @@ class NotaryConfig:
             raise _malformed("exactly one node is needed for each chain of the manifest", where=missing)
         members = len(self.manifest.committee.members)
         if self.index is None:
+            if self.name is not None:
+                check_name(self.name)
             return
         if self.name is not None:
             raise _malformed("the manifest names the operator of its own members", where="name")

@@ -13,13 +13,13 @@ import secrets
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ledger import ed25519
-from ledger.checkpoint import Cosigner, LogKey, cosign
+from ledger.checkpoint import CosignerKey, LogKey, cosign_by
 from ledger.durable_file import write_new
 from ledger.errors import BadInput, Refused, Unavailable
-from ledger.membership import Possession
+from ledger.membership import Possession, cosigning_statement, prove_possession
 from ledger.secp256k1 import ORDER, DigestSigner, SigningKey
 from notary import keystore
 
@@ -40,18 +40,49 @@ class PublicKeys:
     cosigning: bytes
 
 
+class MessageSigner(Protocol):
+    """Whatever signs messages with one Ed25519 key: a key in memory, or one in a token."""
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature (64 bytes) over a message."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """An Ed25519 key in memory. `repr` never shows it."""
+
+    _secret: bytes = field(repr=False)
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes."""
+        return ed25519.public_key(self._secret)
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature (64 bytes) over a message; always the same."""
+        return ed25519.sign(self._secret, message)
+
+
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs digests and checkpoints. `repr` shows what is public. `kept`: "token", "sealed" or "plain"."""
+    """Signs digests and checkpoints. `repr` shows what is public. `kept`: "token", "sealed" or "plain"; where a token
+    holds the attesting key alone, "token".
+    """
 
     _attesting: DigestSigner = field(repr=False)
-    _cosigning: bytes = field(repr=False)
+    _cosigning: MessageSigner = field(repr=False)
     kept: str = "plain"
 
     @property
     def public(self) -> PublicKeys:
         """The public parts."""
-        return PublicKeys(self._attesting.address, ed25519.public_key(self._cosigning))
+        return PublicKeys(self._attesting.address, self._cosigning.public_key)
 
     def sign(self, digest: bytes) -> bytes:
         """`r ‖ s ‖ v` (65 bytes) over a 32-byte digest; always the same for the same digest (RFC 6979)."""
@@ -59,7 +90,8 @@ class Signer:
 
     def cosign(self, note: bytes, *, log_key: LogKey, name: str, time: int) -> bytes:
         """A cosignature line over a checkpoint's note, under the notary's `name`; `time` in POSIX seconds."""
-        return cosign(note, log_key=log_key, cosigner=Cosigner(name, self._cosigning), time=time)
+        key = CosignerKey(name, self._cosigning.public_key)
+        return cosign_by(note, log_key=log_key, key=key, sign=self._cosigning.sign, time=time)
 
     def close(self) -> None:
         """Give a token up; a key in memory is gone with its process."""
@@ -69,7 +101,8 @@ class Signer:
 
     def prove(self, operator: bytes) -> Possession:
         """That this notary holds both keys, for the record of the operator with this digest."""
-        return Possession.prove(operator, self._attesting, self._cosigning)
+        statement = cosigning_statement(operator, self._cosigning.public_key)
+        return Possession(prove_possession(self._attesting, operator), self._cosigning.sign(statement))
 
 
 def create_keys(folder: Path, *, sealed: bool = False, password_file: Path | None = None) -> PublicKeys:
@@ -87,7 +120,7 @@ def create_keys(folder: Path, *, sealed: bool = False, password_file: Path | Non
 
 def open_signer(folder: Path, *, password_file: Path | None = None, token: TokenPlace | None = None) -> Signer:
     """The signer whose keys stand in `folder`, sealed (`*.json`) or plain (`*.key`); with `token`, the attesting key
-    stands there, and the password is also its PIN.
+    stands there, and the cosigning key where it names one; the password is also its PIN.
 
     Errors: `Unavailable` KEYS_MISSING, PASSWORD_MISSING; `Refused` KEY_MODE (others may read a file), KEY_INVALID,
     KEY_PASSWORD, TOKEN_*, KEYS_AMBIGUOUS; `BadInput` KEY_FORMAT, KEYSTORE_FORMAT, PASSWORD_FORMAT. None shows
@@ -97,9 +130,12 @@ def open_signer(folder: Path, *, password_file: Path | None = None, token: Token
         from notary.token import TokenKey  # noqa: PLC0415  # only who has one needs the library
 
         password, path = keystore.read_password(password_file), folder / COSIGNING_FILE
+        if token.cosigning is not None:
+            attesting_key = TokenKey(token, password)
+            return Signer(attesting_key, attesting_key.cosigning, "token")
         sealed_path = _sealed(path)
         cosigning = _unsealed(sealed_path, password) if sealed_path.exists() else _load(path)
-        return Signer(TokenKey(token, password), cosigning, "token")
+        return Signer(TokenKey(token, password), HeldKey(cosigning), "token")
     names = (ATTESTING_FILE, COSIGNING_FILE)
     sealed = [name for name in names if _sealed(folder / name).exists()]
     plain = [name for name in names if (folder / name).exists()]
@@ -108,10 +144,10 @@ def open_signer(folder: Path, *, password_file: Path | None = None, token: Token
         raise Refused("KEYS_AMBIGUOUS", "there are sealed and plain key files", where=str(folder), cure=cure)
     if not sealed:
         attesting, cosigning = (_load(folder / name) for name in names)
-        return Signer(SigningKey.from_secret(attesting), cosigning)
+        return Signer(SigningKey.from_secret(attesting), HeldKey(cosigning))
     password = keystore.read_password(password_file)
     attesting, cosigning = (_unsealed(_sealed(folder / name), password) for name in names)
-    return Signer(SigningKey.from_secret(attesting), cosigning, "sealed")
+    return Signer(SigningKey.from_secret(attesting), HeldKey(cosigning), "sealed")
 
 
 def _sealed(path: Path) -> Path:

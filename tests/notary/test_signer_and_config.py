@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +174,13 @@ def test_a_configuration_that_is_not_there_or_no_json_is_refused(tmp_path: Path)
     assert refusal(lambda: NotaryConfig.load(tmp_path / "none.json")).code == "CONFIG_UNREADABLE"
     (tmp_path / "bad.json").write_text('{"index": 0, "index": 1}')
     assert refusal(lambda: NotaryConfig.load(tmp_path / "bad.json")).code == "JSON_DUPLICATE_KEY"
+
+
+def test_the_name_of_a_later_member_is_one_that_a_cosignature_can_carry(chains: Deployed, tmp_path: Path) -> None:
+    config = NotaryConfig(None, chains.manifest, dict(chains.urls), tmp_path, name="bank.test")
+    for changed, code in (
+        ({"name": "a bank"}, "KEY_NAME"),
+        ({"name": ""}, "KEY_NAME"),
+        ({"index": 0}, "CONFIG_FORMAT"),
+    ):
+        assert refusal(partial(replace, config, **changed)).code == code
