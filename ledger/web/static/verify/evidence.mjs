@@ -22,7 +22,7 @@ export function readEnrolment(record) {
   require(fields, "DEVICE_FORMAT", "no enrolment of a device", `entry ${record.entry}`);
   return {
     device: value.device,
-    algorithm: value.algorithm ?? "Ed25519",
+    algorithm: value.algorithm,
     key: fromHex(value.key, "DEVICE_FORMAT"),
     validFrom: timeOf(value.valid_from, "DEVICE_FORMAT"),
     validUntil: timeOf(value.valid_until, "DEVICE_FORMAT"),

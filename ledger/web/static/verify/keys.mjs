@@ -36,10 +36,12 @@ export async function verifyEd25519(key, message, signature, where = "") {
 export async function verifyDeviceSignature(algorithm, key, message, signature, where = "") {
   require(ALGORITHMS.includes(algorithm), "KEY_ALGORITHM", "devices sign with Ed25519 or P-256", where);
   if (algorithm === "Ed25519") return verifyEd25519(key, message, signature, where);
-  require(key.length === 65 && key[0] === 4, "KEY_LENGTH", "a P-256 key is an uncompressed point of 65 bytes", where);
-  const s = numberOf(signature.slice(32));
-  require(s <= P256_ORDER / 2n, "SIG_MALLEABLE", "s is in the upper half of the order", where);
-  const good = signature.length === 64 && (await holdsP256(key, message, signature));
+  require(key.length === 65, "KEY_LENGTH", "a P-256 key has 65 bytes", where);
+  require(key[0] === 4, "KEY_INVALID", "a P-256 key is an uncompressed point", where);
+  const whole = signature.length === 64;
+  const low = !whole || numberOf(signature.slice(32)) <= P256_ORDER / 2n;
+  require(low, "SIG_MALLEABLE", "s is in the upper half of the order", where);
+  const good = whole && (await holdsP256(key, message, signature));
   return require(good, "SIG_INVALID", "the signature does not hold for these bytes", where);
 }
 
