@@ -11,10 +11,11 @@ from ledger.errors import Refused, Unavailable
 from ledger.gs1 import Identifier
 from ledger.history import EventStep, FilmedStep, UnitHistory, history_of, records_of
 from ledger.http.addresses import page_path, recording_path
-from ledger.http.requests import identifier_in, raw_path, read_query
+from ledger.http.requests import identifier_in, raw_path, read_query, whole_number
 from ledger.standing import Standing
 from ledger.store import Ledger, Name
 
+_MAX_SIZE = 2**63 - 1
 _PREFIX = "/api/v1/units/"
 
 
@@ -28,19 +29,22 @@ def unit_routes(ledger: Ledger) -> APIRouter:
 
         With `/bundle` at the end the file that proves it offline, with `/records` what a browser checks it with.
         """
-        read_query(request, ())
         rest = raw_path(request).removeprefix(_PREFIX)
         named, _, wanted = rest.rpartition("/")
         # Identifiers are pairs of segments, so an odd one at the end is ours; a lot called `bundle` is no exception.
         asked = wanted if wanted in ("bundle", "records") and rest.count("/") % 2 == 0 else None
+        query = read_query(request, ("seen",) if asked == "records" else ())
         identifier = identifier_in(rest if asked is None else named)
         if asked == "bundle":
             return _bundle(ledger, identifier)
         history = history_of(ledger, identifier)
         if not history.known:
             raise unit_unknown(identifier)
-        answer = as_json(history) if asked is None else records_of(ledger, history).as_json()
-        return JSONResponse(answer, headers={"Cache-Control": "no-cache"})
+        if asked is None:
+            return JSONResponse(as_json(history), headers={"Cache-Control": "no-cache"})
+        seen = whole_number(query.get("seen", "0"), where="seen", most=_MAX_SIZE)
+        records = records_of(ledger, history, seen=seen)
+        return JSONResponse(records.as_json(), headers={"Cache-Control": "no-cache"})
 
     return router
 

@@ -49,14 +49,16 @@ class Records:
     trust_root: bytes
     note: bytes
     records: tuple[Record, ...]
+    consistency: tuple[bytes, ...] = ()
 
     def as_json(self) -> dict[str, JsonValue]:
-        """`{format, unit, trust_root, checkpoint, records}`."""
+        """`{format, unit, trust_root, checkpoint, consistency, records}`."""
         return {
             "format": FORMAT,
             "unit": self.unit,
             "trust_root": self.trust_root.decode("utf-8"),
             "checkpoint": self.note.decode("utf-8"),
+            "consistency": [node.hex() for node in self.consistency],
             "records": [record.as_json() for record in self.records],
         }
 
@@ -73,8 +75,11 @@ def can_be_checked(ledger: Ledger) -> bool:
     return _trust_root(ledger) is not None and ledger.log.latest_cosigned() is not None
 
 
-def records_of(ledger: Ledger, history: UnitHistory) -> Records:
-    """The records behind `history`. `Unavailable` TRUST_ROOT_UNPUBLISHED, NOT_COSIGNED_YET."""
+def records_of(ledger: Ledger, history: UnitHistory, *, seen: int = 0) -> Records:
+    """The records behind `history`. `seen`: the size of the log that the reader saw last, to prove that it goes on.
+
+    Raises `Unavailable` TRUST_ROOT_UNPUBLISHED, NOT_COSIGNED_YET. For a size that the log never had there is no proof.
+    """
     trust_root, published = _trust_root(ledger), ledger.log.latest_cosigned()
     if trust_root is None:
         raise Unavailable(
@@ -89,7 +94,10 @@ def records_of(ledger: Ledger, history: UnitHistory) -> Records:
     enrolled = _enrolments(ledger, {step.device for step in history.filmed})
     found = sorted([*enrolled, *filmed, *said], key=lambda each: each.entry)
     covered = [each for each in found if each.entry < published.checkpoint.size]
-    return Records(history.unit.normal, trust_root, published.note, tuple(_prove(ledger, covered, published)))
+    size = published.checkpoint.size
+    goes_on = ledger.log.consistency(seen, size) if 0 < seen < size else []
+    proven = tuple(_prove(ledger, covered, published))
+    return Records(history.unit.normal, trust_root, published.note, proven, tuple(goes_on))
 
 
 def _trust_root(ledger: Ledger) -> bytes | None:

@@ -66,6 +66,8 @@ IN_BROWSER = MappingProxyType(
         "reason.TRUST_ROOT_CHANGED": N_("This is another trust root than the one this browser remembers."),
         "reason.TRUST_ROOT_ADDRESS": N_("This is another trust root than the one in the address you opened."),
         "reason.checkpoint": N_("The log did not sign this state."),
+        "reason.LOG_SHRINKS": N_("The log is shorter than this browser has seen it."),
+        "reason.SPLIT_VIEW": N_("The log shows another past than this browser has seen."),
         "reason.cosigned": N_("The notaries' signatures do not hold."),
         "reason.QUORUM_MISSING": N_("Too few notaries cosigned."),
         "reason.SIG_DUPLICATE_SIGNER": N_("One notary is counted twice."),

@@ -16,10 +16,10 @@ from playwright.sync_api import Browser
 from ledger import ed25519, p256
 from ledger.bundle import TrustRoot, write_enrolment
 from ledger.canonical import canonical_json, parse_canonical
-from ledger.checkpoint import Checkpoint, LogSigner, add_cosignatures, cosign, open_cosigned, sign_checkpoint
+from ledger.checkpoint import Checkpoint, Cosigner, LogSigner, add_cosignatures, cosign, open_cosigned, sign_checkpoint
 from ledger.errors import Problem
 from ledger.evidence import Device, SignedEvidence, read_envelope
-from ledger.evidence.keys import verify_signature
+from ledger.evidence.keys import SoftwareKey, verify_signature
 from ledger.evidence.verification import verify_stretch
 from ledger.merkle import Tree, leaf_hash, verify_inclusion
 from ledger.serve import RunningServer
@@ -158,6 +158,34 @@ def test_c04_public_inclusion_vectors_agree(rules: Rules) -> None:
     assert (found.count(""), len(found)) == (6, 98)
 
 
+def test_c04_and_c07_public_consistency_vectors_agree(rules: Rules) -> None:
+    lines = public_vectors("transparency-dev-merkle/consistency.jsonl").read_text("utf-8").splitlines()
+    contents = [json.loads(line)["content"] for line in lines]
+    cases = [
+        (
+            {"size": big(case["size1"]), "root": _decoded(case["root1"])},
+            {"size": big(case["size2"]), "root": _decoded(case["root2"])},
+            [_decoded(node) for node in case["proof"] or []],
+        )
+        for case in contents
+    ]
+    found = rules.codes([("verifyConsistency", *case) for case in cases])
+    assert found == ["PROOF_INVALID" if case["wantErr"] else "" for case in contents]
+    assert (found.count(""), len(found)) == (6, 98)
+
+
+def test_c07_every_growth_of_a_small_log_is_followed_and_no_other(rules: Rules) -> None:
+    pairs = [(old, new) for new in range(1, 20) for old in range(1, new + 1)]
+    tree = Tree(LEAVES)
+
+    def case(old: int, new: int, root: bytes) -> tuple[Any, ...]:
+        now = {"size": big(new), "root": root}
+        return "verifyConsistency", {"size": big(old), "root": tree.root(old)}, now, tree.consistency_proof(old, new)
+
+    assert set(rules.codes([case(old, new, tree.root(new)) for old, new in pairs])) == {""}
+    assert set(rules.codes([case(old, new, tree.root(new + 1)) for old, new in pairs])) == {"PROOF_INVALID"}
+
+
 # Which part of a proof changes, and how: a node, the leaf, the root, the place, the size, or a node too many or few.
 _PARTS = ("nothing", "node", "leaf", "root", "index", "size", "more", "fewer", "swap", "short")
 proofs = st.tuples(st.integers(1, 70), st.integers(0, 69), st.sampled_from(_PARTS), st.integers(0, 255))
@@ -168,7 +196,10 @@ def _spoilt_proof(size: int, index: int, part: str, bit: int) -> dict[str, Any]:
     tree = Tree(LEAVES[:size])
     path, leaf, root = tree.inclusion_proof(index), LEAVES[index], tree.root()
     turn = (1 << bit).to_bytes(32, "big")
-    flip = lambda raw: bytes(a ^ b for a, b in zip(raw, turn, strict=True))  # noqa: E731
+
+    def flip(raw: bytes) -> bytes:
+        return bytes(a ^ b for a, b in zip(raw, turn, strict=True))
+
     if part == "node" and path:
         path[bit % len(path)] = flip(path[bit % len(path)])
     elif part == "swap":
@@ -225,8 +256,8 @@ def test_c01_an_inner_node_is_no_leaf_in_the_browser_either(rules: Rules) -> Non
 ROOT = estate.TRUST_ROOT
 JS_ROOT = {
     "log": {"name": ROOT.log.name, "key": ROOT.log.public_key},
-    "cosigners": [{"name": key.name, "key": key.public_key} for key in ROOT.cosigners],
-    "quorum": ROOT.quorum,
+    "cosigners": [{"name": key.name, "key": key.public_key} for key in ROOT.pinned.cosigners],
+    "quorum": ROOT.pinned.quorum,
 }
 CHECKPOINT = Checkpoint(ROOT.log.name, 70, Tree(LEAVES).root())
 
@@ -252,7 +283,7 @@ def _notes() -> dict[str, tuple[bytes, str]]:
     head, lines = _lines(note_of())
     stranger = LogSigner(ROOT.log.name, bytes([0x99]) * 32)
     other = Checkpoint("other.example/log", 70, CHECKPOINT.root)
-    outsider = estate.Cosigner("notary-9.example/tea", bytes([0x77]) * 32)
+    outsider = Cosigner("notary-9.example/tea", bytes([0x77]) * 32)
     foreign = cosign(note_of(), log_key=ROOT.log, cosigner=outsider, time=5)
     return {
         "the honest one": (note_of(), ""),
@@ -275,7 +306,7 @@ def _notes() -> dict[str, tuple[bytes, str]]:
 @pytest.mark.parametrize("case", _notes())
 def test_a_checkpoint_is_believed_or_refused_alike(rules: Rules, case: str) -> None:
     note, code = _notes()[case]
-    assert code_of(lambda: open_cosigned(note, log_key=ROOT.log, cosigners=ROOT.cosigners, quorum=3)) == code
+    assert code_of(lambda: open_cosigned(note, log_key=ROOT.log, cosigners=ROOT.pinned.cosigners, quorum=3)) == code
     assert rules.codes([("cosigned", note, JS_ROOT)]) == [code]
 
 
@@ -285,7 +316,7 @@ def test_a_changed_note_is_refused_alike(rules: Rules, found: list[tuple[int, tu
     notes = [changed(note_of(count), change) for count, change in found]
     theirs = rules.codes([("cosigned", note, JS_ROOT) for note in notes])
     ours = [
-        code_of(lambda note=note: open_cosigned(note, log_key=ROOT.log, cosigners=ROOT.cosigners, quorum=3))  # type: ignore[misc]
+        code_of(lambda note=note: open_cosigned(note, log_key=ROOT.log, cosigners=ROOT.pinned.cosigners, quorum=3))  # type: ignore[misc]
         for note in notes
     ]
     assert list(zip(notes, theirs, strict=True)) == list(zip(notes, ours, strict=True))
@@ -324,7 +355,7 @@ def test_signatures_hold_or_fail_alike(rules: Rules) -> None:
         ("Ed25519", b"\xee" + b"\xff" * 30 + b"\x7f", message, bytes(64)),
         ("Ed25519", b"\2" + bytes(31), message, signature),
     ]
-    expected = [code_of(lambda case=case: verify_signature(*case)) for case in cases]  # type: ignore[misc, arg-type]
+    expected = [code_of(lambda case=case: verify_signature(*case)) for case in cases]  # type: ignore[misc]
     assert rules.codes([("verifyDeviceSignature", *case) for case in cases]) == expected
     assert expected.count("") == 2
 
@@ -384,7 +415,7 @@ def _told(signed: list[SignedEvidence], device: Device) -> tuple[list[dict[str, 
     return envelopes, enrolled, int(SEEN_BY.timestamp() * 1000)
 
 
-def _filmed(key: bytes = estate.CAMERA_KEY, **options: Any) -> list[SignedEvidence]:
+def _filmed(key: SoftwareKey = estate.CAMERA_KEY, **options: Any) -> list[SignedEvidence]:
     return estate.film(estate.CAMERA, key, [("r1", estate.TEA.normal, 3)], **options)
 
 

@@ -1,9 +1,10 @@
 // The order of the checks, from whom one has to believe down to what was said. The first that fails is the answer.
 // Nothing of the page is touched here: what the server sent goes in, verified records come out.
 
-import { countCosigners, openCheckpoint } from "./checkpoint.mjs";
 import { parseCanonical } from "./canonical.mjs";
+import { countCosigners, openCheckpoint } from "./checkpoint.mjs";
 import { DEVICE_DOMAIN, EVIDENCE_DOMAIN, readEnrolment, readEnvelope, verifyEvidence } from "./evidence.mjs";
+import { verifyGoesOn } from "./pin.mjs";
 import { EVENT_DOMAIN, readRecords, verifyLogged } from "./records.mjs";
 import { require } from "./refusal.mjs";
 import { verifySubject } from "./subject.mjs";
@@ -15,11 +16,11 @@ export const STEPS = ["trust", "checkpoint", "cosigned", "logged", "signed", "su
 const MAX_EVENT_BYTES = 2 ** 20;
 
 /**
- * Run the checks over the server's answer `text` about `unit`. `accept(fingerprint)` throws where another trust root is
- * expected. `during(step, work)` awaits `work()`, tells the reader how it ended, and passes on what it gives or throws.
+ * Run the checks over the server's answer `text` about `unit`. `seen`: the state of the log this browser saw last, or null.
+ * `accept(fingerprint)` throws where another trust root is expected. `during(step, work)` awaits `work()`, tells the reader how it ended, and passes on what it gives or throws.
  * Returns {checkpoint, cosigners, root, records, events: [{value, entry}], envelopes}.
  */
-export async function check({ text, unit, accept, during }) {
+export async function check({ text, unit, seen, accept, during }) {
   let sent;
   const root = await during("trust", async () => {
     sent = readRecords(text);
@@ -27,7 +28,11 @@ export async function check({ text, unit, accept, during }) {
     await accept(read.fingerprint);
     return read;
   });
-  const { checkpoint, note } = await during("checkpoint", () => openCheckpoint(sent.note, root.log));
+  const { checkpoint, note } = await during("checkpoint", async () => {
+    const opened = await openCheckpoint(sent.note, root.log);
+    await verifyGoesOn(seen, opened.checkpoint, sent.goesOn);
+    return opened;
+  });
   const cosigners = await during("cosigned", () => countCosigners(note, root));
   const records = await during("logged", async () => {
     await verifyLogged(sent.records, checkpoint);

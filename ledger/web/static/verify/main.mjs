@@ -3,7 +3,7 @@
 
 import { check, STEPS } from "./check.mjs";
 import { Page } from "./page.mjs";
-import { accept, remember, remembered } from "./pin.mjs";
+import { accept, lastSeen, remember, remembered, saw } from "./pin.mjs";
 import { playWhole, silence } from "./player.mjs";
 import { Refusal, Unavailable } from "./refusal.mjs";
 import { behind, verifyNothingHidden } from "./shown.mjs";
@@ -36,12 +36,14 @@ async function run() {
 
 /** All steps in their order; true where something could not be checked though nothing was false. */
 async function checkAll() {
-  const text = await during("trust", fetchRecords);
+  const seen = lastSeen();
+  const text = await during("trust", () => fetchRecords(seen));
   const kept = remembered();
   let expected = false;
   const found = await check({
     text,
     unit: identifierAt(location.pathname),
+    seen,
     during,
     accept: (fingerprint) => {
       page.fingerprint(fingerprint);
@@ -54,6 +56,7 @@ async function checkAll() {
     },
   });
   const lasting = remember(found.root.fingerprint);
+  saw(found.checkpoint);
   page.tell("trust", "holds", page.say(expected ? "trust.same" : lasting ? "trust.first" : "trust.unkept"));
   tellLog(found);
   const steps = page.steps();
@@ -63,10 +66,10 @@ async function checkAll() {
   return pending || missing;
 }
 
-async function fetchRecords() {
+async function fetchRecords(seen) {
   let answer;
   try {
-    answer = await fetch(page.source, { credentials: "omit", redirect: "error" });
+    answer = await fetch(page.source + (seen === null ? "" : `?seen=${seen.size}`), { credentials: "omit", redirect: "error" });
     if (!answer.ok) throw new Unavailable("RECORDS_MISSING", `the server gave no records (${answer.status})`);
     const text = await answer.text();
     if (text.length > MAX_RECORDS_BYTES) throw new Unavailable("RECORDS_LIMIT", "there is more than this page can check");

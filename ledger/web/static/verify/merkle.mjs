@@ -20,6 +20,35 @@ export async function verifyInclusion({ leaf, index, size, path, root }) {
   require(same(await rootFrom(leaf, index, size, path), root), "PROOF_INVALID", "the proof leads to another root");
 }
 
+/** Refuse PROOF_INVALID unless the tree `old` ({size, root}) is the beginning of the tree `now`. */
+export async function verifyConsistency(old, now, path) {
+  require(0n < old.size && old.size <= now.size && now.size <= MAX_SIZE, "PROOF_INVALID", "no provable beginning");
+  if (old.size === now.size) {
+    require(path.length === 0 && same(old.root, now.root), "PROOF_INVALID", "two states of one size");
+    return;
+  }
+  const lengths = path.length > 0 && path.length <= MAX_PATH;
+  const whole = [old.root, now.root, ...path].every((hash) => hash.length === HASH_BYTES);
+  require(lengths && whole, "PROOF_INVALID", "a hash has another length, or there are too many or none");
+  let [position, last] = [old.size - 1n, now.size - 1n];
+  while (position & 1n) [position, last] = [position >> 1n, last >> 1n];
+  // When the old tree is one full subtree, its root is where the proof begins and is not sent.
+  const [first, ...rest] = (old.size & (old.size - 1n)) === 0n ? [old.root, ...path] : path;
+  let [before, after] = [first, first];
+  for (const sibling of rest) {
+    require(last !== 0n, "PROOF_INVALID", "the proof is longer than the tree is high");
+    if (position & 1n || position === last) {
+      [before, after] = [await nodeHash(sibling, before), await nodeHash(sibling, after)];
+      while (position && !(position & 1n)) [position, last] = [position >> 1n, last >> 1n];
+    } else {
+      after = await nodeHash(after, sibling);
+    }
+    [position, last] = [position >> 1n, last >> 1n];
+  }
+  const leads = last === 0n && same(before, old.root) && same(after, now.root);
+  require(leads, "PROOF_INVALID", "the proof does not lead from the old state to the new one");
+}
+
 async function rootFrom(leaf, index, size, path) {
   require(0n <= index && index < size && size <= MAX_SIZE, "PROOF_INVALID", "the leaf is not in the tree");
   const lengths = path.length <= MAX_PATH && [leaf, ...path].every((hash) => hash.length === HASH_BYTES);

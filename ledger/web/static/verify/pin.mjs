@@ -1,10 +1,14 @@
-// Which trust root this reader expects: the one in the address they scanned, and the one this browser remembers of this
-// site. May never happen here: an address that overrides what is remembered, or a change that is accepted unseen.
+// What this browser expects: the trust root in the address that was scanned, the one it remembers of this site, and the
+// state of the log it saw last. May never happen here: an address that overrides what is remembered, a change of trust
+// root that is accepted unseen, or a log that shows this reader one past today and another tomorrow.
 
-import { Refusal } from "./refusal.mjs";
+import { fromHex, hexOf } from "./bytes.mjs";
+import { verifyConsistency } from "./merkle.mjs";
+import { Refusal, require } from "./refusal.mjs";
 import { readFingerprint } from "./trust_root.mjs";
 
 const KEPT = "pledgetrail-trust-root";
+const SEEN = "pledgetrail-log";
 const ADDRESS = /^#(?:.*&)?root=([^&]*)/;
 
 /** The fingerprint in an address' fragment; null without one. A malformed one is refused: it was meant to say something. */
@@ -32,6 +36,36 @@ export function remember(fingerprint) {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** The state of a log this browser saw last: {origin, size, root}; null where there is none. */
+export function lastSeen() {
+  try {
+    const { origin, size, root } = JSON.parse(localStorage.getItem(SEEN));
+    return { origin, size: BigInt(size), root: fromHex(root, "SEEN_FORMAT", 32) };
+  } catch {
+    return null; // nothing kept, or nothing that we wrote
+  }
+}
+
+/** Remember the state of a log. */
+export function saw({ origin, size, root }) {
+  try {
+    localStorage.setItem(SEEN, JSON.stringify({ origin, size: String(size), root: hexOf(root) }));
+  } catch {
+    // A browser that keeps nothing meets every log for the first time.
+  }
+}
+
+/** Refuse LOG_SHRINKS, SPLIT_VIEW: the log does not go on from the state `seen`. `path`: its consistency proof. */
+export async function verifyGoesOn(seen, checkpoint, path) {
+  if (seen === null || seen.origin !== checkpoint.origin || seen.size === 0n) return;
+  require(seen.size <= checkpoint.size, "LOG_SHRINKS", "the log is shorter than this browser has seen it");
+  try {
+    await verifyConsistency(seen, checkpoint, path);
+  } catch (error) {
+    throw error instanceof Refusal ? new Refusal("SPLIT_VIEW", error.what) : error;
   }
 }
 

@@ -12,7 +12,7 @@ const MAX_RECORDS = 20_000;
 const DOMAIN = /^[a-z0-9][a-z0-9./_-]{0,127}$/;
 const CID = /^b[a-z2-7]{58}$/;
 
-/** {trustRoot, note (bytes), records} of the server's answer; nothing is believed yet. Refuses RECORDS_FORMAT. */
+/** {trustRoot, note (bytes), goesOn (hashes), records} of the server's answer; nothing is believed yet. Refuses RECORDS_FORMAT. */
 export function readRecords(text) {
   let value;
   try {
@@ -21,12 +21,14 @@ export function readRecords(text) {
     throw malformed("not JSON");
   }
   const whole = value?.format === FORMAT && Array.isArray(value.records) && value.records.length <= MAX_RECORDS;
-  if (!whole || typeof value.trust_root !== "string" || typeof value.checkpoint !== "string") {
+  const listed = value?.consistency === undefined || Array.isArray(value.consistency);
+  if (!whole || !listed || typeof value.trust_root !== "string" || typeof value.checkpoint !== "string") {
     throw malformed("a field is missing or malformed");
   }
   return {
     trustRoot: utf8(value.trust_root),
     note: utf8(value.checkpoint),
+    goesOn: (value.consistency ?? []).map((node) => fromHex(node, "RECORDS_FORMAT", 32)),
     records: value.records.map(readRecord),
   };
 }
