@@ -46,7 +46,8 @@ def verify_video(
 ) -> None:
     """Verify the signatures that a camera put into its video (ONVIF Media Signing), group of pictures by group.
 
-    Says for each group whether its pictures are the signed ones, and whose key signed them. Needs no network.
+    Says for each group whether its pictures are the signed ones, and whose key signed them; then the same of the whole
+    file where it carries a C2PA manifest. Needs no network.
     Exit status 0 when every picture is as signed by a trusted signer, 1 when anything is not.
     """
     from ledger.video_report import report  # noqa: PLC0415

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ledger.c2pa_manifest.read import read_manifest
+from ledger.c2pa_manifest.verdict import ManifestVerdict
 from ledger.capture.video_file import read_units
 from ledger.errors import Problem
 from ledger.media_signing import Authenticity, GroupVerdict, Provenance, TrustList, VideoVerdict, verify_video
@@ -38,24 +41,31 @@ def report(video: Path, trust: Path | None, *, as_json: bool) -> int:
     Raises what `read_units` raises, `BadInput` FILE_UNREADABLE and CERTIFICATES.
     """
     try:
-        roots = TrustList() if trust is None else TrustList.load(read_file(trust, 4 * MAX_CHAIN_BYTES))
+        pem = b"" if trust is None else read_file(trust, 4 * MAX_CHAIN_BYTES)
         codec, units = read_units(video)
-        verdict = verify_video(units, codec, roots)
+        verdict = verify_video(units, codec, TrustList.load(pem) if pem else TrustList())
+        # Of the files that `read_units` reads, only MP4 can carry a manifest.
+        manifest = read_manifest(video, pem) if read_file(video, 8)[4:8] == b"ftyp" else None
     except Problem as problem:
         if as_json:
             _print_json({"held": False, **{name: getattr(problem, name) for name in ("code", "what", "where", "cure")}})
         raise
-    held = holds(verdict)
+    held = holds(verdict, manifest)
     if as_json:
-        _print_json({"held": held, "codec": codec.value, **as_document(verdict)})
+        c2pa = None if manifest is None else asdict(manifest)
+        _print_json({"held": held, "codec": codec.value, **as_document(verdict), "c2pa": c2pa})
     else:
-        show(verdict, Console(highlight=False), trusted=trust is not None)
+        show(verdict, manifest, Console(highlight=False), trusted=trust is not None)
     return 0 if held else 1
 
 
-def holds(verdict: VideoVerdict) -> bool:
-    """A yes: every picture is as signed, and every signer is trusted."""
-    return bool(verdict.groups) and all(
+def holds(verdict: VideoVerdict, manifest: ManifestVerdict | None) -> bool:
+    """A yes: the file is signed in one way or both, and everything in it is as signed by a trusted signer."""
+    if manifest is not None and not manifest.holds:
+        return False
+    if not verdict.signed:
+        return manifest is not None
+    return all(
         group.authenticity is Authenticity.AUTHENTIC and group.provenance is Provenance.TRUSTED
         for group in verdict.groups
     )
@@ -76,7 +86,7 @@ def as_document(verdict: VideoVerdict) -> dict[str, object]:
     }
 
 
-def show(verdict: VideoVerdict, console: Console, *, trusted: bool) -> None:
+def show(verdict: VideoVerdict, manifest: ManifestVerdict | None, console: Console, *, trusted: bool) -> None:
     """The verdict for a terminal."""
     table = Table(box=None, pad_edge=False)
     for heading in ("group", "pictures", "authenticity", "signer", "signed (UTC)", "where"):
@@ -86,11 +96,20 @@ def show(verdict: VideoVerdict, console: Console, *, trusted: bool) -> None:
     console.print(table)
     for chain in verdict.chains:
         console.print(Text(f"signed by {chain.subject} (key {chain.key.hex()[:16]})", style="dim"))
-    if verdict.signed and not trusted:
+    console.print(_manifest(manifest))
+    if (verdict.signed or manifest) and not trusted:
         console.print(Text("No trust list was given (--trust): no signer can be called trusted."))
     console.print(Text("\nWhat this does not prove", style="bold"))
     for line in NOT_PROVEN:
         console.print(Text(f"· {line}"))
+
+
+def _manifest(manifest: ManifestVerdict | None) -> Text:
+    if manifest is None:
+        return Text("C2PA: the file carries no manifest", style="dim")
+    line = Text("C2PA: the whole file is ") + _cell(manifest.authenticity) + Text(", signer: ")
+    line += _cell(manifest.provenance) + Text(f", {manifest.signer or '?'} ({manifest.issuer or '?'})")
+    return line + Text(f"; {', '.join(manifest.failures[:5])}" if manifest.failures else "")
 
 
 def _row(group: GroupVerdict) -> Iterable[object]:

@@ -65,6 +65,14 @@ class SignerChain:
             text = "?"
         return "".join(char if char.isprintable() else "?" for char in text)[:200] or "?"
 
+    def is_of(self, public_key: bytes) -> bool:
+        """Whether the leaf is for this P-256 key (65 bytes, uncompressed)."""
+        public = self.certificates[0].public_key()
+        if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
+            return False
+        form = serialization.PublicFormat.UncompressedPoint
+        return public.public_bytes(serialization.Encoding.X962, form) == public_key
+
     def verifies(self, signature: bytes, document: bytes, *, algorithm: str, oid: bytes) -> bool:
         """Whether the leaf's key signed `document`. `oid`: of the signing algorithm, empty for elliptic curves."""
         digest = _DIGESTS.get(algorithm)
