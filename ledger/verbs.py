@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from ledger import device_verbs
+
 
 def register(app: typer.Typer) -> None:
     """Add the ledger's verbs to the command."""
@@ -18,6 +20,7 @@ def register(app: typer.Typer) -> None:
     video = typer.Typer(help="Video that carries its own signatures.", no_args_is_help=True)
     video.command("verify")(verify_video)
     app.add_typer(video, name="video")
+    app.add_typer(device_verbs.app, name="device")
 
 
 def verify(

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from ledger.api.device_routes import device_routes
 from ledger.api.event_routes import event_routes
 from ledger.api.evidence_routes import evidence_routes
 from ledger.api.log_routes import log_routes
@@ -43,6 +44,7 @@ def create_app(ledger: Ledger, *, quota: Quota | None = None) -> FastAPI:
     )
     for routes in (
         partial(evidence_routes, quota=quota),
+        device_routes,
         log_routes,
         event_routes,
         media_routes,

@@ -7,6 +7,7 @@ claimed, not proven: pages check it against the log, notaries and contracts neve
 
 from ledger.store.chain_book import ChainBook, Cursor
 from ledger.store.database import Database
+from ledger.store.devices import StoredFinding
 from ledger.store.entries import Entry
 from ledger.store.event_book import CapturedEvent, EventBook, StoredEvent
 from ledger.store.evidence_book import (
@@ -44,6 +45,7 @@ __all__ = [
     "Scans",
     "SqlEvidenceBook",
     "StoredEvent",
+    "StoredFinding",
     "StoredSegment",
     "log_signer",
     "recording_key",

@@ -24,13 +24,13 @@ from ledger.evidence import (
 )
 from ledger.evidence.findings import read_finding, to_millisecond
 from ledger.evidence.keys import as_algorithm
+from ledger.evidence.request import REQUEST_DOMAIN
 from ledger.evidence.terms import read_terms
 from ledger.store.database import Database
 from ledger.store.statement_book import enter
 from ledger.store.tables import DeviceRow, EvidenceRow, FindingRow, StatementRow
 
 MAX_FINDINGS = 1000
-REQUEST_DOMAIN = "pledgetrail/enrolment-request/v1/json"
 
 
 @dataclass(frozen=True, slots=True)

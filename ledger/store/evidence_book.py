@@ -169,19 +169,19 @@ class SqlEvidenceBook:
             found = session.exec(_SEGMENTS.where(EvidenceRow.entry == entry)).first()
         return None if found is None else _stored(*found)
 
-    def spoken(
-        self, device_id: str, since: datetime, until: datetime, *, limit: int = MAX_SPOKEN
-    ) -> tuple[StoredEvidence, ...]:
-        """The device's evidence with trusted times that touches the time from `since` to `until` (UTC), in order."""
-        query = (
-            select(EvidenceRow)
-            .where(EvidenceRow.device == device_id, col(EvidenceRow.trusted_time).is_(True))
-            .where(EvidenceRow.ends >= since, EvidenceRow.begins <= until)
-            .order_by(col(EvidenceRow.ends))
-            .limit(limit)
+    def spoken(self, device_id: str, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+        """From when until when (UTC, trusted) each of the device's statements between two times speaks, at most
+
+        `MAX_SPOKEN` from `since` on, and before them the last one that ends earlier.
+        """
+        spans = select(EvidenceRow.begins, EvidenceRow.ends).where(
+            EvidenceRow.device == device_id, col(EvidenceRow.trusted_time).is_(True)
         )
+        earlier = spans.where(EvidenceRow.ends < since).order_by(col(EvidenceRow.ends).desc()).limit(1)
+        within = spans.where(EvidenceRow.ends >= since, EvidenceRow.begins <= until)
         with self._database.reading() as session:
-            return tuple(_stored_evidence(row) for row in session.exec(query))
+            found = [*session.exec(earlier), *session.exec(within.order_by(col(EvidenceRow.ends)).limit(MAX_SPOKEN))]
+        return [(begins, ends) for begins, ends in found]
 
     def readings_of(
         self, subject: str, quantity: str, *, limit: int = 1, doubted: bool = False
@@ -210,9 +210,16 @@ class SqlEvidenceBook:
 
     # The devices themselves, their terms, orders and findings are kept by `ledger.store.devices`.
 
-    def enrol(self, device: Device) -> None:
-        """Enrol and log a device without terms, or repeat that; see `ledger.store.devices.enrol`."""
-        devices.enrol(self._database, device)
+    def enrol(self, device: Device, *, attested_by: str | None = None, request: bytes = b"") -> None:
+        """Enrol and log a device, with who vouches for its key and what it asked, or repeat that.
+
+        `Refused` DEVICE_KNOWN (the name has another key or period), KEY_KNOWN (the key has another name).
+        """
+        devices.enrol(self._database, device, attested_by=attested_by, request=request)
+
+    def attested_by(self, device_id: str) -> str | None:
+        """The maker that vouches for the device's key; None: it is self-stated. `Refused` DEVICE_UNKNOWN."""
+        return devices.attested_by(self._database, device_id)
 
     def revoke(self, device_id: str, at: datetime, reason: str = "revoked by the operator") -> None:
         """Believe nothing of this device from `at` on; an earlier revocation stands. `Refused` DEVICE_UNKNOWN."""

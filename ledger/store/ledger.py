@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.collateral import Collateral, fold
 from ledger.errors import WrongUse
+from ledger.evidence.maker import read_makers
 from ledger.gs1 import Identifier
 from ledger.intake.media import FolderStore, MediaStore
 from ledger.interoperable import caip2
@@ -23,8 +25,14 @@ from ledger.store.paper_book import PaperBook
 from ledger.store.scan_book import ScanBook
 from ledger.store.statement_book import StatementBook
 
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+MIN_OPERATOR_KEY_BYTES = 32
 DATABASE_FILE = "ledger.sqlite"
 KEY_FILE = "log.key"
+MAKERS_FILE = "makers.pem"
+OPERATOR_KEY_FILE = "operator.key"
 MEDIA_FOLDER = "media"
 
 
@@ -40,6 +48,7 @@ class Ledger:
     `public_url`: what printed codes point at, without a slash at the end; None: where the server listens.
     `chain_names`: what people call a chain, by its EIP-155 id.
     `bundle_of`: writes the proof bundle of a unit; None until whoever composes the program gives one.
+    `operator_key_file`: the key of operators' requests. `makers_file`: certificates of devices' makers (PEM).
     """
 
     database: Database
@@ -55,6 +64,8 @@ class Ledger:
     public_url: str | None = None
     chain_names: Mapping[int, str] = field(default_factory=dict)
     bundle_of: Callable[[Identifier], bytes] | None = None
+    operator_key_file: Path | None = None
+    makers_file: Path | None = None
     _folded: tuple[tuple[Cursor, ...], Collateral] | None = field(default=None, repr=False)
 
     @classmethod
@@ -90,6 +101,8 @@ class Ledger:
                 scans=ScanBook(database),
                 statements=StatementBook(database),
                 clock=clock,
+                operator_key_file=folder / OPERATOR_KEY_FILE,
+                makers_file=folder / MAKERS_FILE,
             )
         except BaseException:
             database.close()
@@ -99,6 +112,17 @@ class Ledger:
         """What people call the chain, with its CAIP-2 name."""
         name = self.chain_names.get(chain_id)
         return caip2(chain_id) if name is None else f"{name} ({caip2(chain_id)})"
+
+    def operator_key(self) -> bytes | None:
+        """What an operator's request has to bring; None: nobody is served. Read anew each time."""
+        key = _content(self.operator_key_file).strip()
+        return key if len(key) >= MIN_OPERATOR_KEY_BYTES else None
+
+    @property
+    def makers(self) -> tuple[Certificate, ...]:
+        """The makers whose word about a device's key counts. `BadInput` MAKER_CERTIFICATE."""
+        pem = _content(self.makers_file)
+        return read_makers(pem) if pem else ()
 
     def collateral(self) -> Collateral:
         """All collateral as of the chains' cursors; folded again only when a cursor has moved."""
@@ -123,3 +147,7 @@ class Ledger:
         """Close log and database; nothing of the ledger may be used afterwards."""
         self.log.close()
         self.database.close()
+
+
+def _content(path: Path | None) -> bytes:
+    return path.read_bytes() if path is not None and path.is_file() else b""

@@ -1,0 +1,192 @@
+"""`pledgetrail device …`: the operator's word about devices, given on the machine that holds the data folder.
+
+Works beside a running ledger: what is written here counts for the next statement that comes in. What it needs is
+imported once a verb was chosen.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ledger.canonical import JsonValue
+    from ledger.evidence.terms import Limits
+    from ledger.store import SqlEvidenceBook
+
+app = typer.Typer(help="Enrol devices, revoke them, and see what is wrong with them.", no_args_is_help=True)
+
+Data = Annotated[Path, typer.Option(metavar="DIR", help="The ledger's data folder.")]
+Named = Annotated[str, typer.Argument(metavar="DEVICE", help="The device's name.")]
+Reason = Annotated[str, typer.Option(help="Why; it is logged.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def enrol(
+    request: Annotated[
+        Path, typer.Argument(help="The device's request, as `pledgetrail camera enrol-request` writes.")
+    ],
+    data: Data,
+    valid_from: Annotated[str, typer.Option(metavar="TIME", help="From when it may speak: 2026-03-01T08:00:00.000Z.")],
+    valid_until: Annotated[str, typer.Option(metavar="TIME", help="Until when.")],
+    makers: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificates of makers (PEM); else makers.pem of the folder.")
+    ] = None,
+    must_be_attested: Annotated[
+        bool, typer.Option("--attested", help="Refuse a device for whose key no maker vouches.")
+    ] = False,
+) -> None:
+    """Enrol a device for a period, and log what it asked. A name stands for one key for ever."""
+    from ledger.config_file import read_file  # noqa: PLC0415
+    from ledger.evidence.fields import read_time  # noqa: PLC0415
+    from ledger.evidence.maker import read_makers  # noqa: PLC0415
+    from ledger.intake.enrolling import enrol_request  # noqa: PLC0415
+    from ledger.store.ledger import MAKERS_FILE, utc_now  # noqa: PLC0415
+
+    known = makers or (data / MAKERS_FILE if (data / MAKERS_FILE).exists() else None)
+    enrolled = enrol_request(
+        read_file(request).strip(),
+        register=_book(data),
+        valid_from=read_time(valid_from),
+        valid_until=read_time(valid_until),
+        makers=() if known is None else read_makers(read_file(known)),
+        must_be_attested=must_be_attested,
+        at=utc_now(),
+    )
+    by = enrolled.attested_by
+    typer.echo(
+        f"{enrolled.device.id}: enrolled, " + (f"attested by {by}" if by else f"self-stated ({enrolled.why_not})")
+    )
+
+
+@app.command()
+def terms(
+    device: Named,
+    data: Data,
+    every: Annotated[int, typer.Option(metavar="SECONDS", help="It always speaks this often; 0: when it likes.")] = 0,
+    grace: Annotated[int, typer.Option(metavar="SECONDS", help="How much later its word may come in.")] = 60,
+    place: Annotated[str, typer.Option(help="The only place it speaks from.")] = "",
+    step: Annotated[list[str] | None, typer.Option(help="A step it may speak of; repeatable.")] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(metavar="QUANTITY=LEAST:MOST", help="What it can measure; repeatable.")
+    ] = None,
+    speed: Annotated[int, typer.Option(metavar="KM/H", help="How fast it can travel.")] = 150,
+) -> None:
+    """Agree on what is expected of a device from now on."""
+    from ledger.evidence.findings import to_millisecond  # noqa: PLC0415
+    from ledger.evidence.terms import Terms  # noqa: PLC0415
+    from ledger.store import utc_now  # noqa: PLC0415
+
+    agreed = Terms(
+        device, to_millisecond(utc_now()), every, grace, place, tuple(step or ()), _limits(limit or ()), speed
+    )
+    _book(data).agree(agreed)
+    typer.echo(agreed.canonical().decode())
+
+
+@app.command()
+def revoke(device: Named, data: Data, reason: Reason) -> None:
+    """Believe nothing of a device from now on. There is no way back: enrol a new key under a new name."""
+    from ledger.store import utc_now  # noqa: PLC0415
+
+    _book(data).revoke(device, utc_now(), reason)
+    typer.echo(f"{device}: revoked")
+
+
+@app.command()
+def release(device: Named, data: Data, reason: Reason) -> None:
+    """Let a device go on whose next number can never come; what it sends next is taken with a finding."""
+    from ledger.store import utc_now  # noqa: PLC0415
+
+    after = _book(data).release(device, utc_now(), reason)
+    typer.echo(f"{device}: released after number {after}")
+
+
+@app.command(name="list")
+def list_devices(data: Data, as_json: AsJson = False) -> None:
+    """Every device, with its last number and how many findings of each kind there are."""
+    from ledger.history.devices import account_as_json, account_of  # noqa: PLC0415
+
+    book = _book(data)
+    found = [account_as_json(account_of(book, device.id)) for device in book.devices()]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("device", "label", "key", "attested by", "until", "last", "findings")
+    for each in found:
+        findings = each["findings"]
+        kinds = ", ".join(f"{code} {count}" for code, count in findings.items()) if isinstance(findings, dict) else ""
+        until = f"revoked {each['revokedAt']}" if each["revokedAt"] else each["validUntil"]
+        row = (each["device"], each["label"], each["algorithm"], each["attestedBy"] or "itself", until)
+        table.add_row(*(str(cell) for cell in (*row, each["lastNumber"], kinds or "none")))
+    Console().print(table)
+
+
+@app.command()
+def show(device: Named, data: Data) -> None:
+    """One device with its findings, the newest first, as JSON."""
+    from ledger.history.devices import account_as_json, account_of, finding_as_json  # noqa: PLC0415
+
+    book = _book(data)
+    findings = [finding_as_json(stored) for stored in book.findings(book.device(device).id)]
+    typer.echo(json.dumps({**account_as_json(account_of(book, device)), "findings": findings}, indent=2))
+
+
+@app.command()
+def check(data: Data) -> None:
+    """Find devices that should have spoken and did not, and log each silence once. Exit status 1 when there are new."""
+    from ledger.history.silence import record_silences  # noqa: PLC0415
+    from ledger.store import utc_now  # noqa: PLC0415
+
+    book, now = _book(data), utc_now()
+    found = [finding for device in book.devices() for finding in record_silences(book, device.id, now=now)]
+    for finding in found:
+        typer.echo(f"{finding.device}: silent from {finding.facts['since']} to {finding.facts['until']}")
+    if found:
+        raise typer.Exit(1)
+    typer.echo("no new silence")
+
+
+@app.command(name="operator-key")
+def operator_key(data: Data) -> None:
+    """Make the key that operators' requests to the API bring, and print where it is. An older one ends with that."""
+    import secrets  # noqa: PLC0415
+
+    from ledger.durable_file import write_whole  # noqa: PLC0415
+    from ledger.store.ledger import OPERATOR_KEY_FILE  # noqa: PLC0415
+
+    _book(data)
+    path = data / OPERATOR_KEY_FILE
+    write_whole(path, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)
+    typer.echo(str(path))
+
+
+def _book(data: Path) -> SqlEvidenceBook:
+    from ledger.errors import WrongUse  # noqa: PLC0415
+    from ledger.store import Database, SqlEvidenceBook  # noqa: PLC0415
+    from ledger.store.ledger import DATABASE_FILE  # noqa: PLC0415
+
+    if not (data / DATABASE_FILE).is_file():
+        raise WrongUse("STORE_FOLDER", "This is no ledger's data folder.", where=str(data), cure="Name it with --data.")
+    return SqlEvidenceBook(Database.open(data / DATABASE_FILE))
+
+
+def _limits(texts: list[str] | tuple[()]) -> dict[str, Limits]:
+    from ledger.errors import WrongUse  # noqa: PLC0415
+    from ledger.evidence.terms import read_limits  # noqa: PLC0415
+
+    found: dict[str, JsonValue] = {}
+    for text in texts:
+        quantity, _, bounds = text.partition("=")
+        least, colon, most = bounds.partition(":")
+        if not colon:
+            raise WrongUse("DEVICE_LIMIT", "A limit is QUANTITY=LEAST:MOST, such as weight=0:1200.", where=text)
+        found[quantity] = {"least": least, "most": most}
+    return read_limits(found)
