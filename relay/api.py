@@ -48,7 +48,7 @@ def create_app(relay: Relay, desk: Desk | None = None) -> FastAPI:
     async def status(request: Request) -> Response:
         read_query(request, ())
         with relay.still() as journeys:
-            return JSONResponse(show_status(relay.manifest, relay.positions, journeys.values(), relay.client_troubles))
+            return JSONResponse(show_status(relay.manifest, relay.positions, journeys.counts(), relay.client_troubles))
 
     @app.get("/messages")
     async def messages(request: Request) -> Response:
@@ -56,9 +56,9 @@ def create_app(relay: Relay, desk: Desk | None = None) -> FastAPI:
         wanted = _state(query["state"]) if "state" in query else None
         limit = whole_number(query["limit"], where="limit", most=MAX_ROWS) if "limit" in query else ROWS
         with relay.still() as journeys:
-            found = [each for each in reversed(journeys.values()) if wanted in (None, each.state)]
-            rows = [show_row(journey) for journey in found[:limit]]
-        return JSONResponse({"messages": rows, "total": len(found)})
+            rows = [show_row(journey) for journey in journeys.newest(wanted, limit)]
+            total = len(journeys) if wanted is None else journeys.counts()[wanted]
+        return JSONResponse({"messages": rows, "total": total})
 
     @app.get("/messages/{message_id}")
     async def message(message_id: str, request: Request) -> Response:

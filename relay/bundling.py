@@ -98,7 +98,7 @@ class RelayedCrossings:
 
     def _journeys(self) -> Iterable[Journey]:
         registry = self._relay.manifest.chain(Role.ORIGIN).contracts["AnchorRegistry"]
-        for journey in list(self._relay.journeys.values()):
+        for journey in self._relay.journeys.in_order():
             if journey.proposal.message.sender == registry and journey.state is State.CLOSED:
                 yield journey
 

@@ -13,11 +13,13 @@ from contracts.manifest import Manifest
 from ledger.errors import BadInput
 from ledger.proposal import read_proposal
 from relay.journey import Fact, Journey, fact_of, is_left_behind
+from relay.journeys import Journeys
 from relay.watcher import Rewound, SeenBlock, SeenLog
 
 # A proposal costs its sender nothing but gas, and may name a message that nobody ever sent: so many are kept, and the
 # oldest goes first. What else names a message was let through by a quorum.
 MAX_UNCLAIMED_PROPOSALS = 10_000
+SWEPT_AT_ONCE = 1_000  # expiries of messages that are over
 
 Named = tuple[bytes, Fact]
 
@@ -30,22 +32,18 @@ class Docket:
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        self.journeys: dict[bytes, Journey] = {}
+        self.journeys = Journeys(manifest)
         # Chains are read independently: a destination's log may be seen before its origin's.
         self._unclaimed: dict[bytes, list[Fact]] = {}
         self._unclaimed_proposals: dict[bytes, Fact] = {}
-        self._live: dict[bytes, Journey] = {}
         self._expiring: dict[int, list[tuple[int, bytes]]] = {}  # by destination: expiry and id, the next one first
+        self._ended: dict[int, set[bytes]] = {}  # of those, by destination, whose expiry matters to nobody any more
         self._moved: dict[bytes, None] = {}
         self.times: dict[int, int] = {}  # of each chain's last final block, by chain id
 
     def live(self) -> list[Journey]:
         """The journeys that are not over."""
-        return list(self._live.values())
-
-    def is_live(self, message_id: bytes) -> bool:
-        """Whether a message is known and not over."""
-        return message_id in self._live
+        return [journey for journey in self.journeys.in_order() if not journey.is_over]
 
     def moved(self) -> list[bytes]:
         """The ids of messages whose open steps may be others than when this was last asked, each once."""
@@ -78,17 +76,18 @@ class Docket:
         self._keep((named, fact) for named, fact in unclaimed if not is_left_behind(fact.place, chain_id, above))
         self.times.pop(chain_id, None)  # the next block says what time it is there
         undone: set[bytes] = set()
-        for journey in list(self.journeys.values()):
+        for journey in self.journeys.touched_by(chain_id, above):
             if journey.forget(chain_id, above):
                 undone.add(journey.id)
             if is_left_behind(journey.origin, chain_id, above):
                 # Its own logs on other chains still stand: they wait for the message to be included again.
                 undone.add(journey.id)
                 del self.journeys[journey.id]
-                self._live.pop(journey.id, None)
                 self._moved[journey.id] = None
                 self._keep((journey.id, fact) for fact in journey.facts)
                 continue
+            if journey.id in undone and not journey.expired:
+                self._await_expiry(journey)  # it may have been over, and its expiry forgotten
             if journey.expired and journey.proposal.message.destination.chain_id == chain_id:
                 journey.expired = False
                 self._await_expiry(journey)
@@ -136,7 +135,19 @@ class Docket:
 
     def _await_expiry(self, journey: Journey) -> None:
         message = journey.proposal.message
-        heapq.heappush(self._expiring.setdefault(message.destination.chain_id, []), (message.expiry, journey.id))
+        chain_id = message.destination.chain_id
+        self._ended.get(chain_id, set()).discard(journey.id)
+        heapq.heappush(self._expiring.setdefault(chain_id, []), (message.expiry, journey.id))
+
+    def _forget_expiry(self, journey: Journey) -> None:
+        """It is over: what lies in the heap for it is swept out together with others."""
+        chain_id = journey.proposal.message.destination.chain_id
+        ended, waiting = self._ended.setdefault(chain_id, set()), self._expiring.get(chain_id, [])
+        ended.add(journey.id)
+        if len(ended) > max(SWEPT_AT_ONCE, len(waiting) // 2):
+            self._expiring[chain_id] = [each for each in waiting if each[1] not in ended]
+            heapq.heapify(self._expiring[chain_id])
+            ended.clear()
 
     def _expire(self, chain_id: int) -> None:
         # Expiry is block time of the chain where the act would happen, never this machine's clock.
@@ -151,6 +162,4 @@ class Docket:
     def _sort(self, journey: Journey) -> None:
         self._moved[journey.id] = None
         if journey.is_over:
-            self._live.pop(journey.id, None)
-        else:
-            self._live[journey.id] = journey
+            self._forget_expiry(journey)

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from contracts.binding import DecodedLog
 from ledger.interoperable import caip2
 from ledger.two_phase import Action, Stage
 from relay.explain import CHAIN, NOBODY, RELAY, Deadline, Moment, Turn, turn_of
 from relay.journey import Journey, State
-from relay.watcher import SeenLog
 
 COORDINATOR = "Coordinator"
 TELLINGS = 3  # so often a leg's application, or the coordinator, may fail to take the same word before a person looks
@@ -77,11 +77,11 @@ class TwoPhase:
         return list(dict.fromkeys(named for leg in every for named in leg))
 
 
-def fold(named: bytes, chain_id: int, logs: Iterable[SeenLog], reports: Iterable[tuple[int, bytes]]) -> TwoPhase:
+def fold(named: bytes, chain_id: int, logs: Iterable[DecodedLog], reports: Iterable[tuple[int, bytes]]) -> TwoPhase:
     """The transaction after the coordinator's logs, in the order of its chain. `reports`: (leg, message id)."""
     found = TwoPhase(named, chain_id)
-    for seen in logs:
-        _observe(found, seen.decoded.name, seen.decoded.fields)
+    for said in logs:
+        _observe(found, said.name, said.fields)
     for leg, message in reports:
         if leg in found.legs:  # anybody can send something that looks like a report of a leg that there is not
             found.legs[leg].reports.append(message)

@@ -29,6 +29,7 @@ from relay.explain import Moment
 from relay.headers import HeaderBearer
 from relay.index import Index
 from relay.journey import Journey, Step
+from relay.journeys import Journeys
 from relay.panel import NotaryPanel
 from relay.retry import SetAside, decide, is_refusal, problem_of, wait_after
 from relay.skips import Skips
@@ -122,8 +123,8 @@ class Relay:
                 self._turns.begin((step, chain_id), message_ids)
 
     @property
-    def journeys(self) -> dict[bytes, Journey]:
-        """Every message seen, by id."""
+    def journeys(self) -> Journeys:
+        """Every message seen, by id. Most of very many lie on the disk, and come back when they are asked for."""
         return self._docket.journeys
 
     @property
@@ -203,6 +204,7 @@ class Relay:
             groups = list(self._groups())
             read_to = {watcher.chain.chain_id: watcher.next_block for watcher in self._watchers}
             self.exchanger.look(self.journeys, self._docket.times, read_to)
+            self.journeys.put_away(self._turns.is_under_way)
         for queue, group in groups:
             self._pool(queue).submit(self._take, queue, group)
         begun = self.exchanger.begin()
@@ -259,7 +261,7 @@ class Relay:
         self._turns.want(message_id, {step: self._carrier.pays_on(journey, step) for step in steps})
 
     @contextmanager
-    def still(self) -> Iterator[dict[bytes, Journey]]:
+    def still(self) -> Iterator[Journeys]:
         """The journeys, for as long as one looks at them unchanged by what is read; keep it short."""
         with self._lock:
             yield self.journeys

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from contracts.manifest import Manifest
 from ledger.errors import Problem
 from ledger.interoperable import caip2, caip10
 from relay.explain import Turn, turn_of
-from relay.journey import Journey, Step
+from relay.journey import Journey, State, Step
 from relay.relay import Position, places
 
 # Which of the relay's own steps brought a place about; the first was somebody else's.
@@ -20,13 +19,12 @@ _TAKEN_BY = {"proposed": Step.PROPOSE, "attested": Step.ATTEST, "committed": Ste
 def show_status(
     manifest: Manifest,
     positions: Iterable[Position],
-    journeys: Iterable[Journey],
+    counted: Mapping[State, int],
     light_clients: Mapping[str, Problem],
 ) -> dict[str, Any]:
     """How far each chain is read and why not further; how many messages are in which state; why a light client could
     not be renewed, by "origin on holder".
     """
-    counted = Counter(journey.state.value for journey in journeys)
     return {
         "chains": [
             {
@@ -38,7 +36,7 @@ def show_status(
             }
             for chain, position in zip(manifest.chains, positions, strict=True)
         ],
-        "messages": dict(sorted(counted.items())),
+        "messages": {state.value: count for state, count in sorted(counted.items()) if count},
         "light_clients": {name: show_reason(problem) for name, problem in light_clients.items()},
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.errors import Problem
@@ -38,6 +38,10 @@ class Tried:
         code, what = ("", "") if problem is None else (problem.code, problem.what)
         self._kept.append(Attempt(step, at, milliseconds, code, what))
         self.count += 1
+
+    def restore(self, count: int, kept: Sequence[Attempt]) -> None:
+        """As it was: `count` attempts, of which the last are `kept`."""
+        self.count, self._kept = count, deque(kept, maxlen=KEPT) if kept else None
 
     def __iter__(self) -> Iterator[Attempt]:
         return iter(tuple(self._kept or ()))

@@ -117,6 +117,10 @@ class Turns:
         """What is known of a step, None before it is first taken and once nobody wants it."""
         return self._trials.get(key)
 
+    def is_under_way(self, message_id: bytes) -> bool:
+        """Whether a step of a message is being taken, or its transaction waits for a block."""
+        return any(trial.under_way for step in Step if (trial := self._trials.get((message_id, step))) is not None)
+
     def _wake(self) -> None:
         """Whose wait is over is ready."""
         while self._held and self._held[0][0] <= self._clock():

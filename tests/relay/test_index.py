@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -70,7 +70,7 @@ class Indexed(Chains):
         self.docket = Both()  # type: ignore[assignment]
 
     @property
-    def journeys(self) -> dict[bytes, Journey]:
+    def journeys(self) -> Mapping[bytes, Journey]:
         return self.docket.journeys
 
     def moment(self) -> Moment:

@@ -186,7 +186,7 @@ def test_a_client_that_cannot_be_renewed_is_told_and_holds_up_nothing(sealed: Se
     network.settle(relay)
     name = f"eip155:{CHAIN_IDS[Role.ORIGIN]} on eip155:{CHAIN_IDS[Role.DESTINATION]}"
     assert relay.client_troubles[name].code == "HEADER_HASH"
-    shown = show_status(relay.manifest, relay.positions, [], relay.client_troubles)
+    shown = show_status(relay.manifest, relay.positions, {}, relay.client_troubles)
     assert shown["light_clients"][name]["code"] == "HEADER_HASH"
     del node.lies["eth_getBlockByNumber"]
     network.clock.advance(CLIENT_LOOK_SECONDS)
