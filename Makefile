@@ -53,3 +53,11 @@ FROM ?= 0
 simulate:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
+
+# make fsck-flips [FLIPS=1000] [SEED=1]: random bits of a ledger's folder, one at a time; fsck must name each
+.PHONY: fsck-flips
+FLIPS ?= 1000
+SEED ?= 1
+fsck-flips:
+	@.ci/setup dev
+	@.venv/bin/python -m tests.fsck_flips --count $(FLIPS) --seed $(SEED)

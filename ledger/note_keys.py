@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ledger import ed25519
-from ledger.note import check_name, key_id, verifier_key
+from ledger.errors import BadInput
+from ledger.note import check_name, key_id, strict_base64, verifier_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,17 @@ class LogKey(_NoteKey):
     """The public key (32 bytes) a log signs its checkpoints with; `name` equals the log's origin."""
 
     kind: ClassVar[int] = 0x01  # signed-note: plain Ed25519 over the text
+
+
+def read_log_key(text: str) -> LogKey:
+    """A log's key from the form that other C2SP tools use (`verifier_key`). Raises `BadInput` KEY_FORMAT, KEY_NAME."""
+    name, _, rest = text.partition("+")
+    blob = strict_base64(rest.partition("+")[2])
+    if blob[:1] == bytes([LogKey.kind]):
+        key = LogKey(name, blob[1:])
+        if key.verifier_key == text:
+            return key
+    raise BadInput("KEY_FORMAT", "This is no log's verifier key: name+key id+base64.", where=ascii(text)[:80])
 
 
 @dataclass(frozen=True, slots=True)

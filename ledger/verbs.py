@@ -1,4 +1,4 @@
-"""The ledger's verbs: `pledgetrail verify`, `video`, `doctor`. What they do lives elsewhere and is imported late.
+"""The ledger's verbs: `verify`, `video`, `doctor`, `fsck`. What they do lives elsewhere and is imported late.
 
 An auditor's `verify` must start quickly, so nothing heavy is imported before a verb is chosen.
 """
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     """Add the ledger's verbs to the command."""
     app.command()(verify)
     app.command()(doctor)
+    app.command()(fsck)
     video = typer.Typer(help="Video that carries its own signatures.", no_args_is_help=True)
     video.command("verify")(verify_video)
     app.add_typer(video, name="video")
@@ -71,3 +72,17 @@ def doctor(
     from ledger.doctor import report  # noqa: PLC0415
 
     report(data=data, port=port, nodes=node or [])
+
+
+def fsck(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The ledger's data folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check everything in a ledger's folder: database pages and rows, the log, its tree, key and media.
+
+    Writes nothing and may run beside the ledger. Exit status 0 when everything is what was written, 1 when anything is
+    not; the table names each object and what can be done.
+    """
+    from ledger.fsck_report import report  # noqa: PLC0415
+
+    report(folder, as_json=as_json)

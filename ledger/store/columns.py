@@ -24,15 +24,18 @@ class UtcTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        if value.utcoffset() is None:
-            raise WrongUse("TIME_ZONE", "A time without a zone cannot be stored.", cure="Pass a UTC time.")
-        # Not strftime: its %Y writes years before 1000 without leading zeros, which breaks the order.
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return None if value is None else utc_text(value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> datetime | None:
         return None if value is None else datetime.strptime(value, _FORM).replace(tzinfo=UTC)
+
+
+def utc_text(value: datetime) -> str:
+    """A time as the tables hold it. Raises `WrongUse` TIME_ZONE."""
+    if value.utcoffset() is None:
+        raise WrongUse("TIME_ZONE", "A time without a zone cannot be stored.", cure="Pass a UTC time.")
+    # Not strftime: its %Y writes years before 1000 without leading zeros, which breaks the order.
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class ExactJson(TypeDecorator[Any]):

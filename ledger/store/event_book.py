@@ -118,12 +118,12 @@ class EventBook:
             )
         )
         session.flush()
-        for identifier in _looked_up_by(event):
+        for identifier in looked_up_by(event):
             session.add(EventIdentifierRow(identifier=identifier, event=event.digest))
         return CapturedEvent(event, event.digest, entry.index, added=True)
 
 
-def _looked_up_by(event: Event) -> Sequence[str]:
+def looked_up_by(event: Event) -> Sequence[str]:
     """Its subjects, the lots it says they are made in, and the transformation it is a part of."""
     subjects = (identifier.normal for identifier in event.subjects())
     lots = (lot.normal for _, lot in event.lots())

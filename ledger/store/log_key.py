@@ -1,5 +1,8 @@
 """The key the log signs its checkpoints with: 32 bytes in a file that only its owner may read.
 
+Beside it stands its public side as other C2SP tools take it, for whoever verifies the log, and so that a bit that flips
+in either is noticed.
+
 May never happen here: a key that other users can read, or a second key made where one is.
 """
 
@@ -13,6 +16,8 @@ from ledger.checkpoint import LogSigner
 from ledger.durable_file import write_new
 from ledger.ed25519 import KEY_BYTES
 from ledger.errors import WrongUse
+
+PUBLIC_SUFFIX = ".vkey"
 
 
 def log_signer(path: Path, origin: str) -> LogSigner:
@@ -36,4 +41,13 @@ def log_signer(path: Path, origin: str) -> LogSigner:
         )
     if len(key) != KEY_BYTES:
         raise WrongUse("KEY_FILE", f"The log's key has {len(key)} bytes, not {KEY_BYTES}.", where=str(path))
-    return LogSigner(origin, key)
+    signer = LogSigner(origin, key)
+    _state_public(path.with_suffix(PUBLIC_SUFFIX), signer)
+    return signer
+
+
+def _state_public(path: Path, signer: LogSigner) -> None:
+    try:
+        write_new(path, f"{signer.key.verifier_key}\n".encode(), mode=0o644)
+    except OSError as error:
+        raise WrongUse("KEY_FILE", f"The log's key cannot be used: {error.strerror}.", where=str(path)) from error
