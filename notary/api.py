@@ -63,6 +63,11 @@ def create_app(notary: Notary) -> FastAPI:
         origin, commit = wire.read_verdict_request(await _body(request))
         return _json(wire.show_verdict(await _work(lambda: notary.judge(origin, commit))))
 
+    @app.post("/verdicts/together")
+    async def judge_together(request: Request) -> Response:
+        asked = wire.read_verdicts_request(await _body(request))
+        return _json(wire.show_verdicts(await _work(lambda: notary.judge_together(asked))))
+
     @app.post("/headers")
     async def vouch(request: Request) -> Response:
         asked = wire.read_header_request(await _body(request))

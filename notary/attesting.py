@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ledger.attestation import attestation_digest
-from ledger.errors import BadInput, Problem, Unavailable
+from ledger.errors import BadInput, Problem
 from ledger.proposal import Chain, Kind, Proposal
 from ledger.quorum import root_over
 from notary import policy
@@ -20,10 +20,10 @@ from notary.chains import Chains
 from notary.ending import is_arrived
 from notary.journal import Attested, Journal
 from notary.policy import LeafRefusal
-from notary.proven import Locator, ProvenBlock, Witnessed
+from notary.proven import Locator, Witnessed
+from notary.reading import Reading
 from notary.seats import Seat, Seats
 from notary.signer import Signer
-from notary.watcher import View
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -87,7 +87,7 @@ class Attesting:
 
     def _open(self, leaves: Sequence[Locator]) -> tuple[list[Proposal], list[tuple[Chain, Witnessed]]]:
         """The messages at these places, each proven; and the highest block of each origin that proved one."""
-        reading = _Reading(self._chains)
+        reading = Reading(self._chains)
         proposals = _each(leaves, reading.proposal)
         return proposals, reading.witnessed()
 
@@ -117,41 +117,6 @@ class Attesting:
 
         _each(proposals, judge)
         return self._seats.seat(chain_id, final)
-
-
-class _Reading:
-    """What one request reads: each chain looked at once, each block proven once, a silent node waited for once."""
-
-    def __init__(self, chains: Chains) -> None:
-        self._chains = chains
-        self._views: dict[int, View] = {}
-        self._blocks: dict[tuple[int, int], ProvenBlock] = {}
-        self._silent: dict[int, Problem] = {}
-
-    def proposal(self, leaf: Locator) -> Proposal:
-        if leaf.chain_id in self._silent:
-            raise self._silent[leaf.chain_id]
-        try:
-            return self._chains.proposal(leaf, self._block(leaf))
-        except Unavailable as problem:
-            if problem.code == "NODE_UNREACHABLE":
-                self._silent[leaf.chain_id] = problem
-            raise
-
-    def _block(self, leaf: Locator) -> ProvenBlock:
-        if leaf.chain_id not in self._views:
-            self._views[leaf.chain_id] = self._chains.look(leaf.chain_id)
-        place = (leaf.chain_id, leaf.block)
-        if place not in self._blocks:
-            self._blocks[place] = self._chains.watcher(leaf.chain_id).block(self._views[leaf.chain_id], leaf.block)
-        return self._blocks[place]
-
-    def witnessed(self) -> list[tuple[Chain, Witnessed]]:
-        highest = [max(place for place in self._blocks if place[0] == chain_id) for chain_id in self._views]
-        return [
-            (self._chains.watcher(chain_id).chain.end, Witnessed(number, self._blocks[chain_id, number].header.hash))
-            for chain_id, number in highest
-        ]
 
 
 def _each(items: Sequence[T], judge: Callable[[T], R]) -> list[R]:

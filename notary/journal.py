@@ -210,16 +210,18 @@ class Journal:
         """Every verdict given over a message: one for each commit, and one where it ended without."""
         return [_verdict(row) for row in self._file.rows("SELECT * FROM verdicts WHERE message = ?", message_id)]
 
-    def judge(self, verdict: Verdict) -> None:
-        """Record, durably, a verdict that is going to be signed; a verdict over this commit that exists stays."""
-        row = (
-            *(verdict.id, verdict.commit_transaction, verdict.epoch, verdict.origin_block, verdict.commit_block),
-            *(verdict.checked_from, verdict.verdict, int(verdict.executed), verdict.outcome, verdict.policy),
-            *(place.to_bytes(8, "big") for place in (verdict.origin_log, verdict.commit_log)),
-        )
+    def judge(self, *verdicts: Verdict) -> None:
+        """Record, durably and all at once, verdicts that will be signed; one over a commit that exists stays."""
+        added, query = 0, "INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         with self._file.transaction() as db:
-            query = "INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            added = db.execute(query, row).rowcount
+            for verdict in verdicts:
+                row = (
+                    *(verdict.id, verdict.commit_transaction, verdict.epoch, verdict.origin_block),
+                    *(verdict.commit_block, verdict.checked_from, verdict.verdict, int(verdict.executed)),
+                    *(verdict.outcome, verdict.policy),
+                    *(place.to_bytes(8, "big") for place in (verdict.origin_log, verdict.commit_log)),
+                )
+                added += db.execute(query, row).rowcount
         self._note(added)
 
     def checkpoint(self, origin: str) -> Checkpoint | None:

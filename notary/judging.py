@@ -7,25 +7,25 @@ known; two different verdicts over one commit.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 
 from contracts.manifest import ChainManifest, Role
 from ledger.attestation import DIFFERS, EXPIRED, SAME, VOID, Verdict, log_place, verdict_digest
-from ledger.errors import Problem, Refused, Unavailable
+from ledger.errors import BadInput, Problem, Refused, Unavailable
 from ledger.ethereum.header import Header
 from ledger.proposal import Message
 from notary import policy
 from notary.chains import Chains
 from notary.ending import expiry_block, require_ended
 from notary.journal import Journal
-from notary.policy import Lane
 from notary.proven import Locator, ProvenBlock
+from notary.reading import Reading
 from notary.recheck import Rechecker
 from notary.replays import Replays
 from notary.seats import Seat, Seats
 from notary.signer import Signer
-from notary.watcher import Watcher
 
 BACKGROUND_BLOCKS = 64  # of one chain, before the background looks at the next chain
 
@@ -57,6 +57,37 @@ class Finding:
         return Verdict(id=message.id, epoch=epoch, origin_block=origin_block, origin_log=origin_log, **asdict(self))
 
 
+Ask = tuple[Locator, Locator | None]
+"""A message's place, and its commit's or void's; None asks whether it expired."""
+
+Judged = tuple[Seat, Verdict]
+
+
+class _Request:
+    """What the verdicts of one request share."""
+
+    def __init__(self, chains: Chains, seats: Seats) -> None:
+        self.reading = Reading(chains)
+        self._chains, self._seats, self._named = chains, seats, set[bytes]()
+
+    def name(self, message: Message) -> None:
+        """Two verdicts over one message would each be held against the journal alone, and not against each other.
+
+        Errors: `BadInput` VERDICT_REPEATED.
+        """
+        if message.id in self._named:
+            what, where = "the message is named twice in the request", f"0x{message.id.hex()}"
+            raise BadInput("VERDICT_REPEATED", what, where=where)
+        self._named.add(message.id)
+
+    @cached_property
+    def seat(self) -> Seat:
+        """As `Seats.at_finality`, of the transaction chain."""
+        chain_id = self._chains.manifest.chain(Role.TRANSACTION).chain_id
+        watcher = self._chains.watcher(chain_id)
+        return self._seats.seat(chain_id, watcher.final_header(self.reading.view(chain_id)))
+
+
 class Judging:
     """Judges commits as one member. Safe to share between threads."""
 
@@ -75,27 +106,50 @@ class Judging:
         `Refused` COMMIT_CHAIN, NOT_CHECKED, VERDICT_CONFLICT, NOT_A_MEMBER and SUSPENDED in the transaction chain's
         epoch; `Unavailable` NOT_FINAL, FINAL_REWRITTEN, UNKNOWN (blocks could not all be re-executed).
         """
-        proposed = self._block(origin)
-        message = self._chains.message(origin, proposed)
-        finding = self._expired(message) if commit is None else self._found(message, commit)
-        seat = self._seats.at_finality(self._chains.manifest.chain(Role.TRANSACTION).chain_id)
-        place = log_place(origin.transaction_index, origin.log_index)
-        return self._sign(seat, finding.about(message, seat.epoch, origin_block=proposed.header.hash, origin_log=place))
+        (judged,) = self.judge_together([(origin, commit)])
+        if isinstance(judged, Problem):
+            raise judged
+        return judged
 
-    def _found(self, message: Message, commit: Locator) -> Finding:
+    def judge_together(self, asked: Sequence[Ask]) -> list[SignedVerdict | Problem]:
+        """Judge several messages, each as `judge` does and for itself: a verdict, or why there is none, in their order.
+
+        What they share is read and proven once, and all verdicts are on disk before the first is signed. A message that
+        is named twice is judged once (VERDICT_REPEATED). Errors: `BadInput` VERDICTS_COUNT; `Unavailable`
+        JOURNAL_WRITE, with which nothing is signed.
+        """
+        if not 1 <= len(asked) <= policy.MAX_LEAVES:
+            what = f"a request asks for 1 to {policy.MAX_LEAVES} verdicts, not {len(asked)}"
+            raise BadInput("VERDICTS_COUNT", what)
+        about = _Request(self._chains, self._seats)
+        return self._sign([_tried(partial(self._verdict, about, *each)) for each in asked])
+
+    def _verdict(self, about: _Request, origin: Locator, commit: Locator | None) -> Judged:
+        """What is to be signed of one message."""
+        reading = about.reading
+        message = reading.message(origin)
+        about.name(message)
+        finding = self._expired(reading, message) if commit is None else self._found(reading, message, commit)
+        seat, place = about.seat, log_place(origin.transaction_index, origin.log_index)
+        origin_block = reading.block(origin).header.hash
+        return seat, finding.about(message, seat.epoch, origin_block=origin_block, origin_log=place)
+
+    def _found(self, reading: Reading, message: Message, commit: Locator) -> Finding:
         """What the log at a place of the destination says, once its block was re-executed."""
         destination = self._chains.watcher(commit.chain_id)
         if message.destination != destination.chain.end:
             raise Refused("COMMIT_CHAIN", "the message is for another chain", where=str(message.destination))
-        block = self._block(commit)
+        block = reading.block(commit)
         log = block.log(commit)
         is_void = policy.is_void(log)
         said = (policy.read_void if is_void else policy.read_commit)(log, message=message)
         found = self._recheck(destination.chain, block)
-        lane = self._lane(destination, block, message.lane, found)
+        # In a false state nothing is proven: the lane is the node's word.
+        is_false = found == DIFFERS
+        lane = destination.lane_said(commit.block, message.lane) if is_false else reading.lane(commit, message.lane)
         return Finding(
             commit_block=block.header.hash,
-            commit_transaction=destination.transaction(block, commit.transaction_index),
+            commit_transaction=reading.transaction(commit),
             checked_from=destination.chain.checked_from,
             verdict=VOID if is_void and found == SAME else found,
             executed=said.executed,
@@ -105,10 +159,10 @@ class Judging:
             commit_log=log_place(commit.transaction_index, commit.log_index),
         )
 
-    def _expired(self, message: Message) -> Finding:
+    def _expired(self, reading: Reading, message: Message) -> Finding:
         """That the destination never executed the message, and never will."""
         chain_id = message.destination.chain_id
-        destination, view = self._chains.watcher(chain_id), self._chains.look(chain_id)
+        destination, view = self._chains.watcher(chain_id), reading.view(chain_id)
         expired = expiry_block(destination, view, message)
         checked = self._recheckers[chain_id].catch_up(view.final)
         require_ended(destination, message, expired=expired, checked=checked)
@@ -148,15 +202,6 @@ class Judging:
             if is_stopping() or checked.differs_at is not None or checked.header.number >= final:
                 break
 
-    def _lane(self, destination: Watcher, block: ProvenBlock, lane: bytes, found: int) -> Lane:
-        """The lane of a commit, held when it was; in a false state nothing is proven, it is the node's word."""
-        if found == DIFFERS:
-            return destination.lane_said(block.header.number, lane)
-        return destination.lanes(block.header, [lane])[lane]
-
-    def _block(self, locator: Locator) -> ProvenBlock:
-        return self._chains.watcher(locator.chain_id).block(self._chains.look(locator.chain_id), locator.block)
-
     def _recheck(self, chain: ChainManifest, block: ProvenBlock) -> int:
         number = block.header.number
         checked = self._recheckers[chain.chain_id].catch_up(number)
@@ -175,13 +220,35 @@ class Judging:
             held = self._journal.final(chain.end, header.number)
             policy.require_history(chain, number=header.number, witnessed=held or b"", found=header.hash)
 
-    def _sign(self, seat: Seat, verdict: Verdict) -> SignedVerdict:
+    def _sign(self, judged: Sequence[Judged | Problem]) -> list[SignedVerdict | Problem]:
+        """Write down all of them that contradict nothing, then sign those."""
         chain = self._chains.manifest.chain(Role.TRANSACTION)
         registry = chain.contracts["TransactionRegistry"]
-        digest = verdict_digest(chain_id=chain.chain_id, registry=registry, verdict=verdict)
         with self._lock:
-            recorded = self._journal.verdict(verdict.id, verdict.commit_transaction)
-            policy.require_same_verdict(verdict, recorded=recorded)
-            policy.require_no_rival(verdict, recorded=self._journal.verdicts(verdict.id))
-            self._journal.judge(verdict)
-            return SignedVerdict(verdict, seat.index, self._signer.sign(digest))
+            held = [each if isinstance(each, Problem) else _tried(partial(self._held, each)) for each in judged]
+            self._journal.judge(*(each[1] for each in held if not isinstance(each, Problem)))
+            signed: list[SignedVerdict | Problem] = []
+            for each in held:
+                if isinstance(each, Problem):
+                    signed.append(each)
+                    continue
+                seat, verdict = each
+                digest = verdict_digest(chain_id=chain.chain_id, registry=registry, verdict=verdict)
+                signed.append(SignedVerdict(verdict, seat.index, self._signer.sign(digest)))
+            return signed
+
+    def _held(self, judged: Judged) -> Judged:
+        """A verdict held against those given before. Errors: `Refused` VERDICT_CONFLICT."""
+        verdict = judged[1]
+        recorded = self._journal.verdict(verdict.id, verdict.commit_transaction)
+        policy.require_same_verdict(verdict, recorded=recorded)
+        policy.require_no_rival(verdict, recorded=self._journal.verdicts(verdict.id))
+        return judged
+
+
+def _tried(judge: Callable[[], Judged]) -> Judged | Problem:
+    """What is judged, or why it cannot be: one message's problem is not another's."""
+    try:
+        return judge()
+    except Problem as problem:
+        return problem

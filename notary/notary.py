@@ -111,6 +111,7 @@ class Notary:
         self.attested = self._attesting.attested
         self.member = self._attesting.member
         self.judge = self._judging.judge
+        self.judge_together = self._judging.judge_together
         self.vouch = self._vouching.vouch
         self.keep_up = self._judging.keep_up
         self.add_checkpoint = self._cosigning.add_checkpoint

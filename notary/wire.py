@@ -18,7 +18,7 @@ from ledger.merkle import HASH_BYTES
 from ledger.note import strict_base64
 from notary.attesting import Attestation
 from notary.journal import Attested, Doubt
-from notary.judging import SignedVerdict
+from notary.judging import Ask, SignedVerdict
 from notary.notary import Status
 from notary.policy import LeavesNotReady, LeavesRefused
 from notary.proven import Locator
@@ -41,16 +41,20 @@ def read_attestation_request(raw: bytes) -> list[Locator]:
     return [_locator(leaf, "origin", f"leaves[{place}]") for place, leaf in enumerate(leaves)]
 
 
-def read_verdict_request(raw: bytes) -> tuple[Locator, Locator | None]:
+def read_verdict_request(raw: bytes) -> Ask:
     """{"origin": locator, "commit": locator with "chain"}; without "commit" it asks whether the message expired.
 
     Errors as `read_attestation_request`.
     """
-    value = parse_json(raw, max_bytes=MAX_BODY_BYTES, max_depth=8)
-    is_over = isinstance(value, dict) and "commit" not in value
-    fields = _fields(value, {"origin"} if is_over else {"origin", "commit"}, "body")
-    commit = None if is_over else _locator(fields["commit"], "chain", "commit")
-    return _locator(fields["origin"], "origin", "origin"), commit
+    return _ask(parse_json(raw, max_bytes=MAX_BODY_BYTES, max_depth=8), "body")
+
+
+def read_verdicts_request(raw: bytes) -> list[Ask]:
+    """{"verdicts": [body of `read_verdict_request`, …]}. Errors as `read_attestation_request`."""
+    listed = _object(raw, {"verdicts"})["verdicts"]
+    if not isinstance(listed, list):
+        raise _malformed("verdicts is a list", "verdicts")
+    return [_ask(each, f"verdicts[{place}]") for place, each in enumerate(listed)]
 
 
 def read_header_request(raw: bytes) -> HeaderRequest:
@@ -119,6 +123,16 @@ def show_verdict(signed: SignedVerdict) -> dict[str, Any]:
     return {"verdict": fields, "member": signed.member, "signature": _hex(signed.signature)}
 
 
+def show_verdicts(judged: Sequence[SignedVerdict | Problem]) -> dict[str, Any]:
+    """The answer to `POST /verdicts/together`: of each message the verdict, or the problem that stands in its way."""
+    return {
+        "verdicts": [
+            {"problem": show_problem(each, each.http_status)} if isinstance(each, Problem) else show_verdict(each)
+            for each in judged
+        ]
+    }
+
+
 def show_vouched(vouched: VouchedHeader) -> dict[str, Any]:
     """The answer to `POST /headers`."""
     header = {
@@ -181,6 +195,14 @@ def _fields(value: JsonValue, names: set[str], where: str) -> dict[str, JsonValu
     if not isinstance(value, dict) or set(value) != names:
         raise _malformed(f"expected an object with exactly {', '.join(sorted(names))}", where)
     return value
+
+
+def _ask(value: JsonValue, where: str) -> Ask:
+    is_over = isinstance(value, dict) and "commit" not in value
+    fields = _fields(value, {"origin"} if is_over else {"origin", "commit"}, where)
+    inside = "" if where == "body" else f"{where}."
+    commit = None if is_over else _locator(fields["commit"], "chain", f"{inside}commit")
+    return _locator(fields["origin"], "origin", f"{inside}origin"), commit
 
 
 def _locator(value: JsonValue, chain: str, where: str) -> Locator:

@@ -20,17 +20,22 @@ from contracts.submitter import Submitter
 from ledger.errors import Problem, Refused, Unavailable
 from ledger.quorum import Certificate
 from relay.certifier import Certifier, Failures
+from relay.counting import JudgedCommit
 from relay.journey import Journey, Step
 from relay.observing import Observing
-from relay.panel import NotaryPanel
+from relay.panel import Asked, NotaryPanel
 from relay.roots import MAX_TOGETHER, Root, runs
 from relay.rotating import apart, is_apart, is_renewed, renewed
+from relay.watcher import Place
 
 MAX_PROPOSALS = 16  # TransactionRegistry.vy
 RUNS_BEFORE_CERTIFY = 3  # more calls than these under one root, and its certificate is checked once for all of them
 
 # A whole group stands already: halving it finds nothing.
 _STANDS = ("TransactionRegistry: id exists", "TransactionRegistry: attested before")
+
+# Says nothing about what was to be sent: the verdict in it is good for the next time.
+_NOT_NOW = ("IN_FLIGHT", "BUDGET", "FEE_TOO_HIGH")
 
 # What the commit of an observed lane has in its place.
 _NO_CERTIFICATE = Certificate(bytes(32), 0, 0, (), 0, b"")
@@ -48,6 +53,7 @@ class Carrier:
         self._registry = self._chain.contract("TransactionRegistry")
         self._certifier = Certifier(panel)
         self._recording: set[bytes] = set()  # roots whose certificate is being sent to the registry just now
+        self._judged: dict[bytes, tuple[Place | None, JudgedCommit]] = {}  # verdicts whose record could not be sent yet
         self._lock = threading.Lock()
 
     def pays_on(self, journey: Journey, step: Step) -> int:
@@ -64,6 +70,8 @@ class Carrier:
             case Step.ATTEST | Step.COMMIT:
                 root = self._certifier.root_of(journey.id)
                 return journey.proposal.message.destination.chain_id, None if root is None else root.digest
+            case Step.JUDGE:
+                return step, journey.proposal.message.destination.chain_id
             case _:
                 return journey.id
 
@@ -74,6 +82,7 @@ class Carrier:
     def forget(self, message_id: bytes) -> None:
         """Nobody carries this message any more."""
         self._certifier.forget(message_id)
+        self._judged.pop(message_id, None)
 
     def reword(self, journey: Journey, step: Step, problem: Problem) -> Problem:
         """What a no means where it is nobody's fault and time or somebody else cures it: a committee that has not
@@ -111,7 +120,7 @@ class Carrier:
             case Step.REDELIVER:
                 return self._submit(step, journeys, self._redelivery)
             case Step.JUDGE:
-                return _joined(self._judge(journey) for journey in journeys)
+                return self._judge_all(journeys)
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -216,23 +225,52 @@ class Carrier:
         gateway = Contract("Gateway", message.destination.gateway)
         return gateway.encode_call("retry", message.as_delivery(), journey.proposal.payload)
 
-    def _judge(self, journey: Journey) -> Failures:
-        found = journey.voided or (None if journey.has_ended else journey.commit)
-        if found is None and not journey.has_ended:
-            return {journey.id: Unavailable("NOT_FINAL", "its delivery was left behind by its chain")}
+    def _judge_all(self, journeys: Sequence[Journey]) -> Failures:
+        """Have them judged in one question, and record each verdict: the registry takes one in a transaction."""
+        failures: Failures = {}
+        places: dict[bytes, Place | None] = {}
+        for journey in journeys:
+            found = journey.voided or (None if journey.has_ended else journey.commit)
+            if found is None and not journey.has_ended:
+                failures[journey.id] = Unavailable("NOT_FINAL", "its delivery was left behind by its chain")
+            else:
+                places[journey.id] = found
+        judged = self._verdicts([each for each in journeys if each.id in places], places)
+        for journey in journeys:
+            verdict = judged.get(journey.id)
+            if isinstance(verdict, Problem):
+                failures[journey.id] = verdict
+            elif verdict is not None:
+                failures |= self._record_verdict(journey, places[journey.id], verdict)
+        return failures
+
+    def _verdicts(
+        self, journeys: Sequence[Journey], places: Mapping[bytes, Place | None]
+    ) -> dict[bytes, JudgedCommit | Problem]:
+        """A quorum's verdict over each, or why there is none: those that are held, and the others asked for."""
+        found: dict[bytes, JudgedCommit | Problem] = {}
+        for journey in journeys:
+            held = self._judged.pop(journey.id, None)
+            if held is not None and held[0] == places[journey.id]:
+                found[journey.id] = held[1]
+        asked = [each for each in journeys if each.id not in found]
+        if not asked:
+            return found
         started = time.monotonic()
-        try:
-            judged = self._panel.judge(
-                journey.proposal.message,
-                journey.origin,
-                found,
-                chain_id=self._chain.chain_id,
-                registry=self._registry.address,
-            )
-        except Problem as problem:
-            return {journey.id: problem}
-        journey.milliseconds["recheck"] = (time.monotonic() - started) * 1000
-        return self._record(Step.JUDGE, [journey], lambda _some: ("judge", astuple(judged.verdict), judged.signatures))
+        several = [Asked(each.proposal.message, each.origin, places[each.id]) for each in asked]
+        answers = self._panel.judge_together(several, chain_id=self._chain.chain_id, registry=self._registry.address)
+        for journey, answer in zip(asked, answers, strict=True):
+            found[journey.id] = answer
+            if not isinstance(answer, Problem):
+                journey.milliseconds["recheck"] = (time.monotonic() - started) * 1000
+        return found
+
+    def _record_verdict(self, journey: Journey, place: Place | None, judged: JudgedCommit) -> Failures:
+        arguments = ("judge", astuple(judged.verdict), judged.signatures)
+        failures = self._record(Step.JUDGE, [journey], lambda _some: arguments)
+        if (problem := failures.get(journey.id)) is not None and problem.code in _NOT_NOW:
+            self._judged[journey.id] = place, judged
+        return failures
 
     def _record(
         self,

@@ -89,6 +89,13 @@ class HttpNotary:
         return self._http.garbage(why, where=self._url)
 
 
+def read_problem(fields: dict[str, Any], name: str) -> Problem:
+    """A problem as a notary shows it inside an answer, in that notary's name."""
+    status = fields.get("status")
+    kind = Unavailable if type(status) is not int or status >= 500 else Refused
+    return _one(fields, kind, name, str(fields.get("cure", "")))
+
+
 def _problem(answer: dict[str, Any], name: str, status: int) -> Problem:
     kind = Unavailable if status >= 500 else Refused
     cure = str(answer.get("cure", ""))

@@ -16,15 +16,14 @@ from typing import Any, TypeVar
 import httpx
 
 from contracts.manifest import ChainManifest
-from ledger.attestation import DIFFERS, Verdict, attestation_digest, verdict_digest
+from ledger.attestation import attestation_digest
 from ledger.errors import Problem, Refused, Unavailable
 from ledger.headers.certified import HeaderDomain
 from ledger.headers.held import HeldHeader
 from ledger.interoperable import caip2
 from ledger.proposal import Message
-from ledger.quorum import Committee, pack, root_over
-from ledger.secp256k1 import Signature
-from relay.answers import read_signature, read_verdict
+from ledger.quorum import Committee, root_over
+from relay.counting import Count, JudgedCommit, Short, Signatures, Take, Verdicts, counted, judged_of
 from relay.headers import CertifiedHeader, Holder
 from relay.notaries import Notary, RefusedLeaves, UnreadyLeaves
 from relay.roots import Root
@@ -41,19 +40,6 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """How many signatures there are, and how many are needed."""
-
-    have: int
-    needed: int
-
-    @property
-    def missing(self) -> int:
-        """How many are still needed."""
-        return self.needed - self.have
-
-
-@dataclass(frozen=True, slots=True)
 class Leaf:
     """A message, and where its log stands."""
 
@@ -62,19 +48,28 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A message whose verdict is asked for, where its log stands, and where what became of it does: see `judge`."""
+
+    message: Message
+    origin: Place
+    commit: Place | None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """It as the notaries' API takes it."""
+        body = {"origin": locator(self.origin)}
+        if self.commit is not None:
+            body["commit"] = locator(self.commit, chain="chain")
+        return body
+
+
+@dataclass(frozen=True, slots=True)
 class Certified:
     """A root over the messages that could be certified, None where none could; and why each other one could not."""
 
     root: Root | None
     refused: dict[bytes, Problem]
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedCommit:
-    """A verdict with the packed signatures of a quorum."""
-
-    verdict: Verdict
-    signatures: bytes
 
 
 class NotaryPanel:
@@ -121,14 +116,14 @@ class NotaryPanel:
     def _root(self, leaves: Sequence[Leaf]) -> Root:
         messages = [leaf.message for leaf in leaves]
         root, end = root_over(messages), messages[0].destination
-        asked = _Signatures(
+        asked = Signatures(
             self._committees(end.chain_id),
             lambda epoch: attestation_digest(chain_id=end.chain_id, gateway=end.gateway, root=root, epoch=epoch),
         )
         body = {"leaves": [locator(leaf.place) for leaf in leaves]}
         try:
             self._collect("/attestations", body, asked.take, asked.count)
-        except _Short as short:
+        except Short as short:
             raise _left_out(short, len(leaves), asked.current) from None
         epoch, signatures = asked.quorum()
         return Root(end.chain_id, tuple(message.id for message in messages), epoch, signatures)
@@ -139,11 +134,11 @@ class NotaryPanel:
         Errors: `Unavailable` WAITING, or what a quorum refused.
         """
         domain = HeaderDomain(holder.chain_id, holder.contract.address, origin.chain_id)
-        asked = _Signatures(self._committees(holder.chain_id), lambda epoch: domain.digest(header, epoch))
+        asked = Signatures(self._committees(holder.chain_id), lambda epoch: domain.digest(header, epoch))
         body = {"origin": origin.caip2, "block": header.height, "destination": caip2(holder.chain_id)}
         try:
             self._collect("/headers", body, asked.take, asked.count)
-        except _Short as short:
+        except Short as short:
             raise short.problem("header signature", asked.current) from None
         return CertifiedHeader(*asked.quorum())
 
@@ -156,36 +151,42 @@ class NotaryPanel:
 
         Errors: `Unavailable` WAITING, or what a quorum refused.
         """
-        body = {"origin": locator(origin)}
-        if commit is not None:
-            body["commit"] = locator(commit, chain="chain")
-        by_verdict: dict[Verdict, dict[int, Signature]] = {}
-        known = {each.epoch: each for each in self._committees(chain_id)}
-
-        def take(answer: dict[str, Any]) -> None:
-            verdict = read_verdict(answer)
-            if verdict.id != message.id:
-                raise Unavailable("NOTARY_GARBAGE", "the verdict is about another message")
-            if verdict.epoch not in known:
-                raise Unavailable("NOTARY_GARBAGE", f"the verdict is of epoch {verdict.epoch}")
-            digest = verdict_digest(chain_id=chain_id, registry=registry, verdict=verdict)
-            index, signature = _signature(answer, digest, known[verdict.epoch])
-            by_verdict.setdefault(verdict, {})[index] = signature
-
-        def needed(verdict: Verdict) -> int:
-            committee = known[verdict.epoch]
-            return committee.blocking if verdict.verdict == DIFFERS else committee.quorum
-
-        def nearest() -> Count:
-            counts = [Count(len(signed), needed(verdict)) for verdict, signed in by_verdict.items()]
-            return min(counts, key=lambda count: count.missing, default=Count(0, next(iter(known.values())).quorum))
-
+        asked = Verdicts(message, self._committees(chain_id), chain_id=chain_id, registry=registry)
         try:
-            self._collect("/verdicts", body, take, nearest)
-        except _Short as short:
-            raise short.problem("verdict", next(iter(known.values()))) from None
-        verdict, signed = min(by_verdict.items(), key=lambda item: needed(item[0]) - len(item[1]))
-        return JudgedCommit(verdict, pack(_first(signed, needed(verdict))))
+            self._collect("/verdicts", Asked(message, origin, commit).body, asked.take, asked.count)
+        except Short as short:
+            raise short.problem("verdict", asked.current) from None
+        return asked.quorum()
+
+    def judge_together(
+        self, several: Sequence[Asked], *, chain_id: int, registry: bytes
+    ) -> list[JudgedCommit | Problem]:
+        """As `judge`, of several messages in one question: of each a quorum's verdict, or why there is none yet."""
+        if len(several) == 1:
+            (only,) = several
+            try:
+                return [self.judge(only.message, only.origin, only.commit, chain_id=chain_id, registry=registry)]
+            except Problem as problem:
+                return [problem]
+        committees = self._committees(chain_id)
+        asked = [Verdicts(each.message, committees, chain_id=chain_id, registry=registry) for each in several]
+
+        def take(name: str, answer: dict[str, Any]) -> None:
+            listed = answer.get("verdicts")
+            if not isinstance(listed, list) or len(listed) != len(asked):
+                raise Unavailable("NOTARY_GARBAGE", "it does not answer for each message")
+            for each, shown in zip(asked, listed, strict=True):
+                each.hear(name, shown)
+
+        def count() -> Count:
+            return max((each.count() for each in asked), key=lambda count: count.missing)
+
+        others: tuple[Problem, ...] = ()
+        try:
+            self._collect("/verdicts/together", {"verdicts": [each.body for each in several]}, take, count)
+        except Short as short:
+            others = short.problems  # of notaries that answered for none of them
+        return [each.found(others) for each in asked]
 
     def cosign(
         self,
@@ -229,10 +230,10 @@ class NotaryPanel:
         self,
         path: str,
         body: dict[str, Any],
-        take: Callable[[dict[str, Any]], None],
+        take: Take,
         count: Callable[[], Count],
     ) -> None:
-        """Ask all, take each answer, return as soon as `count` misses nothing."""
+        """Ask all, take each answer in its notary's name, return as soon as `count` misses nothing."""
         asked = {
             line.submit(notary.ask, path, body): notary for line, notary in zip(self._lines, self.notaries, strict=True)
         }
@@ -248,61 +249,7 @@ class NotaryPanel:
             problems.append(Unavailable("NOTARY_SLOW", f"no answer within {PATIENCE_SECONDS:.0f} s"))
         finally:
             _cancel(asked)
-        raise _Short(count(), problems)
-
-
-class _Signatures:
-    """The signatures over one thing, by epoch. `digest_in`: what is signed in an epoch."""
-
-    def __init__(self, committees: Sequence[Committee], digest_in: Callable[[int], bytes]) -> None:
-        self.current = committees[0]
-        self._committees = {each.epoch: each for each in committees}
-        self._digests = {epoch: digest_in(epoch) for epoch in self._committees}
-        self._given: dict[int, dict[int, Signature]] = {epoch: {} for epoch in self._committees}
-
-    def take(self, answer: dict[str, Any]) -> None:
-        """Count one answer, once it is shown to be its member's. Errors: `Unavailable` NOTARY_GARBAGE; SIG_*."""
-        epoch = answer.get("epoch")
-        if type(epoch) is not int or epoch not in self._committees:
-            raise Unavailable("NOTARY_GARBAGE", "it signed in an epoch that does not count")
-        index, signature = _signature(answer, self._digests[epoch], self._committees[epoch])
-        self._given[epoch][index] = signature
-
-    def count(self) -> Count:
-        """The epoch that is nearest to its quorum."""
-        counts = (Count(len(given), self._committees[epoch].quorum) for epoch, given in self._given.items())
-        return min(counts, key=lambda count: count.missing)
-
-    def quorum(self) -> tuple[int, bytes]:
-        """The first epoch that has one, and its packed signatures."""
-        for epoch, given in self._given.items():
-            needed = self._committees[epoch].quorum
-            if len(given) >= needed:
-                return epoch, pack(_first(given, needed))
-        raise AssertionError("asked before there was one")
-
-
-class _Short(Exception):
-    """Too few notaries gave what was asked; `problems`: what the others said."""
-
-    def __init__(self, count: Count, problems: Sequence[Problem]) -> None:
-        super().__init__()
-        self.count, self.problems = count, tuple(problems)
-
-    def problem(self, wanted: str, committee: Committee) -> Problem:
-        """It in words, for all that was asked."""
-        return _judged([each for each in self.problems if isinstance(each, Refused)], committee) or self.waiting(wanted)
-
-    def waiting(self, wanted: str) -> Unavailable:
-        """How many are missing."""
-        count = self.count
-        return Unavailable(
-            "WAITING",
-            f"waiting for {count.missing} more {wanted}{'s' if count.missing > 1 else ''} "
-            f"({count.have} of {count.needed} given)",
-            where="; ".join(str(problem) for problem in self.problems)[:500],
-            cure="It goes on by itself as soon as another notary answers.",
-        )
+        raise Short(count(), problems)
 
 
 class _LeftOut(Exception):
@@ -313,7 +260,7 @@ class _LeftOut(Exception):
         self.problems = problems
 
 
-def _left_out(short: _Short, size: int, committee: Committee) -> _LeftOut:
+def _left_out(short: Short, size: int, committee: Committee) -> _LeftOut:
     """Which leaves stand in the way of a quorum: as few as those notaries name who are needed for one.
 
     Whoever refuses without naming leaves refuses all. A liar that names all of them is passed over as long as there are
@@ -326,7 +273,7 @@ def _left_out(short: _Short, size: int, committee: Committee) -> _LeftOut:
     left_out: dict[int, Problem] = {}
     for leaf in sorted({leaf for each in named[: short.count.missing] for leaf in each}):
         refusals = [each[leaf] for each in named if isinstance(each.get(leaf), Refused)]
-        left_out[leaf] = _judged(refusals, committee) or waiting
+        left_out[leaf] = judged_of(refusals, committee) or waiting
     return _LeftOut(left_out)
 
 
@@ -334,26 +281,6 @@ def _named(problem: Problem, size: int) -> dict[int, Problem]:
     if isinstance(problem, (RefusedLeaves, UnreadyLeaves)):
         return {leaf: each for leaf, each in problem.leaves.items() if leaf < size}
     return dict.fromkeys(range(size), problem) if isinstance(problem, Refused) else {}
-
-
-def _judged(refusals: Sequence[Problem], committee: Committee) -> Problem | None:
-    """What a quorum that has become impossible says, whoever returns; None while it has not.
-
-    Most say why, so that one liar does not choose. Who is no member of the chain's epoch, while a committee rotates
-    chain by chain, leaves the quorum to those who are.
-    """
-    refusals = [each for each in refusals if each.code != "NOT_A_MEMBER"]
-    if len(refusals) < committee.blocking:
-        return None
-    codes = [problem.code for problem in refusals]
-    return max(refusals, key=lambda problem: codes.count(problem.code))
-
-
-def _signature(answer: dict[str, Any], digest: bytes, committee: Committee) -> tuple[int, Signature]:
-    index, signature = read_signature(answer)
-    if committee.index_of(digest, signature) != index:
-        raise Unavailable("NOTARY_GARBAGE", "the signature is another member's")
-    return index, signature
 
 
 def _as_answered(asked: list[Future[T]]) -> Iterator[Future[T]]:
@@ -367,17 +294,13 @@ def _as_answered(asked: list[Future[T]]) -> Iterator[Future[T]]:
         asked = [future for future in asked if future not in done]
 
 
-def _taken(done: Future[dict[str, Any]], name: str, take: Callable[[dict[str, Any]], None]) -> Problem | None:
+def _taken(done: Future[dict[str, Any]], name: str, take: Take) -> Problem | None:
     """Take one answer; what a notary refused comes back as it is, and nonsense counts as not having answered."""
     try:
         answer = done.result()
     except Problem as refused:
         return refused
-    try:
-        take(answer)
-    except Problem as problem:
-        return Unavailable("NOTARY_GARBAGE", f"{name} answered nonsense: {problem.what}")
-    return None
+    return counted(name, answer, take)
 
 
 def _cosign(notary: Notary, note: bytes, old_size: int, proof_from: Callable[[int], Iterable[bytes]]) -> list[bytes]:
@@ -405,11 +328,6 @@ def locator(place: Place, *, chain: str = "origin") -> dict[str, Any]:
         "transaction_index": place.transaction_index,
         "log_index": place.log_index,
     }
-
-
-def _first(signatures: dict[int, Signature], count: int) -> dict[int, Signature]:
-    """Exactly `count` of them: more would only cost gas."""
-    return {index: signatures[index] for index in sorted(signatures)[:count]}
 
 
 def _threads(name: str) -> Executor:

@@ -39,9 +39,11 @@ LOG_ORIGIN = "pledgetrail.example/evidence"
 DEPLOYER = SigningKey.from_secret(b"\x11" * 32)
 NOTARY_KEYS = tuple(SigningKey.from_secret(bytes([0x21 + index]) * 32) for index in range(4))
 COSIGNING_KEYS = tuple(CosigningKey(f"notary{index}.example", bytes([0x41 + index]) * 32) for index in range(4))
+NOTARIES = tuple(zip(NOTARY_KEYS, COSIGNING_KEYS, strict=True))
 LOG_SIGNER = LogSigner(LOG_ORIGIN, b"\x51" * 32)
 
 BaseFee = Literal["eip1559", "free"]
+NotaryKeys = tuple[SigningKey, CosigningKey]  # what one notary attests and cosigns with
 
 _START_SECONDS = 30.0
 
@@ -204,17 +206,17 @@ def deploy(
     finality: Finality = Finality.DEPTH,
     lanes: Sequence[LanePlan] = PLEDGE_LANES,
     base_fee: BaseFee = "eip1559",
+    notaries: Sequence[NotaryKeys] = NOTARIES,
 ) -> Deployed:
     """Deploy everything on three nodes where the deployer has funds, and open a lane from it to the anchor mirror."""
     plans, rules = {}, Rules(trie=trie, finality_blocks=finality_blocks, finality=finality, base_fee=base_fee)
     for role, url in urls.items():
         transactor = Transactor(RpcNode(url), DEPLOYER, chain_id=CHAIN_IDS[role])
         plans[role] = ChainPlan(NAMES[role], transactor, rules)
-    committee = Committee(1, tuple(key.address for key in NOTARY_KEYS))
-    cosigners = tuple(Cosigner(key.name, key.key.public_key) for key in COSIGNING_KEYS)
+    committee = Committee(1, tuple(key.address for key, _ in notaries))
+    cosigners = tuple(Cosigner(key.name, key.key.public_key) for _, key in notaries)
     log = LogIdentity(LOG_ORIGIN, LOG_SIGNER.key.public_key, DEPLOYER.address)
-    pairs = zip(NOTARY_KEYS, COSIGNING_KEYS, strict=True)
-    possessions = [Possession.prove(operator_digest(key.name), notary, key.private_key) for notary, key in pairs]
+    possessions = [Possession.prove(operator_digest(key.name), notary, key.private_key) for notary, key in notaries]
     manifest = Deployment(plans, committee, cosigners, log, possessions, lanes=lanes).run()
     transactors = {role: plan.transactor for role, plan in plans.items()}
     by_id = {CHAIN_IDS[role]: url for role, url in urls.items()}
@@ -230,6 +232,7 @@ def deployed_on_anvil(
     finality: Finality = Finality.DEPTH,
     lanes: Sequence[LanePlan] = PLEDGE_LANES,
     base_fee: BaseFee = "eip1559",
+    notaries: Sequence[NotaryKeys] = NOTARIES,
 ) -> Iterator[Deployed]:
     """Three fresh anvil nodes, started with these arguments, with a deployment; ended with the block."""
     with three_anvils(*arguments) as nodes:
@@ -245,6 +248,7 @@ def deployed_on_anvil(
             finality=finality,
             lanes=lanes,
             base_fee=base_fee,
+            notaries=notaries,
         )
         try:
             yield chains

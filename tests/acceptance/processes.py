@@ -99,7 +99,7 @@ class Staff:
 
     def __enter__(self) -> Staff:
         try:
-            self.processes.start_together({name: self._notary(name) for name in self.names})
+            self.start_notaries()
             self.start_relay()
         except BaseException:
             self.processes.kill_all()
@@ -116,6 +116,10 @@ class Staff:
         write_secret(self.folder / name / COSIGNING_FILE, cosigning.private_key.hex())
         fields = {"index": index, "manifest": "manifest.json", "nodes": self._notary_nodes, "folder": name}
         (self.folder / f"{name}.json").write_text(json.dumps(fields))
+
+    def start_notaries(self) -> dict[str, str]:
+        """Start all notaries together; their URLs by name."""
+        return self.processes.start_together({name: self._notary(name) for name in self.names})
 
     def start_notary(self, name: str) -> str:
         """Start a notary that was hired."""

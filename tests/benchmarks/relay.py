@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.benchmarks import relay_carrying, relay_notary
+from tests.benchmarks import relay_carrying, relay_crowd, relay_notary
 from tests.benchmarks.relay_figures import Figure, Measure, write
 
 MEASURES: dict[str, Measure] = {
     "notary": relay_notary.checks,
     "block": relay_notary.blocks,
     "carrying": relay_carrying.carrying,
+    "crowd": relay_crowd.crowd,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -33,9 +33,10 @@ PLENTY = Spending(share_wei_per_day=10**24, wei_per_day=10**24)
 def carrying() -> list[Figure]:
     """Many messages against the same node's bare transactions; then single ones, by the time beyond their block."""
     with tempfile.TemporaryDirectory() as folder, deployed_on_anvil() as chains, running(chains, Path(folder)) as relay:
+        prepared = [prepare(chains, PER_BLOCK, after=first) for first in range(0, MESSAGES, PER_BLOCK)]
         began = time.perf_counter()
-        for _ in range(MESSAGES // PER_BLOCK):
-            send_many(chains, PER_BLOCK)
+        for raw in prepared:
+            send_prepared(chains, raw)
         until(lambda: sum(journey.commit is not None for journey in list(relay.journeys.values())) >= MESSAGES)
         rate = MESSAGES / (time.perf_counter() - began)
         transactions = {journey.commit.transaction for journey in list(relay.journeys.values()) if journey.commit}
@@ -58,7 +59,16 @@ def running(chains: Deployed, folder: Path) -> Iterator[Relay]:
     with ExitStack() as opened:
         notaries = Notaries(chains, folder)
         opened.callback(notaries.kill_all)
-        clients = [HttpNotary(f"notary {index + 1}", url) for index, url in enumerate(notaries.urls)]
+        relay = opened.enter_context(relay_over(chains, folder, notaries.urls))
+        relay.start()
+        yield relay
+
+
+@contextmanager
+def relay_over(chains: Deployed, folder: Path, urls: Sequence[str]) -> Iterator[Relay]:
+    """A relay that asks the notaries at these URLs, in their order, and is not started."""
+    with ExitStack() as opened:
+        clients = [HttpNotary(f"notary {index + 1}", url) for index, url in enumerate(urls)]
         for client in clients:
             opened.callback(client.close)
         panel = NotaryPanel(clients, chains.manifest.committee)
@@ -71,7 +81,6 @@ def running(chains: Deployed, folder: Path) -> Iterator[Relay]:
         }
         relay = Relay(chains.manifest, payers, panel)
         opened.callback(relay.stop)
-        relay.start()
         yield relay
 
 
@@ -89,15 +98,20 @@ def bare_per_second(chains: Deployed) -> float:
     return BARE / (time.perf_counter() - began)
 
 
-def send_many(chains: Deployed, count: int) -> None:
-    """So many messages in one block of the origin, signed before and handed over in one request."""
+def prepare(chains: Deployed, count: int, *, after: int = 0) -> list[bytes]:
+    """So many messages, signed; `after`: how many more of this account are to go before them."""
     origin, destination = chains.manifest.chain(Role.ORIGIN), chains.manifest.chain(Role.DESTINATION)
     gateway, node = origin.contract("Gateway"), chains.node(Role.ORIGIN)
     to = encode(destination.chain_id, destination.contracts["AnchorMirror"])
     data = gateway.encode_call("sendMessage", to, anchor_payload(1), [])
     call = Call(CHAIN_IDS[Role.ORIGIN], gateway.address, data, 200_000)
-    first = quantity(node.request("eth_getTransactionCount", f"0x{DEPLOYER.address.hex()}", "latest"))
-    raw = [sign(DEPLOYER, call, nonce=first + at, max_fee=10**11, tip=10**9).raw for at in range(count)]
+    first = after + quantity(node.request("eth_getTransactionCount", f"0x{DEPLOYER.address.hex()}", "latest"))
+    return [sign(DEPLOYER, call, nonce=first + at, max_fee=10**11, tip=10**9).raw for at in range(count)]
+
+
+def send_prepared(chains: Deployed, raw: Sequence[bytes]) -> None:
+    """Hand them over in one request, and have them in one block of the origin."""
+    node = chains.node(Role.ORIGIN)
     node.request("evm_setAutomine", False)
     node.batch([("eth_sendRawTransaction", [f"0x{each.hex()}"]) for each in raw])
     node.request("anvil_mine", "0x1")
@@ -114,9 +128,9 @@ def _alone(chains: Deployed, relay: Relay) -> float:
     return elapsed
 
 
-def until(holds: Callable[[], bool], *, every: float = 0.01) -> None:
+def until(holds: Callable[[], bool], *, every: float = 0.01, seconds: float = SECONDS) -> None:
     """Wait until it holds."""
-    deadline = time.perf_counter() + SECONDS
+    deadline = time.perf_counter() + seconds
     while not holds():
         assert time.perf_counter() < deadline, "it never happened"
         time.sleep(every)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from contracts.manifest import Role
-from ledger.attestation import DIFFERS, SAME, attestation_digest, verdict_digest
-from ledger.errors import Refused, Unavailable
+from ledger.attestation import DIFFERS, SAME, Verdict, attestation_digest, verdict_digest
+from ledger.errors import Problem, Refused, Unavailable
 from ledger.quorum import Committee, pack
 from ledger.secp256k1 import Signature, recover
 from notary.config import NotaryConfig
@@ -265,3 +267,104 @@ def test_several_notaries_come_to_the_same_verdict(chains: Deployed, subject: Su
         second.close()
     assert one.verdict == two.verdict
     assert (signer_of(chains, one), signer_of(chains, two)) == (NOTARY_KEYS[0].address, NOTARY_KEYS[1].address)
+
+
+# -- several at once ------------------------------------------------------------------------------------------------
+
+
+def test_verdicts_of_one_request_are_those_of_single_ones(subject: Subject) -> None:
+    several = [committed(subject.chains) for _ in range(3)]
+    asked = [(locator(sent), place) for sent, place, _ in several]
+    together = subject.notary.judge_together(asked)
+    assert [verdict_of(each).id for each in together] == [sent.message.id for sent, *_ in several]
+    assert together == [subject.notary.judge(*each) for each in asked]
+    assert {signer_of(subject.chains, each) for each in together if isinstance(each, SignedVerdict)} == {
+        NOTARY_KEYS[0].address
+    }
+    subject.restart()
+    assert subject.notary.judge_together(asked[::-1]) == together[::-1]
+
+
+def test_what_verdicts_of_one_request_share_is_asked_of_the_node_once(own_subject: Subject) -> None:
+    subject, asked = own_subject, Counted()
+    several = [committed(subject.chains) for _ in range(2)]
+    subject.notary.keep_up()
+    for liar in subject.liars.values():
+        liar.lie = asked
+    (sent, place, _), _other = several
+    subject.notary.judge(locator(sent), place)
+    single = Counter(asked.methods)
+    asked.methods.clear()
+    # The same place of the origin and of the destination, another log: read once, and refused for itself.
+    wrong = replace(place, log_index=place.log_index + 7)
+    _, refused_one = subject.notary.judge_together([(locator(sent), place), (locator(several[1][0]), wrong)])
+    assert codes_of([refused_one]) == ["PROOF_ABSENT"]
+    assert asked.methods["eth_getBlockReceipts"] <= single["eth_getBlockReceipts"] + 1
+    assert asked.methods["eth_chainId"] == single["eth_chainId"]
+
+
+def test_each_verdict_of_a_request_is_refused_for_itself(subject: Subject) -> None:
+    (first, place, _), (second, other, _) = committed(subject.chains), committed(subject.chains)
+    early = subject.chains.send()
+    before = subject.promises()
+    refused = subject.notary.judge_together([(locator(first), other), (locator(early), None)])
+    assert codes_of(refused) == ["COMMIT_MISMATCH", "NOT_EXPIRED"]
+    assert subject.promises() == before
+    judged = subject.notary.judge_together(
+        [(locator(first), other), (locator(second), other), (locator(early), None), (locator(first), place)]
+    )
+    assert codes_of(judged) == ["COMMIT_MISMATCH", "", "NOT_EXPIRED", "VERDICT_REPEATED"]
+    assert verdict_of(judged[1]).id == second.message.id
+    # The honest twin: in a request that names it once.
+    assert codes_of(subject.notary.judge_together([(locator(first), place)])) == [""]
+
+
+def test_a_message_that_one_request_names_twice_has_one_verdict(subject: Subject) -> None:
+    """Else a message could be found executed and expired in one breath, each held against the journal alone."""
+    sent, place, _ = committed(subject.chains)
+    judged = subject.notary.judge_together([(locator(sent), place), (locator(sent), None), (locator(sent), place)])
+    assert codes_of(judged) == ["", "VERDICT_REPEATED", "VERDICT_REPEATED"]
+
+
+def test_verdicts_of_one_request_are_on_disk_before_the_first_is_signed(subject: Subject) -> None:
+    several = [committed(subject.chains) for _ in range(2)]
+    signer = subject.notary._judging._signer
+    written = list[int]()
+
+    class Watching:
+        def sign(self, digest: bytes) -> bytes:
+            ids = {row[0] for row in subject.promises()[2]}
+            written.append(len(ids & {sent.message.id for sent, *_ in several}))
+            return signer.sign(digest)
+
+    subject.notary._judging._signer = Watching()  # type: ignore[assignment]
+    subject.notary.judge_together([(locator(sent), place) for sent, place, _ in several])
+    assert written == [2, 2]
+
+
+@pytest.mark.parametrize("count", [0, 65])
+def test_a_request_asks_for_no_more_verdicts_than_may_go_together(subject: Subject, count: int) -> None:
+    place = Locator(7101, 1, 0, 0)
+    assert refusal(lambda: subject.notary.judge_together([(place, None)] * count)).code == "VERDICTS_COUNT"
+
+
+class Counted:
+    """A node that does not lie; how often it was asked for what."""
+
+    def __init__(self) -> None:
+        self.methods: Counter[str] = Counter()
+
+    def __call__(self, method: str, params: Sequence[Any], result: Any) -> Any:
+        self.methods[method] += 1
+        return result
+
+
+def codes_of(judged: Sequence[SignedVerdict | Problem]) -> list[str]:
+    """The code of each that has no verdict."""
+    return [each.code if isinstance(each, Problem) else "" for each in judged]
+
+
+def verdict_of(judged: SignedVerdict | Problem) -> Verdict:
+    """The verdict there is."""
+    assert isinstance(judged, SignedVerdict), judged
+    return judged.verdict

@@ -28,7 +28,7 @@ from tests.relay.test_panel import PLACE, Scripted, attestation, panel, refuses,
 from tests.relay.test_whole_journeys import ONCE, RECEIPT, SEND
 from tests.relay.written import MESSAGE, PAYLOAD, message
 from tests.simulator.inline import Killed
-from tests.simulator.network import Network, is_over, state_of
+from tests.simulator.network import Network, is_over
 from tests.simulator.notaries import Answer
 from tests.simulator.pool import PoolNode
 
@@ -74,6 +74,54 @@ def test_messages_that_wait_together_are_recorded_certified_and_delivered_togeth
     asked = [path for path in network.notaries[0].asked if path == "/attestations"]
     assert len(asked) == 1, "one root for all of them"
     assert network.node(Role.DESTINATION).calls.count(SEND) == 1
+
+
+def test_verdicts_are_asked_for_together_and_each_is_recorded(network: Network) -> None:
+    sent = send(network, 12)
+    relay = network.relay()
+    carried(network, relay, sent)
+    asked = Counter(path for path in network.notaries[0].asked if path.startswith("/verdicts"))
+    assert asked == {"/verdicts/together": 1}
+    assert len(transactions(relay, sent, "judged")) == 12, "the registry takes one verdict in a transaction"
+
+
+def test_a_verdict_that_a_quorum_refuses_holds_up_no_other(network: Network) -> None:
+    sent = send(network, 5)
+    bad = sent[2].message.id
+
+    def refuse(answer: Answer) -> Answer:
+        if answer.get("verdict", {}).get("id") == f"0x{bad.hex()}":
+            raise Refused("ORIGIN_DIFFERS", "its origin was executed falsely")
+        return answer
+
+    for notary in network.notaries[:2]:
+        notary.twist = refuse
+    relay = network.relay()
+    carried(network, relay, [each for each in sent if each.message.id != bad])
+    network.run(relay, until=lambda: Step.JUDGE in relay.journeys[bad].set_aside)
+    assert relay.journeys[bad].set_aside[Step.JUDGE].code == "ORIGIN_DIFFERS"
+    for notary in network.notaries:
+        notary.twist = lambda answer: answer
+    relay.retry(bad)
+    carried(network, relay, sent)
+
+
+def test_verdicts_are_not_asked_for_again_because_too_many_transactions_are_under_way(network: Network) -> None:
+    sent = send(network, 3)
+    relay = network.relay()
+    payer = relay._payers[CHAIN_IDS[Role.TRANSACTION]]
+    submit, full = payer.submit, [0]
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        if options["tag"].startswith(b"judge|") and full[0] < 4:
+            full[0] += 1
+            raise Unavailable("IN_FLIGHT", "48 transactions are under way on this chain")
+        return submit(*arguments, **options)
+
+    payer.submit = refuse  # type: ignore[method-assign]
+    carried(network, relay, sent)
+    assert full == [4]
+    assert [path for path in network.notaries[0].asked if path.startswith("/verdicts")] == ["/verdicts/together"]
 
 
 def test_a_message_that_a_quorum_refuses_is_left_out_of_the_root_and_has_their_reason(network: Network) -> None:
@@ -249,16 +297,18 @@ def test_another_root_is_sent_though_one_is_on_its_way(network: Network) -> None
     assert len(pool.sent) == 2
 
 
-def test_verdicts_wait_for_deliveries_and_not_for_long(network: Network) -> None:
+def test_verdicts_wait_for_deliveries_and_not_for_long(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     (proposal,) = send(network, 1)
     relay, asked = network.relay(), network.notaries[0].asked
-    network.run(relay, until=lambda: state_of(relay, proposal.message.id) is State.COMMITTED)
+    with monkeypatch.context() as patched:
+        patched.setattr(relay, "_is_delivering", lambda: True)
+        network.settle(relay)
+    assert Step.JUDGE in relay.journeys[proposal.message.id].open_steps()
     # As of a message that is always about to be delivered.
     relay._turns.want(b"\x01" * 32, {Step.COMMIT: CHAIN_IDS[Role.DESTINATION]})
-    began = network.clock()
     for _ in range(10):
         relay.step()
-    assert (asked.count("/verdicts"), network.clock() - began) == (0, 0)
+    assert asked.count("/verdicts") == 0
     network.clock.advance(JUDGING_WAITS_SECONDS)
     network.run(relay, until=lambda: is_over(relay, proposal.message.id))
     assert asked.count("/verdicts") == 1

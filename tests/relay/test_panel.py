@@ -15,11 +15,12 @@ from ledger.proposal import Message
 from ledger.quorum import Committee, root_over
 from ledger.secp256k1 import ORDER
 from relay import panel as asking
-from relay.panel import Leaf, NotaryPanel
+from relay.counting import JudgedCommit
+from relay.panel import Asked, Leaf, NotaryPanel
 from relay.watcher import Place
 from tests.contracts.world import COMMITTEE, NOTARIES
 from tests.ledger.refusals import refused
-from tests.relay.written import MANIFEST, MESSAGE
+from tests.relay.written import MANIFEST, MESSAGE, message
 from tests.simulator.inline import Inline
 
 Answer = dict[str, Any]
@@ -223,6 +224,65 @@ def test_a_verdict_about_another_message_counts_as_no_answer() -> None:
         judge(panel(lambda: judgement(2, other), lambda: judgement(3, other), honest=judgement))
     with refused("WAITING"):
         judge(panel(*(lambda index=index: judgement(index, other) for index in range(4))))
+
+
+def together(asked: NotaryPanel, *others: Message) -> list[Any]:
+    several = [Asked(each, PLACE, COMMIT) for each in (MESSAGE, *others)]
+    found = asked.judge_together(several, chain_id=7103, registry=REGISTRY)
+    return [each.verdict if isinstance(each, JudgedCommit) else each.code for each in found]
+
+
+SECOND = message(7)
+SECOND_VERDICT = replace(VERDICT, id=SECOND.id)
+
+
+def of_both(index: int, first: Answer | None = None, second: Answer | None = None) -> Answer:
+    return {"verdicts": [first or judgement(index), second or judgement(index, SECOND_VERDICT)]}
+
+
+def test_a_quorum_of_each_message_is_found_in_the_answers_over_several() -> None:
+    assert together(panel(honest=of_both), SECOND) == [VERDICT, SECOND_VERDICT]
+    assert together(panel(silent, honest=of_both), SECOND) == [VERDICT, SECOND_VERDICT]
+
+
+def test_each_message_counts_its_own_verdicts_refusals_and_nonsense() -> None:
+    def refusing(index: int) -> Answer:
+        return of_both(index, second={"problem": {"code": "LANE", "what": "closed", "status": 409}})
+
+    two = (lambda: refusing(2), lambda: refusing(3))
+    assert together(panel(*two, honest=of_both), SECOND) == [VERDICT, "LANE"]
+    assert together(panel(two[0], honest=of_both), SECOND) == [VERDICT, SECOND_VERDICT]
+    late = {"problem": {"code": "UNKNOWN", "what": "not yet", "status": 503}}
+    waiting = panel(lambda: of_both(2, late), lambda: of_both(3, late), honest=of_both)
+    assert together(waiting, SECOND) == ["WAITING", SECOND_VERDICT]
+    swapped = lambda: {"verdicts": of_both(3)["verdicts"][::-1]}  # noqa: E731
+    assert together(panel(silent, swapped, honest=of_both), SECOND) == ["WAITING", "WAITING"]
+    assert together(panel(swapped, honest=of_both), SECOND) == [VERDICT, SECOND_VERDICT]
+
+
+LISTS: dict[str, Any] = {
+    "no_list": {"verdicts": 5},
+    "nothing": {},
+    "too_few": {"verdicts": [judgement(3)]},
+    "too_many": {"verdicts": [judgement(3), judgement(3, SECOND_VERDICT), judgement(3)]},
+    "no_objects": {"verdicts": [5, None]},
+    "problems_that_are_none": {"verdicts": [{"problem": 7}, {"problem": {"status": True}}]},
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_answers_over_several_messages_that_are_none_count_as_none(name: str) -> None:
+    assert together(panel(lambda: LISTS[name], honest=of_both), SECOND) == [VERDICT, SECOND_VERDICT]
+    assert together(panel(silent, lambda: LISTS[name], honest=of_both), SECOND) == ["WAITING", "WAITING"]
+
+
+def test_a_notary_that_refuses_the_whole_question_refuses_each_message() -> None:
+    assert together(panel(refuses("SUSPENDED"), refuses("SUSPENDED"), honest=of_both), SECOND) == ["SUSPENDED"] * 2
+
+
+def test_one_message_is_asked_for_by_itself() -> None:
+    assert together(panel(honest=judgement)) == [VERDICT]
+    assert together(panel(silent, silent, honest=judgement)) == ["WAITING"]
 
 
 # -- threads --------------------------------------------------------------------------------------------------------

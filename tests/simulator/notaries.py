@@ -57,6 +57,8 @@ class HonestNotary:
 
     def ask(self, path: str, body: Answer) -> Answer:
         self._meet(path)
+        if path == "/verdicts/together":
+            return {"verdicts": [self._judge_one(each) for each in body["verdicts"]]}
         sign = {"/attestations": self._attest, "/verdicts": self._judge, "/headers": self._certify}[path]
         answer = sign(body)
         twisted: Answer = self.twist(answer)
@@ -136,6 +138,15 @@ class HonestNotary:
             commit_log=log_place(place["transaction_index"], place["log_index"]),
         )
         return self.sign_verdict(verdict)
+
+    def _judge_one(self, body: Answer) -> Answer:
+        """One of several verdicts: its answer, twisted like a single one, or the problem in its way."""
+        try:
+            twisted: Answer = self.twist(self._judge(body))
+        except Problem as problem:
+            shown = {"code": problem.code, "what": problem.what, "where": problem.where, "status": problem.http_status}
+            return {"problem": shown}
+        return twisted
 
     def _certify(self, body: Answer) -> Answer:
         origin = self._manifest.by_id(parse_caip2(body["origin"]))
