@@ -7,7 +7,7 @@ after it is not in the bundle: a later one will hold it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -18,25 +18,33 @@ from ledger.bundle import (
     CROSSING_DOMAIN,
     DEVICE_DOMAIN,
     TRUST_ROOT_DOMAIN,
+    EventSubject,
+    GoodsSubject,
+    Lending,
     Link,
     LoggedObject,
     Notaries,
+    Pledge,
+    Subject,
     TrustRoot,
     assemble,
     cosigned_in,
+    crossing_of,
     crossing_record,
     filmed_for,
     read_crossing_record,
     read_enrolment,
 )
+from ledger.bundle.pledge import INSTRUCTION_BYTES, instruction_order
 from ledger.checkpoint import CosignerKey, LogKey, open_checkpoint
 from ledger.epcis import EVENT_DOMAIN
 from ledger.errors import Refused, Unavailable
 from ledger.gs1 import Identifier
 from ledger.history.related import events_about
+from ledger.proposal import Message
 from ledger.store import EVIDENCE_ENTRY_DOMAIN, Ledger
 from ledger.trace import trace
-from relay.crossing import Crossing, fetch_crossing
+from relay.crossing import Crossed, fetch_crossing
 from relay.journey import Journey, State
 from relay.relay import Relay
 
@@ -44,6 +52,8 @@ from relay.relay import Relay
 def trust_root_of(manifest: Manifest, dated: date) -> TrustRoot:
     """What a verifier has to believe about this deployment; `dated`: the day (UTC) it is made on."""
     origin, destination, transaction = (manifest.chain(role) for role in Role)
+    loans, receipts = destination.contracts.get("PledgeRegistry"), origin.contracts.get("WarehouseReceipt")
+    goods = transaction.contracts.get("GoodsRegistry")
     return TrustRoot(
         dated=dated,
         log=LogKey(manifest.log_origin, manifest.log_key),
@@ -59,6 +69,7 @@ def trust_root_of(manifest: Manifest, dated: date) -> TrustRoot:
         anchor_registry=origin.contracts["AnchorRegistry"],
         anchor_mirror=destination.contracts["AnchorMirror"],
         transaction_registry=transaction.contracts["TransactionRegistry"],
+        lending=None if loans is None or receipts is None or goods is None else Lending(loans, receipts, goods),
     )
 
 
@@ -71,35 +82,52 @@ class ClosedAnchor:
     credential: bytes
 
 
-class AnchorCrossings(Protocol):
-    """The anchors that have crossed, as the chains tell it."""
+class Crossings(Protocol):
+    """What has crossed, as the chains tell it."""
 
     def closed(self) -> Iterable[ClosedAnchor]:
         """Every anchor whose credential is closed."""
         ...
 
-    def fetch(self, anchor: ClosedAnchor) -> Crossing:
+    def fetch(self, anchor: ClosedAnchor) -> Crossed:
         """What shows its crossing. Errors: those of `fetch_crossing`."""
+        ...
+
+    def instructions(self, loan: bytes) -> Iterable[tuple[Message, Crossed]]:
+        """What a loan (id of 32 bytes) asked of the registries, as far as it is closed, in order."""
         ...
 
 
 class RelayedCrossings:
-    """`AnchorCrossings` as a relay follows them; `nodes` by chain id."""
+    """`Crossings` as a relay follows them; `nodes` by chain id."""
 
     def __init__(self, relay: Relay, nodes: Mapping[int, Node]) -> None:
         self._relay, self._nodes = relay, nodes
 
     def closed(self) -> Iterable[ClosedAnchor]:
-        return (_closed_anchor(journey) for journey in self._journeys())
+        return (_closed_anchor(journey) for journey in self._journeys(Role.ORIGIN, "AnchorRegistry"))
 
-    def fetch(self, anchor: ClosedAnchor) -> Crossing:
-        journey = next(found for found in self._journeys() if _closed_anchor(found) == anchor)
+    def fetch(self, anchor: ClosedAnchor) -> Crossed:
+        anchors = self._journeys(Role.ORIGIN, "AnchorRegistry")
+        journey = next(found for found in anchors if _closed_anchor(found) == anchor)
         return fetch_crossing(self._nodes, self._relay.manifest, journey)
 
-    def _journeys(self) -> Iterable[Journey]:
-        registry = self._relay.manifest.chain(Role.ORIGIN).contracts["AnchorRegistry"]
+    def instructions(self, loan: bytes) -> Iterable[tuple[Message, Crossed]]:
+        asked = [
+            journey
+            for journey in self._journeys(Role.DESTINATION, "PledgeRegistry")
+            if len(journey.proposal.payload) == INSTRUCTION_BYTES and journey.proposal.payload[32:64] == loan
+        ]
+        for journey in sorted(asked, key=lambda each: instruction_order(each.proposal.message, each.proposal.payload)):
+            yield journey.proposal.message, fetch_crossing(self._nodes, self._relay.manifest, journey)
+
+    def _journeys(self, role: Role, contract: str) -> Iterable[Journey]:
+        """The closed messages that a contract of the deployment sent."""
+        chain = self._relay.manifest.chain(role)
+        sender = (chain.chain_id, chain.contracts.get(contract))
         for journey in self._relay.journeys.in_order():
-            if journey.proposal.message.sender == registry and journey.state is State.CLOSED:
+            message = journey.proposal.message
+            if (message.origin.chain_id, message.sender) == sender and journey.state is State.CLOSED:
                 yield journey
 
 
@@ -122,23 +150,25 @@ class Bundler:
     """Makes bundles for one deployment."""
 
     ledger: Ledger
-    crossings: AnchorCrossings
+    crossings: Crossings
 
-    def bundle_of(self, unit: Identifier) -> bytes:
-        """The bundle of a unit or lot, verified before it is handed out.
+    def bundle_of(self, subject: Subject, loan: bytes | None = None) -> bytes:
+        """The bundle of a unit or lot, an event or a statement, verified before it is handed out.
+
+        `loan`: the id (32 bytes) of a loan that the subject's goods secure, to be told as well.
 
         Errors: `Unavailable` BUNDLE_NOT_READY before the first anchor has crossed and closed, or while nothing that the
         present notaries cosigned seals one that earlier notaries signed; `Refused` SUBJECT_UNKNOWN when the log holds
-        nothing about the unit; those of `assemble`.
+        nothing about the subject; those of `assemble`.
         """
         root = self._trust_root()
         anchored, anchor = self._latest_closed(root)
         crossing = self.crossings.fetch(anchor)
         link, sealed = self._link(root, anchored, crossing)
         return assemble(
-            subject=unit,
+            subject=subject,
             trust_root=root,
-            objects=[self._logged(statement, sealed) for statement in self._entries(unit, root, anchored, link)],
+            objects=[self._logged(found, sealed) for found in self._entries(subject, root, anchored, link)],
             note=anchored,
             link=link,
             sent=crossing.sent,
@@ -146,6 +176,7 @@ class Bundler:
             committed=crossing.committed,
             verdict=crossing.verdict,
             signatures=crossing.signatures,
+            pledge=None if loan is None else self._pledge(root, loan),
         )
 
     def record_crossing(self) -> None:
@@ -173,7 +204,7 @@ class Bundler:
                 return note, anchor
         raise _not_ready("no checkpoint has crossed to the destination and been closed yet")
 
-    def _link(self, root: TrustRoot, anchored: bytes, crossing: Crossing) -> tuple[Link | None, int]:
+    def _link(self, root: TrustRoot, anchored: bytes, crossing: Crossed) -> tuple[Link | None, int]:
         """What seals a crossing of a past epoch, and the size of the tree in which a bundle's entries are proven."""
         size = open_checkpoint(anchored, log_key=root.log).size
         signed_in = {cosigned_in(anchored, root), crossing.certificate.epoch, crossing.verdict.epoch}
@@ -192,13 +223,54 @@ class Bundler:
                 return _Entry(CROSSING_DOMAIN, statement.canonical, statement.entry)
         return None
 
-    def _entries(self, unit: Identifier, root: TrustRoot, anchored: bytes, link: Link | None) -> Iterable[_Entry]:
+    def _pledge(self, root: TrustRoot, loan: bytes) -> Pledge:
+        told = [
+            crossing_of(
+                root,
+                sent=crossed.sent,
+                certificate=crossed.certificate,
+                committed=crossed.committed,
+                verdict=crossed.verdict,
+                signatures=crossed.signatures,
+                destination=message.destination,
+            )
+            for message, crossed in self.crossings.instructions(loan)
+        ]
+        if not told:
+            raise _not_ready("nothing that this loan asked for has been closed yet")
+        return Pledge(loan, tuple(told))
+
+    def _entries(self, subject: Subject, root: TrustRoot, anchored: bytes, link: Link | None) -> Iterable[_Entry]:
         """What belongs into the bundle, as far as it stood in the anchored log."""
         size = open_checkpoint(anchored, log_key=root.log).size
+        yield from self._about(subject, size)
+        for statement in self.ledger.statements.of_domain(TRUST_ROOT_DOMAIN):
+            if statement.canonical == root.dump():
+                yield _Entry(TRUST_ROOT_DOMAIN, statement.canonical, statement.entry)
+        found = None if link is None else self._record(anchored)
+        if found is not None:
+            yield found
+
+    def _about(self, subject: Subject, size: int) -> Iterable[_Entry]:
+        if isinstance(subject, GoodsSubject):
+            yield from self._history(subject.identifier, size)
+        elif isinstance(subject, EventSubject):
+            event = self.ledger.events.of_digest(subject.digest)
+            if event is None or event.entry >= size:
+                raise _unknown(subject)
+            yield _Entry(EVENT_DOMAIN, event.event.canonical(), event.entry)
+        else:
+            held = self.ledger.evidence.held(subject.digest)
+            if held is None or held.entry >= size:
+                raise _unknown(subject)
+            yield _Entry(EVIDENCE_ENTRY_DOMAIN, held.evidence.signed.envelope(), held.entry)
+            yield from self._enrolments({held.evidence.statement.device})
+
+    def _history(self, unit: Identifier, size: int) -> Iterable[_Entry]:
         stored = {found.event.digest: found for found in events_about(self.ledger.events, unit) if found.entry < size}
         history = trace(unit, (found.event for found in stored.values()))
         if not history.steps:
-            raise Refused("SUBJECT_UNKNOWN", "the log holds no event about this unit yet", where=unit.normal)
+            raise _unknown(GoodsSubject(unit))
         for step in history.steps:
             yield _Entry(EVENT_DOMAIN, step.event.canonical(), stored[step.event.digest].entry)
         devices: set[str] = set()
@@ -206,16 +278,12 @@ class Bundler:
             if segment.entry < size:
                 devices.add(segment.statement.device)
                 yield _Entry(EVIDENCE_ENTRY_DOMAIN, segment.signed.envelope(), segment.entry)
+        yield from self._enrolments(devices)
+
+    def _enrolments(self, devices: Collection[str]) -> Iterable[_Entry]:
         for statement in self.ledger.statements.of_domain(DEVICE_DOMAIN):
             if read_enrolment(statement.canonical).id in devices:
                 yield _Entry(DEVICE_DOMAIN, statement.canonical, statement.entry)
-        for statement in self.ledger.statements.of_domain(TRUST_ROOT_DOMAIN):
-            if statement.canonical == root.dump():
-                yield _Entry(TRUST_ROOT_DOMAIN, statement.canonical, statement.entry)
-        if link is not None:
-            found = self._record(anchored)
-            if found is not None:
-                yield found
 
     def _logged(self, found: _Entry, size: int) -> LoggedObject:
         salt, path = self.ledger.log.entry(found.index).salt, self.ledger.log.inclusion(found.index, size)
@@ -224,3 +292,7 @@ class Bundler:
 
 def _not_ready(why: str) -> Unavailable:
     return Unavailable("BUNDLE_NOT_READY", why, cure="Ask again after the next anchor.")
+
+
+def _unknown(subject: Subject) -> Refused:
+    return Refused("SUBJECT_UNKNOWN", "the log holds nothing about this yet", where=subject.text)

@@ -26,7 +26,7 @@ from relay.watcher import Place
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossed:
     """One message's way: its log at the origin, the certificate recorded for it, its commit, and the judgement."""
 
     sent: BlockLog
@@ -36,7 +36,7 @@ class Crossing:
     signatures: bytes
 
 
-def fetch_crossing(nodes: Mapping[int, Node], manifest: Manifest, journey: Journey) -> Crossing:
+def fetch_crossing(nodes: Mapping[int, Node], manifest: Manifest, journey: Journey) -> Crossed:
     """Read the crossing of a closed message. `nodes` by chain id.
 
     Errors: `Unavailable` NOT_CLOSED while the message is under way; those of `Node.request`.
@@ -44,7 +44,7 @@ def fetch_crossing(nodes: Mapping[int, Node], manifest: Manifest, journey: Journ
     if journey.commit is None or journey.judged is None or journey.attested is None:
         raise Unavailable("NOT_CLOSED", f"the message is {journey.explain()}", where=journey.id.hex())
     verdict, signatures = fetch_judgement(nodes, manifest, journey)
-    return Crossing(
+    return Crossed(
         sent=fetch_block_log(nodes, journey.origin),
         certificate=fetch_certificate(nodes, manifest, journey),
         committed=fetch_block_log(nodes, journey.commit),

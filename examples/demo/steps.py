@@ -24,7 +24,7 @@ from examples.demo.house import TRUST_ROOT_FILE, House
 from examples.demo.journal import Journal, Row
 from examples.demo.pledge import Loan, Pledging
 from examples.demo.proof_check import verify, verify_flipped
-from ledger.bundle import TRUST_ROOT_DOMAIN
+from ledger.bundle import TRUST_ROOT_DOMAIN, GoodsSubject
 from ledger.checkpoint import Checkpoint
 from ledger.durable_file import write_whole
 from ledger.errors import Unavailable
@@ -234,7 +234,7 @@ class Steps:
 
         def look() -> bytes | None:
             try:
-                return self.bundler().bundle_of(self._goods.unit)
+                return self.bundler().bundle_of(GoodsSubject(self._goods.unit))
             except Unavailable:
                 return None
 

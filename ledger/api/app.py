@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from ledger.api.bundle_routes import bundle_routes
 from ledger.api.device_routes import device_routes
 from ledger.api.event_routes import event_routes
 from ledger.api.evidence_routes import evidence_routes
@@ -49,6 +50,7 @@ def create_app(ledger: Ledger, *, quota: Quota | None = None) -> FastAPI:
         event_routes,
         media_routes,
         unit_routes,
+        bundle_routes,
         pledge_routes,
         unit_pages,
         portal_pages,

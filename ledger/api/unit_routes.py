@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from ledger.errors import Refused, Unavailable
+from ledger.api.bundle_routes import bundle_answer
+from ledger.bundle import GoodsSubject
+from ledger.errors import Refused
 from ledger.gs1 import Identifier
 from ledger.history import EventStep, FilmedStep, UnitHistory, history_of, records_of
 from ledger.http.addresses import page_path, recording_path
@@ -36,7 +36,7 @@ def unit_routes(ledger: Ledger) -> APIRouter:
         query = read_query(request, ("seen",) if asked == "records" else ())
         identifier = identifier_in(rest if asked is None else named)
         if asked == "bundle":
-            return _bundle(ledger, identifier)
+            return bundle_answer(ledger, GoodsSubject(identifier))
         history = history_of(ledger, identifier)
         if not history.known:
             raise unit_unknown(identifier)
@@ -130,14 +130,3 @@ def _record(chain_id: int, block: int, transaction: bytes) -> dict[str, object]:
 
 def _name(name: Name | None) -> dict[str, str] | None:
     return None if name is None else {"en": name.en, "zh": name.zh}
-
-
-def _bundle(ledger: Ledger, identifier: Identifier) -> Response:
-    if ledger.bundle_of is None:
-        raise Unavailable(
-            "BUNDLE_NOT_READY", "This server does not write proof bundles.", cure="Ask the ledger's operator."
-        )
-    bundle = ledger.bundle_of(identifier)
-    name = hashlib.sha256(identifier.normal.encode()).hexdigest()[:12]
-    headers = {"Content-Disposition": f'attachment; filename="pledgetrail-{name}.bundle"', "Cache-Control": "no-cache"}
-    return Response(bundle, media_type="application/octet-stream", headers=headers)

@@ -3,14 +3,15 @@
 `assemble` makes one out of plain values, `verify` says what one proves; README.md beside this file is the format.
 """
 
-from ledger.bundle.assemble import assemble
+from ledger.bundle.assemble import assemble, crossing_of
 from ledger.bundle.contents import filmed_for
 from ledger.bundle.enrolment import DEVICE_DOMAIN, read_enrolment, write_enrolment
 from ledger.bundle.epochs import cosigned_in
 from ledger.bundle.findings import Findings, Proven
-from ledger.bundle.format import Attested, BlockLog, Bundle, Judged, Link, LoggedObject, dump, load
+from ledger.bundle.format import Attested, BlockLog, Bundle, Crossing, Judged, Link, LoggedObject, Pledge, dump, load
 from ledger.bundle.sealed import CROSSING_DOMAIN, CrossingRecord, crossing_record, read_crossing_record
-from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, Notaries, TrustRoot
+from ledger.bundle.subject import EventSubject, EvidenceSubject, GoodsSubject, Subject, read_subject
+from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, Lending, Notaries, TrustRoot
 from ledger.bundle.verify import verify
 
 __all__ = [
@@ -20,22 +21,31 @@ __all__ = [
     "Attested",
     "BlockLog",
     "Bundle",
+    "Crossing",
     "CrossingRecord",
+    "EventSubject",
+    "EvidenceSubject",
     "Findings",
+    "GoodsSubject",
     "Judged",
+    "Lending",
     "Link",
     "LoggedObject",
     "Notaries",
+    "Pledge",
     "Proven",
+    "Subject",
     "TrustRoot",
     "assemble",
     "cosigned_in",
+    "crossing_of",
     "crossing_record",
     "dump",
     "filmed_for",
     "load",
     "read_crossing_record",
     "read_enrolment",
+    "read_subject",
     "verify",
     "write_enrolment",
 ]

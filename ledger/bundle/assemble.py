@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ledger.attestation import Verdict, attestation_digest, credential_of, signed, verdict_digest
-from ledger.bundle.format import Attested, BlockLog, Bundle, Judged, Link, LoggedObject, dump
+from ledger.bundle.format import Attested, BlockLog, Bundle, Crossing, Judged, Link, LoggedObject, Pledge, dump
+from ledger.bundle.subject import Subject
 from ledger.bundle.trust_root import TrustRoot
 from ledger.bundle.verify import verify
 from ledger.errors import WrongUse
-from ledger.gs1 import Identifier
+from ledger.proposal import Chain
 from ledger.quorum import Certificate
 
 
 def assemble(
     *,
-    subject: Identifier,
+    subject: Subject,
     trust_root: TrustRoot,
     objects: Iterable[LoggedObject],
     note: bytes,
@@ -28,45 +29,63 @@ def assemble(
     committed: BlockLog,
     verdict: Verdict,
     signatures: bytes,
+    pledge: Pledge | None = None,
 ) -> bytes:
     """The file of one unit's bundle.
 
-    `subject`: the unit (or lot). `trust_root`: the very one that was logged. `objects`, in any order, all proven in
-    the tree of the checkpoint's size: the trust root's entry, every event of `trace(subject, …)`, the envelope of
-    every segment filmed for `filmed_for(trace)`, the enrolment of each device that filmed one; nothing else.
+    `subject`: the unit or lot, one event, or one statement of a device. `trust_root`: the very one that was logged.
+    `objects`, in any order, all proven in the tree of the checkpoint's size: the trust root's entry, every event of
+    `trace(subject, …)`, the envelope of every segment filmed for `filmed_for(trace)`, the enrolment of each device that
+    filmed one; nothing else. Of an event or a statement as the subject: itself, and its device's enrolment.
     `note`: the checkpoint that was anchored, with at least a quorum of cosignatures and no line of anybody else.
     `link`: for a checkpoint that was cosigned, certified or judged in a past epoch: what leads to one that the pinned
     epoch cosigned. Then `objects` are proven in that later tree, with the crossing's record among them.
     `sent`: the origin gateway's `MessageSent` of that anchor; `committed`: the destination gateway's
     `MessageCommitted` for it; headers as RLP, log indices within the transaction.
     `certificate`: the one that the transaction chain recorded for it. `verdict`, `signatures`: as judged there, the
-    signatures packed.
+    signatures packed. `pledge`: what was told about one loan secured by the subject's goods.
 
     Raises whatever `verify` raises about the result: nothing that would be refused is handed out.
     """
-    end, registry = trust_root.destination, trust_root.transaction_registry
-    attested = attestation_digest(
-        chain_id=end.chain_id, gateway=end.gateway, root=certificate.root, epoch=certificate.epoch
+    anchor = crossing_of(
+        trust_root, sent=sent, certificate=certificate, committed=committed, verdict=verdict, signatures=signatures
     )
-    digest = verdict_digest(chain_id=trust_root.transaction.chain_id, registry=registry, verdict=verdict)
-    judged = signed(digest, signatures)
     bundle = Bundle(
-        subject=subject.normal,
+        subject=subject.text,
         objects=tuple(sorted(objects, key=lambda found: found.index)),
         note=note,
         link=link,
-        sent=sent,
-        attested=Attested(
-            certificate.epoch,
-            sided_path(certificate.index, certificate.size, certificate.proof),
-            certificate.signatures,
-        ),
-        committed=committed,
-        judged=Judged(verdict, signatures, credential_of(signed(attested, certificate.signatures), judged)),
+        sent=anchor.sent,
+        attested=anchor.attested,
+        committed=anchor.committed,
+        judged=anchor.judged,
+        pledge=pledge,
     )
     raw = dump(bundle)
     verify(raw, trust_root=trust_root)
     return raw
+
+
+def crossing_of(
+    trust_root: TrustRoot,
+    *,
+    sent: BlockLog,
+    certificate: Certificate,
+    committed: BlockLog,
+    verdict: Verdict,
+    signatures: bytes,
+    destination: Chain | None = None,
+) -> Crossing:
+    """A message's way as a bundle tells it. `destination`: the anchor's where None; the rest as in `assemble`."""
+    end, registry = destination or trust_root.destination, trust_root.transaction_registry
+    attested = attestation_digest(
+        chain_id=end.chain_id, gateway=end.gateway, root=certificate.root, epoch=certificate.epoch
+    )
+    digest = verdict_digest(chain_id=trust_root.transaction.chain_id, registry=registry, verdict=verdict)
+    credential = credential_of(signed(attested, certificate.signatures), signed(digest, signatures))
+    path = sided_path(certificate.index, certificate.size, certificate.proof)
+    certified = Attested(certificate.epoch, path, certificate.signatures)
+    return Crossing(sent, certified, committed, Judged(verdict, signatures, credential))
 
 
 def sided_path(index: int, size: int, proof: Sequence[bytes]) -> tuple[bytes, ...]:

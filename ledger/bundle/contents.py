@@ -16,14 +16,25 @@ from ledger.bundle.enrolment import DEVICE_DOMAIN, read_enrolment
 from ledger.bundle.findings import Proven, utc_text
 from ledger.bundle.format import Bundle, LoggedObject
 from ledger.bundle.sealed import CROSSING_DOMAIN
+from ledger.bundle.subject import EventSubject, EvidenceSubject, read_subject
 from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, TrustRoot
 from ledger.canonical import entry_digest
 from ledger.checkpoint import Checkpoint
 from ledger.epcis import EVENT_DOMAIN, Event, TransformationEvent, read_event
 from ledger.errors import BadInput, Refused
-from ledger.evidence import EVIDENCE_DOMAIN, Device, Evidence, SignedEvidence, read_envelope, read_segment
+from ledger.evidence import (
+    EVIDENCE_DOMAIN,
+    Device,
+    Evidence,
+    ReadingStatement,
+    SegmentStatement,
+    SignedEvidence,
+    read_envelope,
+    read_segment,
+    read_statement,
+)
 from ledger.evidence.verification import verify_stretch
-from ledger.gs1 import parse
+from ledger.gs1 import Identifier, parse
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.trace import Reason, Trace, trace
 
@@ -75,12 +86,17 @@ def verify_entries(bundle: Bundle, checkpoint: Checkpoint) -> Proven:
 
 
 def verify_contents(bundle: Bundle, *, seen_by: datetime) -> Contents:
-    """Read the proven entries as the history of the bundle's subject.
+    """Read the proven entries as what they say about the bundle's subject: a history, one event, or one statement.
 
     `seen_by`: when notaries had seen the log in this state (UTC). Raises `Refused` SUBJECT_UNKNOWN, SUPERFLUOUS,
     DEVICE_NOT_ENROLLED, EVIDENCE_…, DEVICE_…; `BadInput` NON_CANONICAL, BUNDLE_FIELD and what the readers raise.
     """
-    history = _read_history(bundle)
+    subject = read_subject(bundle.subject)
+    if isinstance(subject, EventSubject):
+        return _verify_event(bundle, subject, seen_by)
+    if isinstance(subject, EvidenceSubject):
+        return _verify_statement(bundle, subject, seen_by)
+    history = _read_history(bundle, subject.identifier)
     evidence, devices = _read_evidence(bundle, frozenset(filmed_for(history)), seen_by)
     proven = [_tell_events(history, seen_by)]
     if evidence:
@@ -104,10 +120,47 @@ def filmed_for(history: Trace) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _read_history(bundle: Bundle) -> Trace:
-    unit = parse(bundle.subject)
-    if unit.normal != bundle.subject:
-        raise BadInput("NON_CANONICAL", "The subject is not in its normal form.", where=bundle.subject)
+def _verify_event(bundle: Bundle, subject: EventSubject, seen_by: datetime) -> Contents:
+    found = _only(bundle, EVENT_DOMAIN, (EVIDENCE_DOMAIN, DEVICE_DOMAIN))
+    event = _read_event(found)
+    if event.digest != subject.digest:
+        raise _unknown("The event of the bundle is not the one it says it is about.", bundle)
+    what = f"The event of {utc_text(event.event_time)} was written down as it stands in the file."
+    who = "the log's word; events are not signed by who captured them"
+    return Contents((Proven("events", what, who, f"logged by {utc_text(seen_by)}"),), ())
+
+
+def _verify_statement(bundle: Bundle, subject: EvidenceSubject, seen_by: datetime) -> Contents:
+    found = _only(bundle, EVIDENCE_DOMAIN, (EVENT_DOMAIN,))
+    signed = read_envelope(found.canonical)
+    if signed.digest != subject.digest:
+        raise _unknown("The statement in the bundle is not the one it says it is about.", bundle)
+    name = read_statement(signed.statement_bytes).device
+    device = _read_devices(bundle, {name: [(found, signed)]})[name]
+    (evidence,) = verify_stretch([signed], device=device, received_at=seen_by)
+    if isinstance(evidence.statement, SegmentStatement):
+        return Contents((_tell_evidence([evidence], {name: device}, seen_by),), ())
+    about = "a reading" if isinstance(evidence.statement, ReadingStatement) else "a loss"
+    what = f"The device stated {about} in its number {evidence.statement.sequence}."
+    return Contents((Proven("evidence", what, _keys({name: device}), f"logged by {utc_text(seen_by)}"),), ())
+
+
+def _only(bundle: Bundle, domain: str, foreign: Sequence[str]) -> LoggedObject:
+    """The one object of a domain, beside none of the `foreign` ones."""
+    for other in foreign:
+        for found in _of(bundle, other):
+            raise _superfluous("It has no place in a bundle about one entry.", found)
+    own = _of(bundle, domain)
+    if len(own) != 1:
+        raise _unknown(f"The bundle carries {len(own)} entries of the kind it says it is about.", bundle)
+    return own[0]
+
+
+def _unknown(what: str, bundle: Bundle) -> Refused:
+    return Refused("SUBJECT_UNKNOWN", what, where=bundle.subject, cure="Ask for the bundle of this very subject.")
+
+
+def _read_history(bundle: Bundle, unit: Identifier) -> Trace:
     events = [_read_event(found) for found in _of(bundle, EVENT_DOMAIN)]
     history = trace(unit, events)
     direct = [step for step in history.steps if step.reason is Reason.DIRECT]
@@ -221,11 +274,15 @@ def _tell_evidence(evidence: Sequence[Evidence], devices: dict[str, Device], see
     return Proven(
         "evidence",
         f"{len(evidence)} segments of video, {seconds:.1f} s, each signed and chained to the one before ({steps}).",
-        "; ".join(f"{device.id} ({device.algorithm} {device.public_key.hex()[:16]}…)" for device in devices.values()),
+        _keys(devices),
         f"filmed {utc_text(min(s.recorded_from for s in statements))}"
         f" to {utc_text(max(s.recorded_until for s in statements))}, logged by {utc_text(seen_by)}",
         {statement.media.cid: statement.media.sha256.hex() for statement in statements},
     )
+
+
+def _keys(devices: dict[str, Device]) -> str:
+    return "; ".join(f"{each.id} ({each.algorithm} {each.public_key.hex()[:16]}…)" for each in devices.values())
 
 
 def _of(bundle: Bundle, domain: str) -> list[LoggedObject]:

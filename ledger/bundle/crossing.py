@@ -1,6 +1,6 @@
-"""The anchor's way from the origin to the destination, proven backwards from the notaries' signatures.
+"""A message's way from one chain to another, proven backwards from the notaries' signatures; the anchor's above all.
 
-    quorum's signatures → verdict → two block hashes → headers → receipts roots → logs → the checkpoint they carry
+    quorum's signatures → verdict → two block hashes → headers → receipts roots → logs → what the message carries
 
 May never happen here: believing a header that the verdict does not name, or a log of another contract.
 """
@@ -8,6 +8,7 @@ May never happen here: believing a header that the verdict does not name, or a l
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger import merkle
@@ -23,14 +24,14 @@ from ledger.attestation import (
 )
 from ledger.bundle.epochs import Believed
 from ledger.bundle.findings import Proven, utc_text
-from ledger.bundle.format import Attested, BlockLog, Bundle, Judged
+from ledger.bundle.format import Attested, BlockLog, Bundle, Crossing, Judged
 from ledger.bundle.trust_root import TrustRoot
 from ledger.checkpoint import Checkpoint
 from ledger.errors import BadInput, Problem, Refused
 from ledger.ethereum.header import Header, header_from_rlp
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.tx_receipt import ProvenLog, open_log
-from ledger.proposal import Kind, Message, read_proposal
+from ledger.proposal import Chain, Kind, Message, read_proposal
 
 MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bool,bytes32)")
 MIRRORED = b"mirrored".ljust(32, b"\x00")
@@ -60,32 +61,68 @@ def anchor_payload(checkpoint: Checkpoint) -> bytes:
     return hashlib.sha256(checkpoint.origin.encode()).digest() + word(checkpoint.size) + checkpoint.root
 
 
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A message that was sent, let in, committed and judged *same*: its payload, and the outcome of its call."""
+
+    message: Message
+    payload: bytes
+    executed: bool
+    outcome: bytes
+    left: tuple[Header, ProvenLog]
+    arrived: tuple[Header, ProvenLog]
+    let_in: Proven
+    judged: Proven
+    certificate: bytes
+
+
+def follow(crossing: Crossing, believed: Believed, *, origin: Chain, destinations: Sequence[Chain]) -> Crossed:
+    """Follow one message from `origin` to one of `destinations`; says nothing about who sent it and what it carries.
+
+    Raises `Refused` QUORUM, SET_EPOCH, EPOCH_UNLINKED, SIG_… (verdict or certificate), VERDICT_…, HEADER_HASH, PROOF_…,
+    LOG_PLACE, TX_FAILED, CERTIFICATE…, COMMIT_MISMATCH, COMMIT_NOT_CHECKED; `BadInput` EMITTER, PROPOSAL_…, RECEIPT_….
+    """
+    verdict = crossing.judged.verdict
+    judged = _verify_verdict(crossing.judged, believed)
+    left = _open_block(crossing.sent, verdict.origin_block, "sent")
+    sent = open_log(left, crossing.sent.proof, crossing.sent.transaction, crossing.sent.log_index)
+    _require_place(crossing.sent, verdict.origin_log, "sent")
+    proposal = read_proposal(sent.log, origin=origin, destinations={end.chain_id: end for end in destinations})
+    message = proposal.message
+    if message.id != verdict.id:
+        raise Refused("VERDICT_MISMATCH", "The notaries' verdict is about another message.", where="judged.verdict.id")
+    let_in, certificate = _verify_certificate(crossing.attested, message, believed)
+    arrived = _open_block(crossing.committed, verdict.commit_block, "committed")
+    place = crossing.committed
+    committed = open_log(arrived, place.proof, place.transaction, place.log_index)
+    _require_place(place, verdict.commit_log, "committed")
+    executed, outcome = _require_commit(committed, message, crossing.judged)
+    return Crossed(
+        message, proposal.payload, executed, outcome, (left, sent), (arrived, committed), let_in, judged, certificate
+    )
+
+
 def verify_crossing(bundle: Bundle, believed: Believed) -> Anchored:
     """Follow the anchor's message through both chains.
 
-    Raises `Refused` QUORUM, SET_EPOCH, SIG_… (verdict or certificate), VERDICT_NOT_SAME, VERDICT_POLICY, HEADER_HASH,
-    PROOF_…, LOG_PLACE, TX_FAILED, ANCHOR_MISMATCH, CERTIFICATE…, COMMIT_MISMATCH, COMMIT_NOT_EXECUTED,
-    CREDENTIAL_MISMATCH; `BadInput` EMITTER, PROPOSAL_…, RECEIPT_….
+    Raises what `follow` raises, and `Refused` ANCHOR_MISMATCH, COMMIT_NOT_EXECUTED, COMMIT_MISMATCH,
+    CREDENTIAL_MISMATCH, EPOCH_UNLINKED.
     """
     root = believed.root
-    judged = _verify_verdict(bundle.judged, believed)
-    origin = _open_block(bundle.sent, bundle.judged.verdict.origin_block, "sent")
-    sent = open_log(origin, bundle.sent.proof, bundle.sent.transaction, bundle.sent.log_index)
-    _require_place(bundle.sent, bundle.judged.verdict.origin_log, "sent")
-    message, payload = _read_anchor(sent, root)
-    if message.id != bundle.judged.verdict.id:
-        raise Refused("VERDICT_MISMATCH", "The notaries' verdict is about another message.", where="judged.verdict.id")
-    let_in, certificate = _verify_certificate(bundle.attested, message, believed)
-    destination = _open_block(bundle.committed, bundle.judged.verdict.commit_block, "committed")
-    committed = open_log(destination, bundle.committed.proof, bundle.committed.transaction, bundle.committed.log_index)
-    _require_place(bundle.committed, bundle.judged.verdict.commit_log, "committed")
-    _require_commit(committed, message, bundle.judged, root)
+    crossed = follow(bundle.anchor, believed, origin=root.origin, destinations=(root.destination,))
+    _require_anchor(crossed.message, root)
+    if not crossed.executed:
+        where = f"block {crossed.arrived[1].block_number} of {root.destination}"
+        raise Refused("COMMIT_NOT_EXECUTED", "The message was committed, but the mirror's call failed.", where=where)
+    if crossed.outcome != MIRRORED:
+        raise Refused("COMMIT_MISMATCH", "The mirror did not take the anchor, or the verdict says so.")
+    (origin, sent), (destination, committed) = crossed.left, crossed.arrived
     left = Proven(
         "anchored",
         f"The checkpoint's anchor left {root.origin} in block {origin.number}.",
         f"the block's receipts, transaction {sent.tx_index}",
         utc_text(origin.timestamp),
-        {"block": _hex(origin.hash), "message": _hex(message.id), "contract": _hex(message.sender)},
+        {"block": _hex(origin.hash), "message": _hex(crossed.message.id), "contract": _hex(crossed.message.sender)},
     )
     arrived = Proven(
         "committed",
@@ -95,12 +132,12 @@ def verify_crossing(bundle: Bundle, believed: Believed) -> Anchored:
         {
             "block": _hex(destination.hash),
             "transaction": _hex(bundle.judged.verdict.commit_transaction),
-            "contract": _hex(message.recipient),
+            "contract": _hex(crossed.message.recipient),
         },
     )
-    credential = _verify_credential(bundle.judged, certificate, root)
+    credential = verify_credential(bundle.judged, crossed.certificate, root)
     believed.require_credential(bundle.judged.credential)
-    return Anchored(payload, (left, let_in, arrived, judged, credential))
+    return Anchored(crossed.payload, (left, crossed.let_in, arrived, crossed.judged, credential))
 
 
 def _verify_verdict(judged: Judged, believed: Believed) -> Proven:
@@ -136,7 +173,8 @@ def _verify_certificate(attested: Attested, message: Message, believed: Believed
     return proven, signed(digest, attested.signatures)
 
 
-def _verify_credential(judged: Judged, certificate: bytes, root: TrustRoot) -> Proven:
+def verify_credential(judged: Judged, certificate: bytes, root: TrustRoot) -> Proven:
+    """That the credential stated is the one of certificate and verdict. Raises `Refused` CREDENTIAL_MISMATCH."""
     credential = credential_of(certificate, signed(_verdict_digest(judged, root), judged.signatures))
     if credential != judged.credential:
         raise Refused(
@@ -165,11 +203,8 @@ def _require_place(log: BlockLog, stated: int, where: str) -> None:
         raise Refused("LOG_PLACE", what, where=f"{where}.log_index")
 
 
-def _read_anchor(sent: ProvenLog, root: TrustRoot) -> tuple[Message, bytes]:
+def _require_anchor(message: Message, root: TrustRoot) -> None:
     """The anchor's message: from the anchor registry, to the anchor mirror, a notice."""
-    ends = {root.destination.chain_id: root.destination}
-    proposal = read_proposal(sent.log, origin=root.origin, destinations=ends)
-    message = proposal.message
     expected = (root.anchor_registry, root.anchor_mirror, Kind.NOTICE)
     if (message.sender, message.recipient, message.kind) != expected:
         raise Refused(
@@ -177,22 +212,22 @@ def _read_anchor(sent: ProvenLog, root: TrustRoot) -> tuple[Message, bytes]:
             "The message is not from the anchor registry to the anchor mirror.",
             where=f"from {_hex(message.sender)} to {_hex(message.recipient)}",
         )
-    return message, proposal.payload
 
 
-def _require_commit(committed: ProvenLog, message: Message, judged: Judged, root: TrustRoot) -> None:
+def _require_commit(committed: ProvenLog, message: Message, judged: Judged) -> tuple[bool, bytes]:
+    """Whether the call went through, and its outcome, as the log and the verdict both say."""
     log, verdict = committed.log, judged.verdict
-    where = f"block {committed.block_number} of {root.destination}"
-    if log.address != root.destination.gateway:
+    where = f"block {committed.block_number} of {message.destination}"
+    if log.address != message.destination.gateway:
         raise BadInput("EMITTER", "The log is not the destination gateway's.", where=_hex(log.address))
     if log.topics != (MESSAGE_COMMITTED, message.id) or len(log.data) != 64:
         raise Refused("COMMIT_MISMATCH", "The log is not the commit of this message.", where=where)
-    if log.data[:32] != word(1) or not verdict.executed:
-        raise Refused("COMMIT_NOT_EXECUTED", "The message was committed, but the mirror's call failed.", where=where)
-    if log.data[32:] != verdict.outcome or verdict.outcome != MIRRORED:
-        raise Refused("COMMIT_MISMATCH", "The mirror did not take the anchor, or the verdict says so.", where=where)
+    executed, outcome = log.data[:32] == word(1), log.data[32:]
+    if log.data[:32] not in (word(0), word(1)) or (executed, outcome) != (verdict.executed, verdict.outcome):
+        raise Refused("COMMIT_MISMATCH", "The log and the verdict tell the commit differently.", where=where)
     if not verdict.checked_from <= committed.block_number:
         raise Refused("COMMIT_NOT_CHECKED", "The notaries re-executed only blocks after the commit.", where=where)
+    return executed, outcome
 
 
 def _require_quorum(believed: Believed, epoch: int, digest: bytes, packed: bytes, where: str) -> str:

@@ -27,6 +27,7 @@ MAX_OBJECTS: Final = 20_000
 MAX_PATH_HASHES: Final = 64  # more than a log of 2^63 entries needs
 MAX_PROOF_NODES: Final = 64  # of a receipts trie; its keys have at most 5 bytes
 MAX_SUBJECT_CHARS: Final = 512
+MAX_CROSSINGS: Final = 16  # a loan's instructions: two to secure, two to release, and what was refused or sent again
 
 _T = TypeVar("_T")
 
@@ -82,6 +83,24 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Crossing:
+    """One message's way: its log at the origin, the certificate that let it in, its commit, and the judgement."""
+
+    sent: BlockLog
+    attested: Attested
+    committed: BlockLog
+    judged: Judged
+
+
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """What the chains were told about one loan (`loan`: 32 bytes), in the order of the messages' sequences."""
+
+    loan: bytes
+    crossings: tuple[Crossing, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """What leads from the anchored checkpoint to a later one that a later epoch cosigned.
 
@@ -94,11 +113,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Everything one file carries. `subject`: normal identifier of the unit; `objects` by rising index.
+    """Everything one file carries. `subject`: whom it is about (`ledger.bundle.subject`); `objects` by rising index.
 
     `note`: the cosigned checkpoint that was anchored; `link`: where it was signed in a past epoch, what seals it, and
     then `objects` are proven in the later tree; `sent`, `committed`: the anchor leaving the origin and arriving at the
-    destination.
+    destination; `pledge`: of the goods that are the subject, where somebody lent against them.
     """
 
     subject: str
@@ -109,6 +128,12 @@ class Bundle:
     attested: Attested
     committed: BlockLog
     judged: Judged
+    pledge: Pledge | None = None
+
+    @property
+    def anchor(self) -> Crossing:
+        """The anchor's own way."""
+        return Crossing(self.sent, self.attested, self.committed, self.judged)
 
 
 def dump(bundle: Bundle) -> bytes:
@@ -149,7 +174,13 @@ def _check_size(raw: bytes) -> None:
 
 
 def _write(bundle: Bundle) -> CborLike:
-    verdict = bundle.judged.verdict
+    # Lists of none or one: the subset of CBOR that is allowed here has no null.
+    link, pledge = bundle.link, bundle.pledge
+    links: list[CborLike] = [] if link is None else [{"note": link.note, "growth": list(link.growth)}]
+    told = () if pledge is None else pledge.crossings
+    pledges: list[CborLike] = (
+        [] if pledge is None else [{"loan": pledge.loan, "crossings": [_write_crossing(each) for each in told]}]
+    )
     return {
         "subject": bundle.subject,
         "objects": [
@@ -157,19 +188,26 @@ def _write(bundle: Bundle) -> CborLike:
             for o in bundle.objects
         ],
         "note": bundle.note,
-        # A list of none or one: the subset of CBOR that is allowed here has no null.
-        "link": [{"note": link.note, "growth": list(link.growth)} for link in (bundle.link,) if link is not None],
-        "sent": _write_log(bundle.sent),
+        "link": links,
+        **_write_crossing(bundle.anchor),
+        "pledge": pledges,
+    }
+
+
+def _write_crossing(crossing: Crossing) -> dict[str, CborLike]:
+    verdict = crossing.judged.verdict
+    return {
+        "sent": _write_log(crossing.sent),
         "attested": {
-            "epoch": bundle.attested.epoch,
-            "path": list(bundle.attested.path),
-            "signatures": bundle.attested.signatures,
+            "epoch": crossing.attested.epoch,
+            "path": list(crossing.attested.path),
+            "signatures": crossing.attested.signatures,
         },
-        "committed": _write_log(bundle.committed),
+        "committed": _write_log(crossing.committed),
         "judged": {
             "verdict": {name: getattr(verdict, name) for name in Verdict.__slots__},
-            "signatures": bundle.judged.signatures,
-            "credential": bundle.judged.credential,
+            "signatures": crossing.judged.signatures,
+            "credential": crossing.judged.credential,
         },
     }
 
@@ -184,17 +222,38 @@ def _write_log(log: BlockLog) -> CborLike:
 
 
 def _read(value: Cbor) -> Bundle:
-    top = _Fields(value, "", ("subject", "objects", "note", "link", "sent", "attested", "committed", "judged"))
-    links = top.each("link", _read_link, 1)
+    names = ("subject", "objects", "note", "link", *Crossing.__slots__, "pledge")
+    top = _Fields(value, "", names)
+    links, pledges = top.each("link", _read_link, 1), top.each("pledge", _read_pledge, 1)
+    anchor = _crossing_of(top, "")
     return Bundle(
         subject=top.text("subject", MAX_SUBJECT_CHARS),
         objects=top.each("objects", _read_object, MAX_OBJECTS),
         note=top.data("note"),
         link=links[0] if links else None,
-        sent=_read_log(top.values["sent"], "sent."),
-        attested=_read_attested(top.values["attested"]),
-        committed=_read_log(top.values["committed"], "committed."),
-        judged=_read_judged(top.values["judged"]),
+        sent=anchor.sent,
+        attested=anchor.attested,
+        committed=anchor.committed,
+        judged=anchor.judged,
+        pledge=pledges[0] if pledges else None,
+    )
+
+
+def _read_pledge(value: Cbor, where: str) -> Pledge:
+    fields = _Fields(value, where, Pledge.__slots__)
+    return Pledge(fields.data("loan", 32), fields.each("crossings", _read_crossing, MAX_CROSSINGS))
+
+
+def _read_crossing(value: Cbor, where: str) -> Crossing:
+    return _crossing_of(_Fields(value, where, Crossing.__slots__), where)
+
+
+def _crossing_of(fields: _Fields, where: str) -> Crossing:
+    return Crossing(
+        _read_log(fields.values["sent"], f"{where}sent."),
+        _read_attested(fields.values["attested"], where),
+        _read_log(fields.values["committed"], f"{where}committed."),
+        _read_judged(fields.values["judged"], where),
     )
 
 
@@ -224,14 +283,14 @@ def _read_log(value: Cbor, where: str) -> BlockLog:
     )
 
 
-def _read_attested(value: Cbor) -> Attested:
-    fields = _Fields(value, "attested.", Attested.__slots__)
+def _read_attested(value: Cbor, where: str) -> Attested:
+    fields = _Fields(value, f"{where}attested.", Attested.__slots__)
     return Attested(fields.number("epoch"), fields.each("path", _item(33), MAX_PATH_HASHES), fields.data("signatures"))
 
 
-def _read_judged(value: Cbor) -> Judged:
-    fields = _Fields(value, "judged.", Judged.__slots__)
-    said = _Fields(fields.values["verdict"], "judged.verdict.", Verdict.__slots__)
+def _read_judged(value: Cbor, where: str) -> Judged:
+    fields = _Fields(value, f"{where}judged.", Judged.__slots__)
+    said = _Fields(fields.values["verdict"], f"{where}judged.verdict.", Verdict.__slots__)
     verdict = Verdict(
         id=said.data("id", 32),
         epoch=said.number("epoch"),

@@ -58,14 +58,25 @@ class Notaries:
 
 
 @dataclass(frozen=True, slots=True)
+class Lending:
+    """The contracts of 20 bytes by which loans are secured: `loans` (PledgeRegistry) on the destination, `receipts`
+    (WarehouseReceipt) on the origin, `goods` (GoodsRegistry) on the transaction chain.
+    """
+
+    loans: bytes
+    receipts: bytes
+    goods: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TrustRoot:
     """Whom to believe. `dated`: the day (UTC) on which it was made. `pinned`: the notaries of the epoch that is current
     then; `past`: those of earlier epochs, oldest first, whose word counts where the pinned ones have sealed it.
 
     Addresses have 20 bytes: `anchor_registry` stands on the origin, `anchor_mirror` on the destination,
-    `transaction_registry` on the transaction chain. Creating one checks it: `Refused` CONFIG_SET for a
-    repeated chain, a log that cosigns itself, epochs that do not rise; `BadInput` TRUST_ROOT_FORMAT for a field out of
-    range.
+    `transaction_registry` on the transaction chain; `lending`: None where nobody lends. Creating one checks it:
+    `Refused` CONFIG_SET for a repeated chain, a log that cosigns itself, epochs that do not rise; `BadInput`
+    TRUST_ROOT_FORMAT for a field out of range.
     """
 
     dated: date
@@ -78,6 +89,7 @@ class TrustRoot:
     anchor_registry: bytes
     anchor_mirror: bytes
     transaction_registry: bytes
+    lending: Lending | None = None
 
     def __post_init__(self) -> None:
         epochs = [notaries.epoch for notaries in self.epochs]
@@ -88,7 +100,8 @@ class TrustRoot:
         chains = (self.origin, self.destination, self.transaction)
         if len({chain.chain_id for chain in chains}) != len(chains):
             raise Refused("CONFIG_SET", "two of the three chains have one chain id")
-        contracts = (self.anchor_registry, self.anchor_mirror, self.transaction_registry)
+        lending = () if self.lending is None else (self.lending.loans, self.lending.receipts, self.lending.goods)
+        contracts = (self.anchor_registry, self.anchor_mirror, self.transaction_registry, *lending)
         if any(len(address) != 20 for address in contracts):
             raise _malformed("a contract's address does not have 20 bytes")
 
@@ -103,6 +116,12 @@ class TrustRoot:
 
     def dump(self) -> bytes:
         """Its RFC 8785 bytes: what is logged, carried and compared."""
+        lending = self.lending
+        loans, receipts, goods = (
+            ({}, {}, {})
+            if lending is None
+            else ({"loans": _hex(lending.loans)}, {"receipts": _hex(lending.receipts)}, {"goods": _hex(lending.goods)})
+        )
         return canonical_json(
             {
                 "format": FORMAT,
@@ -110,9 +129,9 @@ class TrustRoot:
                 "log": {"origin": self.log.name, "key": self.log.public_key.hex()},
                 **_dump_notaries(self.pinned),
                 "past": [_dump_notaries(notaries) for notaries in self.past],
-                "origin": _dump_chain(self.origin, "anchor_registry", self.anchor_registry),
-                "destination": _dump_chain(self.destination, "anchor_mirror", self.anchor_mirror),
-                "transaction": _dump_chain(self.transaction, "registry", self.transaction_registry),
+                "origin": _dump_chain(self.origin, "anchor_registry", self.anchor_registry) | receipts,
+                "destination": _dump_chain(self.destination, "anchor_mirror", self.anchor_mirror) | loans,
+                "transaction": _dump_chain(self.transaction, "registry", self.transaction_registry) | goods,
             }
         )
 
@@ -179,6 +198,7 @@ def _load(value: JsonValue) -> TrustRoot:
         anchor_registry=_bytes(origin["anchor_registry"]),
         anchor_mirror=_bytes(destination["anchor_mirror"]),
         transaction_registry=_bytes(transaction["registry"]),
+        lending=_load_lending(origin, destination, transaction),
     )
 
 
@@ -192,6 +212,14 @@ def _load_notaries(fields: dict[str, JsonValue]) -> Notaries:
         ),
         quorum=_integer(fields["quorum"]),
     )
+
+
+def _load_lending(
+    origin: dict[str, JsonValue], destination: dict[str, JsonValue], transaction: dict[str, JsonValue]
+) -> Lending | None:
+    if "loans" not in destination:  # one that names the others alone does not dump to the same bytes again
+        return None
+    return Lending(_bytes(destination["loans"]), _bytes(origin["receipts"]), _bytes(transaction["goods"]))
 
 
 def _load_chain(fields: dict[str, JsonValue]) -> Chain:

@@ -19,9 +19,12 @@ from ledger.bundle.crossing import verify_crossing
 from ledger.bundle.epochs import believe
 from ledger.bundle.findings import Findings, Proven, utc_text
 from ledger.bundle.format import load
+from ledger.bundle.pledge import verify_pledge
+from ledger.bundle.subject import GoodsSubject, read_subject
 from ledger.bundle.trust_root import Notaries, TrustRoot
 from ledger.checkpoint import CosignedCheckpoint
 from ledger.errors import Problem, Refused
+from ledger.gs1 import goods_key
 
 NOT_PROVEN: Final = (
     "That the code on the goods in your hand is not a copy: a bundle is about an identifier, not about an object.",
@@ -38,9 +41,9 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
     """Verify a bundle's file against `trust_root`, or against the copy it carries where that is None.
 
     Raises the first step's error: `Refused` BUNDLE_CORRUPT, TRUST_ROOT, CONFIG_SET, QUORUM, SET_EPOCH, SIG_…,
-    EPOCH_UNLINKED, VERDICT_…, HEADER_HASH, PROOF_…, ANCHOR_MISMATCH, COMMIT_…, CREDENTIAL_MISMATCH, QUORUM_MISSING,
-    SUBJECT_UNKNOWN, SUPERFLUOUS, DEVICE_…, EVIDENCE_…; `BadInput` BUNDLE_FORMAT, BUNDLE_…, NON_CANONICAL and what the
-    readers raise.
+    EPOCH_UNLINKED, VERDICT_…, HEADER_HASH, PROOF_…, ANCHOR_MISMATCH, COMMIT_…, PLEDGE_…, CREDENTIAL_MISMATCH,
+    QUORUM_MISSING, SUBJECT_UNKNOWN, SUPERFLUOUS, DEVICE_…, EVIDENCE_…; `BadInput` BUNDLE_FORMAT, BUNDLE_…,
+    NON_CANONICAL and what the readers raise.
     """
     bundle = load(raw)
     root = embedded_trust_root(bundle)
@@ -61,12 +64,17 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
     with _located("the entries of the log"):
         logged = verify_entries(bundle, believed.proven_in)
         contents = verify_contents(bundle, seen_by=seen_by)
+    with _located("the pledge"):
+        told = () if bundle.pledge is None else verify_pledge(bundle.pledge, believed)
+        if told:
+            _require_goods(bundle.subject, told[0].goods_key)
     return Findings(
         subject=bundle.subject,
         fingerprint=root.fingerprint,
         trust_root_was_given=trust_root is not None,
         proven=(
             *contents.proven,
+            *(instruction.proven for instruction in told),
             logged,
             _tell_checkpoint(cosigned, seen_by),
             *anchored.proven,
@@ -99,6 +107,12 @@ def _seen_by(cosigned: CosignedCheckpoint, notaries: Notaries) -> datetime:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         raise Refused("COSIGNATURE_FUTURE", "The cosigners' time is beyond any calendar.", where=str(seconds)) from None
+
+
+def _require_goods(subject: str, key: bytes) -> None:
+    about = read_subject(subject)
+    if not isinstance(about, GoodsSubject) or goods_key(about.identifier) != key:
+        raise Refused("PLEDGE_MISMATCH", "The loan is secured by other goods than the bundle is about.", where=subject)
 
 
 def _tell_trust_root(root: TrustRoot, *, given: bool) -> Proven:

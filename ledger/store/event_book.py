@@ -92,6 +92,12 @@ class EventBook:
         with self._database.reading() as session:
             return tuple(_stored(row) for row in session.exec(query.limit(MAX_EVENTS_ABOUT)))
 
+    def of_digest(self, digest: bytes) -> StoredEvent | None:
+        """The event of this digest (32 bytes), if it is held."""
+        with self._database.reading() as session:
+            row = session.get(EventRow, digest)
+        return None if row is None else _stored(row)
+
     def event_at(self, entry: int) -> StoredEvent | None:
         """The event that entry `entry` of the log is about, if it is about one."""
         with self._database.reading() as session:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger.bundle import Subject
 from ledger.collateral import Collateral, fold
 from ledger.errors import WrongUse
 from ledger.evidence.maker import read_makers
-from ledger.gs1 import Identifier
 from ledger.intake.media import FolderStore, MediaStore
 from ledger.interoperable import caip2
 from ledger.standing import Witnesses, witnesses
@@ -47,7 +47,8 @@ class Ledger:
 
     `public_url`: what printed codes point at, without a slash at the end; None: where the server listens.
     `chain_names`: what people call a chain, by its EIP-155 id.
-    `bundle_of`: writes the proof bundle of a unit; None until whoever composes the program gives one.
+    `bundle_of`: writes the proof bundle of a subject, and of a loan (its id) that the subject secures; None until
+    whoever composes the program gives one.
     `operator_key_file`: the key of operators' requests. `makers_file`: certificates of devices' makers (PEM).
     """
 
@@ -63,7 +64,7 @@ class Ledger:
     clock: Callable[[], datetime] = utc_now
     public_url: str | None = None
     chain_names: Mapping[int, str] = field(default_factory=dict)
-    bundle_of: Callable[[Identifier], bytes] | None = None
+    bundle_of: Callable[[Subject, bytes | None], bytes] | None = None
     operator_key_file: Path | None = None
     makers_file: Path | None = None
     _folded: tuple[tuple[Cursor, ...], Collateral] | None = field(default=None, repr=False)

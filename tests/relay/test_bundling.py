@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from ledger.attestation import attestation_digest, credential_of, signed, verdict_digest
-from ledger.bundle import TRUST_ROOT_DOMAIN, TrustRoot, verify
+from ledger.bundle import TRUST_ROOT_DOMAIN, GoodsSubject, TrustRoot, verify
 from ledger.bundle.format import load
 from ledger.checkpoint import Cosigner, add_cosignatures, cosign, open_checkpoint
 from ledger.epcis.build import document
+from ledger.proposal import Message
 from ledger.store import Cosigners, Ledger
 from relay.bundling import Bundler, ClosedAnchor
-from relay.crossing import Crossing
+from relay.crossing import Crossed
 from tests.ledger.bundle.estate import (
     COSIGNED_AT,
     COSIGNERS,
@@ -35,21 +36,24 @@ LATER = RENEWED.pinned
 
 
 class Chains:
-    """`AnchorCrossings` of chains on which every published checkpoint crosses when it is told to."""
+    """`Crossings` of chains on which every published checkpoint crosses when it is told to."""
 
     def __init__(self, root: TrustRoot) -> None:
-        self._root, self._crossed = root, dict[ClosedAnchor, Crossing]()
+        self._root, self._crossed = root, dict[ClosedAnchor, Crossed]()
 
     def cross(self, note: bytes) -> None:
         """The first committee carries this checkpoint to the destination, and closes its credential."""
         checkpoint = open_checkpoint(note, log_key=self._root.log)
         parts = Estate(trust_root=self._root).cross(checkpoint)
-        self._crossed[ClosedAnchor(checkpoint.size, checkpoint.root, _credential(parts))] = Crossing(**parts)
+        self._crossed[ClosedAnchor(checkpoint.size, checkpoint.root, _credential(parts))] = Crossed(**parts)
 
     def closed(self) -> Iterable[ClosedAnchor]:
         return list(self._crossed)
 
-    def fetch(self, anchor: ClosedAnchor) -> Crossing:
+    def instructions(self, loan: bytes) -> Iterable[tuple[Message, Crossed]]:
+        return ()
+
+    def fetch(self, anchor: ClosedAnchor) -> Crossed:
         return self._crossed[anchor]
 
 
@@ -100,12 +104,12 @@ def house(tmp_path: Path) -> Iterator[House]:
 def test_before_the_first_anchor_has_crossed_there_is_no_bundle(house: House) -> None:
     house.publish()
     with refused("BUNDLE_NOT_READY"):
-        house.bundler.bundle_of(UNIT)
+        house.bundler.bundle_of(GoodsSubject(UNIT))
 
 
 def test_a_bundle_of_the_present_epoch_has_no_link(house: House) -> None:
     house.chains.cross(house.publish())
-    raw = house.bundler.bundle_of(UNIT)
+    raw = house.bundler.bundle_of(GoodsSubject(UNIT))
     assert load(raw).link is None
     assert verify(raw, trust_root=house.root).subject == UNIT.normal
 
@@ -115,9 +119,9 @@ def test_after_a_rotation_it_waits_until_the_later_notaries_have_sealed_the_cros
     house.bundler.record_crossing()
     renewed = house.rotate()
     with refused("BUNDLE_NOT_READY"):
-        house.bundler.bundle_of(UNIT)
+        house.bundler.bundle_of(GoodsSubject(UNIT))
     house.publish(LATER_COSIGNERS, SEALED_AT)
-    raw = house.bundler.bundle_of(UNIT)
+    raw = house.bundler.bundle_of(GoodsSubject(UNIT))
     assert load(raw).link is not None
     steps = [proven.step for proven in verify(raw, trust_root=renewed).proven]
     assert "linked" in steps
@@ -130,10 +134,10 @@ def test_a_crossing_that_was_never_recorded_is_not_passed_off_as_sealed(house: H
     house.rotate()
     house.publish(LATER_COSIGNERS, SEALED_AT)
     with refused("BUNDLE_NOT_READY"):
-        house.bundler.bundle_of(UNIT)
+        house.bundler.bundle_of(GoodsSubject(UNIT))
     house.bundler.record_crossing()  # late, but the next checkpoint seals it all the same
     house.publish(LATER_COSIGNERS, SEALED_AT + 60)
-    assert load(house.bundler.bundle_of(UNIT)).link is not None
+    assert load(house.bundler.bundle_of(GoodsSubject(UNIT))).link is not None
 
 
 def test_recording_a_crossing_twice_changes_nothing(house: House) -> None:
@@ -148,15 +152,15 @@ def test_recording_a_crossing_twice_changes_nothing(house: House) -> None:
 
 def test_what_was_logged_after_the_anchored_checkpoint_stays_out(house: House) -> None:
     house.chains.cross(house.publish())
-    before = len(load(house.bundler.bundle_of(UNIT)).objects)
+    before = len(load(house.bundler.bundle_of(GoodsSubject(UNIT))).objects)
     later = document(story(), created_at=DAWN + timedelta(hours=1))
     house.ledger.events.capture_document(later, DAWN + timedelta(hours=10))
     house.publish()
-    assert len(load(house.bundler.bundle_of(UNIT)).objects) == before
+    assert len(load(house.bundler.bundle_of(GoodsSubject(UNIT))).objects) == before
 
 
 def test_a_deployment_that_never_logged_its_trust_root_has_no_bundles(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "other", origin=LOG.name)
     with refused("BUNDLE_NOT_READY"):
-        Bundler(ledger, Chains(TRUST_ROOT)).bundle_of(UNIT)
+        Bundler(ledger, Chains(TRUST_ROOT)).bundle_of(GoodsSubject(UNIT))
     ledger.close()

@@ -15,7 +15,7 @@ from tests.ledger.tea import whole_story
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     ledger = whole_story(tmp_path_factory.mktemp("story"))
-    ledger.bundle_of = lambda unit: f"bundle of {unit.normal}".encode()
+    ledger.bundle_of = lambda subject, loan: f"bundle of {subject.text}{loan.hex() if loan else ''}".encode()
     yield ledger
     ledger.close()
 

@@ -30,6 +30,7 @@ from ledger.bundle import (
     Attested,
     BlockLog,
     Bundle,
+    GoodsSubject,
     Judged,
     LoggedObject,
     Notaries,
@@ -218,13 +219,16 @@ class Estate:
     def parts(self) -> dict[str, Any]:
         """Sign everything; the arguments of `assemble`."""
         objects, checkpoint = self._log()
-        said = {"subject": self.subject, "trust_root": self.trust_root, "objects": objects}
+        said = {"subject": GoodsSubject(self.subject), "trust_root": self.trust_root, "objects": objects}
         return {**said, "note": self._note(checkpoint), **self.cross(checkpoint)}
 
     def cross(self, checkpoint: Checkpoint) -> dict[str, Any]:
         """The anchor's way between the chains, as arguments of `assemble`."""
-        message = self._message(checkpoint)
-        sent = _block(41, self._sent_log(message, self.anchored(checkpoint)))
+        return self.carry(self._message(checkpoint), self.anchored(checkpoint))
+
+    def carry(self, message: Message, payload: bytes) -> dict[str, Any]:
+        """A message's way between the chains."""
+        sent = _block(41, self._sent_log(message, payload))
         committed = _block(57, self._committed_log(message))
         verdict = self._judge(message, sent, committed)
         return {

@@ -82,10 +82,18 @@ FORGED_SIGNING: dict[str, tuple[dict[str, Any], str]] = {
     "the verdict names another log of the origin block": ({"verdict": {"origin_log": 2 << 32}}, "LOG_PLACE"),
     "the verdict names another transaction's log": ({"verdict": {"commit_log": 1 << 32 | 1}}, "LOG_PLACE"),
     "the verdict says another outcome": ({"verdict": {"outcome": b"older".ljust(32, b"\0")}}, "COMMIT_MISMATCH"),
-    "the verdict says it was not executed": ({"verdict": {"executed": False}}, "COMMIT_NOT_EXECUTED"),
+    "the verdict says it was not executed": ({"verdict": {"executed": False}}, "COMMIT_MISMATCH"),
+    "it was not executed, as log and verdict say": (
+        {"verdict": {"executed": False}, "commit": {"executed": 0}},
+        "COMMIT_NOT_EXECUTED",
+    ),
+    "another word than executed stands in the log, and the verdict says no": (
+        {"verdict": {"executed": False}, "commit": {"executed": 2}},
+        "COMMIT_MISMATCH",
+    ),
     "re-execution began after the commit": ({"verdict": {"checked_from": 58}}, "COMMIT_NOT_CHECKED"),
-    "the commit was not executed": ({"commit": {"executed": 0}}, "COMMIT_NOT_EXECUTED"),
-    "the commit says executed with another word": ({"commit": {"executed": 2}}, "COMMIT_NOT_EXECUTED"),
+    "the commit was not executed": ({"commit": {"executed": 0}}, "COMMIT_MISMATCH"),
+    "the commit says executed with another word": ({"commit": {"executed": 2}}, "COMMIT_MISMATCH"),
     "the commit is of another message": ({"commit": {"id": bytes([9]) * 32}}, "COMMIT_MISMATCH"),
     "the mirror had a larger checkpoint": (
         {"commit": {"outcome": b"older".ljust(32, b"\0")}, "verdict": {"outcome": b"older".ljust(32, b"\0")}},

@@ -36,7 +36,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     ledger = whole_story(tmp_path_factory.mktemp("checked"))
-    ledger.bundle_of = lambda unit: f"bundle of {unit.normal}".encode()
+    ledger.bundle_of = lambda subject, loan: f"bundle of {subject.text}{loan.hex() if loan else ''}".encode()
     root = publish_trust_root(ledger)
     liar = Liar(create_app(ledger))
     running = serve(liar, port=0)
