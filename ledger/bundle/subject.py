@@ -60,7 +60,10 @@ Subject = GoodsSubject | EventSubject | EvidenceSubject
 
 
 def read_subject(text: str) -> Subject:
-    """The subject that `text` names. Raises `BadInput` NON_CANONICAL (another spelling), SUBJECT_FORMAT, and those of `gs1.parse`."""
+    """The subject that `text` names.
+
+    Raises `BadInput` NON_CANONICAL (another spelling), SUBJECT_FORMAT, and those of `gs1.parse`.
+    """
     named = _URN.fullmatch(text)
     if named is not None:
         digest = bytes.fromhex(named[2])
