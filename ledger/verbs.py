@@ -1,6 +1,6 @@
-"""The ledger's verbs: `verify`, `video`, `doctor`, `fsck`. What they do lives elsewhere and is imported late.
+"""The ledger's verbs: `verify`, `video`, `doctor`, `fsck`, `device`, `camera`, `sensor`.
 
-An auditor's `verify` must start quickly, so nothing heavy is imported before a verb is chosen.
+What they do lives elsewhere and is imported late: an auditor's `verify` must start quickly.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ledger import device_verbs
+from ledger.capture import verbs as capture
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     video.command("verify")(verify_video)
     app.add_typer(video, name="video")
     app.add_typer(device_verbs.app, name="device")
+    capture.register(app)
 
 
 def verify(

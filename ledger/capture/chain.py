@@ -110,7 +110,8 @@ class Chain:
     def _state_loss(self, until: datetime) -> None:
         loss = self._loss
         assert loss is not None
-        begins = loss.begins if self._last is None else max(loss.begins, self._last.statement.ends)
+        begins = min(loss.begins, until)
+        begins = begins if self._last is None else max(begins, self._last.statement.ends)
         ends = max(begins, min(loss.ends, until))
 
         def gap(sequence: int, previous: bytes) -> GapStatement:

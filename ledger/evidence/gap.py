@@ -15,9 +15,10 @@ from ledger.evidence.fields import MAX_SEQUENCE, Fields, bad, check_number, chec
 
 GAP: Final = "gap"
 
-GAP_REASONS: Final = ("clock", "source", "spool-full", "spool-lost")
-"""`clock`: the device's clock could not be trusted; `source`: camera or sensor gave nothing usable;
-`spool-full`: what was captured could not be kept; `spool-lost`: what was signed was lost before it was handed over."""
+GAP_REASONS: Final = ("clock", "key", "source", "spool-full", "spool-lost", "stopped")
+"""`clock`: the device's clock could not be trusted; `key`: its key could not be used; `source`: camera or sensor gave
+nothing usable; `spool-full`: what was captured could not be kept; `spool-lost`: what was signed was lost before it was
+handed over; `stopped`: the device was switched off."""
 
 MAX_LOST = 2**31
 
