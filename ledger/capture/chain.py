@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from ledger.canonical import JsonValue, canonical_json, parse_json
 from ledger.capture.spool import Spool
 from ledger.durable_file import write_whole
-from ledger.errors import BadInput, Problem, WrongUse
+from ledger.errors import BadInput, Problem, Refused, WrongUse
 from ledger.evidence import (
     NO_PREVIOUS,
     Device,
@@ -29,6 +29,8 @@ from ledger.evidence import (
     verify_evidence,
 )
 from ledger.evidence.fields import read_time, write_time
+from ledger.evidence.statement import MAX_STATEMENT_BYTES
+from ledger.evidence.verification import CLOCK_SKEW
 from ledger.segment_body import SegmentBody
 
 LOSS_FILE = "loss.json"
@@ -79,10 +81,14 @@ class Chain:
     def keep(self, make: Make, *, init: bytes = b"", media: bytes = b"") -> Evidence:
         """Sign and spool the next statement, after the gap that is to be stated first. `media`: of a segment.
 
-        Raises what `verify_evidence` refuses and what the spool raises; then nothing was signed but, maybe, the gap.
+        Raises what `verify_evidence` refuses and what the spool raises; then nothing was signed.
         """
         if self._loss is not None:
-            self._state_loss(until=make(*self._next()).begins)
+            statement = make(*self._next())
+            # Nothing else can be signed after a gap that leads nowhere, and the next loss would need one of its own.
+            self._spool.check_room(len(init) + len(media) + 2 * MAX_STATEMENT_BYTES)
+            self._check_times(statement)
+            self._state_loss(until=statement.begins)
         signed, evidence = self._sign(make)
         self._spool.add(SegmentBody(signed, init, media) if media else signed)
         self._last = evidence
@@ -119,9 +125,20 @@ class Chain:
             return GapStatement(device, sequence, previous, begins, ends, loss.reason, unsigned=loss.count, unsent=0)
 
         signed, evidence = self._sign(gap)
-        self._spool.add(signed, may_use_reserve=True)
+        self._spool.add(signed)
         self._last, self._loss = evidence, None
         (self._spool.folder / LOSS_FILE).unlink(missing_ok=True)
+
+    def _check_times(self, statement: Statement) -> None:
+        """What `verify_evidence` would say of the statement's times behind a gap."""
+        went_back = self._last is not None and statement.begins < self._last.statement.ends
+        if went_back or statement.ends > self.clock() + CLOCK_SKEW:
+            raise Refused(
+                "EVIDENCE_TIME",
+                "The device's clock is not where its last evidence ends.",
+                where=self.device.id,
+                cure="Check the clock; what is captured meanwhile is stated as lost.",
+            )
 
     def _sign(self, make: Make) -> tuple[SignedEvidence, Evidence]:
         signed = sign_statement(make(*self._next()), self._key)

@@ -13,6 +13,7 @@ from threading import Event
 
 from ledger.capture.camera import Intake, hand_over_first
 from ledger.capture.spool import Spool
+from ledger.capture.uplink import Later
 from ledger.errors import Problem, Unavailable
 
 FIRST_WAIT_SECONDS = 0.5
@@ -39,6 +40,10 @@ class Delivery:
         try:
             if not hand_over_first(self.spool, self.intake):
                 return IDLE_SECONDS
+        except Later as problem:
+            # It is there, and says how long: that is no failure. Nobody comes back in the same instant as all others.
+            self.problem = problem
+            return problem.seconds * (1.0 + 0.5 * self.jitter())
         except Unavailable as problem:
             self.problem, self._failures = problem, self._failures + 1
             longest = min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * float(1 << min(self._failures - 1, 10)))

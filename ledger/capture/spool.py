@@ -27,8 +27,6 @@ from ledger.evidence import SignedEvidence, read_envelope, read_statement
 from ledger.segment_body import SegmentBody, read_segment_body, write_segment_body
 
 MAX_SPOOL_BYTES = 4 * 1024**3
-RESERVE_BYTES = 64 * 1024
-"""Beyond the bound, kept free for the statement that says what was lost because the spool was full."""
 LAST_FILE = "last.json"
 LOCK_FILE = "lock"
 DAMAGED = ".damaged"
@@ -102,18 +100,22 @@ class Spool:
         """How many bytes they take."""
         return self._bytes
 
-    def add(self, item: Item, *, may_use_reserve: bool = False) -> None:
+    def check_room(self, size: int) -> None:
+        """Whether so many bytes more can be kept. `Unavailable` SPOOL_FULL."""
+        if self._bytes + size > self._max_bytes:
+            raise Unavailable(
+                "SPOOL_FULL",
+                f"The spool holds {self._bytes} of {self._max_bytes} bytes that nobody has taken yet.",
+                where=str(self.folder),
+                cure="Bring the uplink back; nothing that was signed is given up.",
+            )
+
+    def add(self, item: Item) -> None:
         """Keep an item, durably; afterwards it is the last."""
         raw = write_segment_body(item) if isinstance(item, SegmentBody) else item.envelope()
         signed = item.evidence if isinstance(item, SegmentBody) else item
         sequence = read_statement(signed.statement_bytes).sequence
-        if self._bytes + len(raw) > self._max_bytes + (RESERVE_BYTES if may_use_reserve else 0):
-            raise Unavailable(
-                "SPOOL_FULL",
-                f"The spool holds {self._max_bytes} bytes that nobody has taken yet.",
-                where=str(self.folder),
-                cure="Bring the uplink back; nothing that was signed is given up.",
-            )
+        self.check_room(len(raw))
         with _disk(self.folder):
             if isinstance(item, SegmentBody):
                 write_whole(self._path(sequence, _SUFFIX), raw)

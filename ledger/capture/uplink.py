@@ -38,10 +38,22 @@ WAITS_SECONDS: Final = (0.25, 1.0, 4.0)
 """Before the second, third and fourth attempt."""
 TIMEOUT_SECONDS: Final = 30.0
 MAX_ANSWER_BYTES: Final = 64 * 1024
+MAX_LATER_SECONDS: Final = 3600.0
 
 _HELD = frozenset({200, 201})
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BAD_INPUT = frozenset({400, 413, 415, 422})
+
+
+class Later(Unavailable):
+    """The ledger asks this device to slow down. `seconds`: how long it wants to be left alone, at most an hour."""
+
+    def __init__(self, where: str, retry_after: str) -> None:
+        super().__init__(
+            "UPLINK_LATER", "The ledger asks to be left alone for a while.", where=where, cure="Nothing is lost by it."
+        )
+        says = retry_after.isascii() and retry_after.isdecimal() and len(retry_after) < 5
+        self.seconds = min(float(retry_after), MAX_LATER_SECONDS) if says else 1.0
 
 
 class Uplink:
@@ -136,6 +148,8 @@ class Uplink:
                 status, answer = response.status_code, _bounded(response)
         except httpx.HTTPError as error:
             raise self._down(f"it cannot be reached ({type(error).__name__})") from error
+        if status == 429:
+            raise Later(self._base, response.headers.get("Retry-After", ""))
         problem = self._refusal(status, answer)
         # Somebody else wrote to the upload meanwhile: its offset is asked for again.
         if status in _LATER or problem.code == "UPLOAD_OFFSET":

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ledger.capture import statement_file
 from ledger.capture.chain import LOSS_FILE, Chain
 from ledger.capture.delivery import IDLE_SECONDS, MAX_WAIT_SECONDS, Delivery
 from ledger.capture.spool import DAMAGED, Spool
-from ledger.capture.statement_file import MAX_LINES
+from ledger.capture.uplink import Later
 from ledger.errors import Refused, Unavailable
 from ledger.evidence import (
     Evidence,
@@ -107,12 +108,15 @@ def test_numbers_go_on_after_a_restart_whatever_was_handed_over(tmp_path: Path) 
         row.spool.close()
 
 
-def test_many_readings_are_few_files_and_go_when_they_were_taken(tmp_path: Path) -> None:
+def test_many_readings_are_few_files_and_go_when_they_were_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statement_file, "MAX_LINES", 20)
     row = Row(tmp_path)
-    for _ in range(2 * MAX_LINES + 10):
+    for _ in range(50):
         row.weigh()
     assert len(list(tmp_path.glob("*.statements"))) == 3
-    assert len(handed_over(row.spool, Receiver())) == 2 * MAX_LINES + 10
+    assert len(handed_over(row.spool, Receiver())) == 50
     assert len(list(tmp_path.glob("*.statements"))) == 1  # the newest one says which number comes next
     row.show()
     assert not list(tmp_path.glob("*.statements"))
@@ -166,7 +170,7 @@ def test_adding_looks_at_nothing_that_waits(tmp_path: Path, monkeypatch: pytest.
 
 class TestLoss:
     def test_what_does_not_fit_is_stated_as_a_gap_once_there_is_room(self, tmp_path: Path) -> None:
-        row = Row(tmp_path, max_bytes=9000)
+        row = Row(tmp_path, max_bytes=40_000)
         taken = 0
         while True:
             try:
@@ -178,14 +182,18 @@ class TestLoss:
         for second in range(3):
             begins = NOON + timedelta(seconds=taken + 1 + second)
             row.chain.lose(begins, begins + timedelta(seconds=1), "spool-full", count=1)
-        with refused("SPOOL_FULL"):
-            row.show()  # the gap fits into the reserve, the segment after it does not
-        assert row.chain.loss is None
+        for _ in range(3):
+            with refused("SPOOL_FULL"):
+                row.show()
+        assert row.chain.loss is not None and row.spool.count == taken  # no gap before there is room for what follows
+        begun = Receiver()
+        assert handed_over(row.spool, begun) == list(range(1, taken + 1))
+        assert row.show().statement.sequence == taken + 2
         receiver = Receiver()
-        assert handed_over(row.spool, receiver) == list(range(1, taken + 2))
+        drain(Delivery(row.spool, receiver))
         (gap,) = (read_statement(each.statement_bytes) for each in receiver.stated)
         assert isinstance(gap, GapStatement) and (gap.reason, gap.unsigned) == ("spool-full", 3)
-        assert row.show().statement.sequence == taken + 2
+        assert row.chain.loss is None
 
     def test_a_loss_is_remembered_across_a_crash(self, tmp_path: Path) -> None:
         row = Row(tmp_path)
@@ -229,6 +237,16 @@ class TestDelivery:
         assert getattr(wild.problem, "code", None) == "UPLINK_DOWN" and row.spool.count == 1
         assert wild.step() == 0.0
         assert wild.taken == 1 and getattr(wild.problem, "code", None) is None
+
+    def test_od12_a_ledger_that_asks_for_time_gets_it_and_some_jitter(self, tmp_path: Path) -> None:
+        row = Row(tmp_path)
+        row.weigh()
+        asked = Later("http://ledger", "7"), Later("http://ledger", "7"), Later("http://ledger", "-1 day")
+        receiver = Receiver(problems=list(asked))
+        assert Delivery(row.spool, receiver, jitter=lambda: 0.0).step() == 7.0
+        assert Delivery(row.spool, receiver, jitter=lambda: 1.0).step() == 10.5
+        assert Delivery(row.spool, receiver, jitter=lambda: 0.0).step() == 1.0
+        assert Later("", "9999").seconds == 3600.0 and row.spool.count == 1
 
     def test_a_refusal_waits_and_gives_nothing_up(self, tmp_path: Path) -> None:
         row = Row(tmp_path)
