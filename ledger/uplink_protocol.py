@@ -2,12 +2,14 @@
 
 HTTP. Readings and gaps go as envelopes to `STATEMENTS_PATH`. A segment goes whole, with its statement, to
 `SEGMENTS_PATH` (`ledger.segment_body`) while it is small. A larger one goes in chunks, after the resumable uploads that
-the IETF's HTTP group drafts (`Upload-Offset`, `Upload-Complete`, `application/partial-upload`), with one difference:
-nobody makes an upload, because it is named by the SHA-256 of the body that will have been sent:
+the IETF's HTTP group drafts (`Upload-Offset`, `Upload-Complete`, `application/partial-upload`), with one difference: an
+upload is begun with the signed envelope, so that only a device can begin one, and is named by its statement's digest:
 
-1. `HEAD {UPLOADS_PATH}/{name}`: 200 with `Upload-Offset`, 0 where nothing is held yet;
-2. `PATCH` the same address with `Upload-Offset`, `Upload-Complete: ?0` and up to `CHUNK_BYTES`: 200 with the new
-   `Upload-Offset`; another offset than the one held is 409 UPLOAD_OFFSET, and the answer names the right one;
+1. `POST {UPLOADS_PATH}` with the envelope: 200, `Location`, and `Upload-Offset`, which is 0 where nothing is held yet;
+   `Upload-Complete: ?1` where the evidence is held already, and nothing more is to be sent;
+2. `PATCH` that address with `Upload-Offset`, `Upload-Complete: ?0` and up to `CHUNK_BYTES` of `init ‖ media`: 200 with
+   the new `Upload-Offset`; another offset than the one held is 409 UPLOAD_OFFSET, one that is not begun 404
+   UPLOAD_UNKNOWN;
 3. the last chunk has `Upload-Complete: ?1`, and its answer is the one that `SEGMENTS_PATH` would give.
 
 Whoever loses the connection begins again with step 1. MQTT 5. `topic_of(device)` takes envelopes: content type

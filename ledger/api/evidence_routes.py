@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
+from ledger.api.upload_routes import upload_routes
 from ledger.errors import BadInput
 from ledger.evidence.signed import MAX_ENVELOPE_BYTES
 from ledger.http.memory import BodyMemory
@@ -63,6 +64,7 @@ def evidence_routes(ledger: Ledger, quota: Quota | None = None) -> APIRouter:
         body = {"digest": received.evidence.digest.hex(), "entry": received.entry, "new": received.added}
         return JSONResponse(body, status_code=201 if received.added else 200)
 
+    router.include_router(upload_routes(ledger, receiver, memory))
     return router
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -42,6 +41,7 @@ MAX_LATER_SECONDS: Final = 3600.0
 
 _HELD = frozenset({200, 201})
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_BEGIN_AGAIN = frozenset({"UPLOAD_OFFSET", "UPLOAD_UNKNOWN"})
 _BAD_INPUT = frozenset({400, 413, 415, 422})
 
 
@@ -91,7 +91,7 @@ class Uplink:
         if len(body) <= CHUNK_BYTES:
             self._try_again(lambda: self._post(SEGMENTS_PATH, body, MEDIA_TYPE))
         else:
-            self._try_again(lambda: self._upload(body))
+            self._try_again(lambda: self._upload(evidence, init + media))
 
     def state(self, evidence: SignedEvidence) -> None:
         """Send a reading or a gap until it is held. Raises as `submit`."""
@@ -111,9 +111,11 @@ class Uplink:
     def _post(self, path: str, body: bytes, media_type: str) -> None:
         self._ask("POST", path, body, {"Content-Type": media_type})
 
-    def _upload(self, body: bytes) -> None:
-        path = f"{UPLOADS_PATH}/{sha256(body).hexdigest()}"
-        offset = self._offset(self._ask("HEAD", path, b"", {}), len(body))
+    def _upload(self, evidence: SignedEvidence, body: bytes) -> None:
+        begun = self._ask("POST", UPLOADS_PATH, evidence.envelope(), {"Content-Type": ENVELOPE_TYPE})
+        if begun.get(COMPLETE_HEADER) == COMPLETE:
+            return
+        path, offset = f"{UPLOADS_PATH}/{evidence.digest.hex()}", self._offset(begun, len(body))
         while True:
             chunk = body[offset : offset + CHUNK_BYTES]
             is_last = offset + len(chunk) == len(body)
@@ -151,8 +153,8 @@ class Uplink:
         if status == 429:
             raise Later(self._base, response.headers.get("Retry-After", ""))
         problem = self._refusal(status, answer)
-        # Somebody else wrote to the upload meanwhile: its offset is asked for again.
-        if status in _LATER or problem.code == "UPLOAD_OFFSET":
+        # The ledger gave the upload up, or holds more or less of it than it said: it is begun again.
+        if status in _LATER or problem.code in _BEGIN_AGAIN:
             raise self._down(f"it answered {status}")
         raise problem
 

@@ -47,6 +47,7 @@ STATUS_OF_CODE = MappingProxyType(
         "TILE_UNKNOWN": 404,
         "TRANSACTION_UNKNOWN": 404,
         "UNIT_UNKNOWN": 404,
+        "UPLOAD_UNKNOWN": 404,
     }
 )
 

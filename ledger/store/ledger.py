@@ -34,6 +34,7 @@ KEY_FILE = "log.key"
 MAKERS_FILE = "makers.pem"
 OPERATOR_KEY_FILE = "operator.key"
 MEDIA_FOLDER = "media"
+UPLOADS_FOLDER = "uploads"
 
 
 def utc_now() -> datetime:
@@ -50,6 +51,7 @@ class Ledger:
     `bundle_of`: writes the proof bundle of a subject, and of a loan (its id) that the subject secures; None until
     whoever composes the program gives one.
     `operator_key_file`: the key of operators' requests. `makers_file`: certificates of devices' makers (PEM).
+    `uploads_folder`: pieces of large segments that are still coming in.
     """
 
     database: Database
@@ -67,6 +69,7 @@ class Ledger:
     bundle_of: Callable[[Subject, bytes | None], bytes] | None = None
     operator_key_file: Path | None = None
     makers_file: Path | None = None
+    uploads_folder: Path = Path(UPLOADS_FOLDER)
     _folded: tuple[tuple[Cursor, ...], Collateral] | None = field(default=None, repr=False)
 
     @classmethod
@@ -104,6 +107,7 @@ class Ledger:
                 clock=clock,
                 operator_key_file=folder / OPERATOR_KEY_FILE,
                 makers_file=folder / MAKERS_FILE,
+                uploads_folder=folder / UPLOADS_FOLDER,
             )
         except BaseException:
             database.close()

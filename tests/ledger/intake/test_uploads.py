@@ -1,0 +1,265 @@
+"""Large segments come in pieces: only from a device, only what it signed, in order, and going on where it broke off."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from ledger.api.app import create_app
+from ledger.capture import uplink as uplink_module
+from ledger.capture.uplink import Uplink
+from ledger.errors import Unavailable
+from ledger.evidence import sign_statement
+from ledger.intake.receive import Receiver
+from ledger.intake.uploads import STALE_SECONDS, Uploads
+from ledger.segment_body import SegmentBody, read_segment_body
+from ledger.store import Ledger
+from ledger.uplink_protocol import COMPLETE_HEADER, OFFSET_HEADER, UPLOADS_PATH
+from tests.ledger.capture.estate import KEY, NOW, OTHER_KEY, bodies, device
+from tests.ledger.refusals import refused
+
+PIECE = 8 * 1024
+JSON, CHUNK = {"Content-Type": "application/json"}, {"Content-Type": "application/partial-upload"}
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> list[SegmentBody]:
+    return [read_segment_body(raw) for raw in bodies(tmp_path_factory.mktemp("camera"))]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger.open(tmp_path / "ledger", origin="ledger.example/log", clock=lambda: NOW)
+    opened.evidence.enrol(device())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client(ledger: Ledger) -> Iterator[TestClient]:
+    with TestClient(create_app(ledger), base_url="http://127.0.0.1") as made:
+        yield made
+
+
+def begin(client: TestClient, body: SegmentBody) -> Any:
+    return client.post(UPLOADS_PATH, content=body.evidence.envelope(), headers=JSON)
+
+
+def patch(client: TestClient, body: SegmentBody, offset: object, piece: bytes, *, last: str = "?0") -> Any:
+    headers = CHUNK | {OFFSET_HEADER: str(offset), COMPLETE_HEADER: last}
+    return client.patch(f"{UPLOADS_PATH}/{body.evidence.digest.hex()}", content=piece, headers=headers)
+
+
+def code(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+class Sent(httpx.BaseTransport):
+    """Requests go to the client; the one with number `cut_at` breaks off before or after it was heard."""
+
+    def __init__(self, client: TestClient, *, cut_at: int = 10**9, heard: bool = False) -> None:
+        self.client, self.cut_at, self.heard, self.sizes, self.methods = client, cut_at, heard, list[int](), list[str]()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        content = request.read()
+        self.sizes.append(len(content))
+        self.methods.append(request.method)
+        if len(self.sizes) == self.cut_at and not self.heard:
+            raise httpx.ReadError("cut")
+        answer = self.client.request(request.method, request.url.path, content=content, headers=dict(request.headers))
+        if len(self.sizes) == self.cut_at:
+            raise httpx.ReadError("cut")
+        return httpx.Response(answer.status_code, headers=dict(answer.headers), content=answer.content)
+
+
+def uplink(sent: Sent) -> Uplink:
+    return Uplink("http://127.0.0.1", client=httpx.Client(transport=sent), waits=())
+
+
+def in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplink_module, "CHUNK_BYTES", PIECE)
+
+
+def test_a_large_segment_goes_in_pieces_and_is_one_piece_of_evidence(
+    client: TestClient, ledger: Ledger, sent: list[SegmentBody], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_pieces(monkeypatch)
+    way = Sent(client)
+    for body in sent:
+        uplink(way).submit(body.evidence, body.init, body.media)
+    assert max(way.sizes) == PIECE and way.methods.count("POST") == 3
+    stored = ledger.evidence.segments_of_lots(["lot-1"])
+    assert [each.statement.sequence for each in stored] == [1, 2, 3]
+    for body, each in zip(sent, stored, strict=True):
+        assert ledger.media.get(each.media_cid) == body.media and ledger.media.get(each.init_cid) == body.init
+    assert not list(ledger.uploads_folder.iterdir())
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["before it was heard", "after it was heard"])
+def test_it_goes_on_where_the_network_broke_off(
+    client: TestClient, ledger: Ledger, sent: list[SegmentBody], monkeypatch: pytest.MonkeyPatch, heard: bool
+) -> None:
+    in_pieces(monkeypatch)
+    body, size = sent[0], len(sent[0].init) + len(sent[0].media)
+    for cut_at in (1, 2, 3, 2, 3):
+        way = Sent(client, cut_at=cut_at, heard=heard)
+        with pytest.raises(Unavailable):
+            uplink(way).submit(body.evidence, body.init, body.media)
+    held = begin(client, body).json()["offset"]
+    assert held == (6 if heard else 2) * PIECE
+    whole = Sent(client)
+    uplink(whole).submit(body.evidence, body.init, body.media)
+    assert len(ledger.evidence.segments_of_lots(["lot-1"])) == 1
+    assert sum(whole.sizes[1:]) == size - held  # what was heard did not go again
+
+
+class TestRefused:
+    def test_od01_only_an_enrolled_device_can_begin_and_only_with_its_own_words(
+        self, client: TestClient, ledger: Ledger, sent: list[SegmentBody]
+    ) -> None:
+        honest = sent[0]
+        stranger = replace(honest, evidence=replace(honest.evidence, signature=bytes(64)))
+        assert code(begin(client, stranger)) == (403, "EVIDENCE_SIGNATURE")
+        assert code(client.post(UPLOADS_PATH, content=b"{}", headers=JSON))[1] == "ENVELOPE_FORMAT"
+        assert not ledger.uploads_folder.exists()
+        assert begin(client, honest).json()["offset"] == 0
+
+    def test_od10_a_revoked_device_begins_nothing(
+        self, client: TestClient, ledger: Ledger, sent: list[SegmentBody]
+    ) -> None:
+        ledger.evidence.revoke(device().id, NOW - timedelta(seconds=1))
+        assert code(begin(client, sent[0])) == (403, "DEVICE_REVOKED")
+
+    def test_nothing_is_added_to_what_was_not_begun(self, client: TestClient, sent: list[SegmentBody]) -> None:
+        assert code(patch(client, sent[0], 0, b"x")) == (404, "UPLOAD_UNKNOWN")
+        for name in ("..%2f..%2fledger.sqlite", "0" * 63, "F" * 64):
+            answer = client.patch(
+                f"{UPLOADS_PATH}/{name}", content=b"x", headers=CHUNK | {OFFSET_HEADER: "0", COMPLETE_HEADER: "?0"}
+            )
+            assert answer.status_code == 404
+
+    def test_ov12_a_piece_at_another_place_is_refused_and_changes_nothing(
+        self, client: TestClient, sent: list[SegmentBody]
+    ) -> None:
+        begin(client, sent[0])
+        assert patch(client, sent[0], 0, b"12345").json() == {"offset": 5}
+        for offset in (0, 4, 6, 10**6):
+            assert code(patch(client, sent[0], offset, b"x")) == (409, "UPLOAD_OFFSET")
+        assert begin(client, sent[0]).json()["offset"] == 5
+
+    @pytest.mark.parametrize("offset", ["", "-1", "x", "1e3", "٣", "9" * 20])
+    def test_a_place_that_is_no_number(self, client: TestClient, sent: list[SegmentBody], offset: str) -> None:
+        begin(client, sent[0])
+        path = f"{UPLOADS_PATH}/{sent[0].evidence.digest.hex()}"
+        stated = {"Content-Type": CHUNK["Content-Type"], OFFSET_HEADER: offset, COMPLETE_HEADER: "?0"}
+        raw = [(name.encode(), value.encode()) for name, value in stated.items()]
+        assert code(client.patch(path, content=b"x", headers=raw)) == (422, "UPLOAD_HEADER")
+        assert code(patch(client, sent[0], 0, b"x", last="yes")) == (422, "UPLOAD_HEADER")
+        assert begin(client, sent[0]).json()["offset"] == 0
+
+    def test_more_than_was_signed_is_refused(
+        self, client: TestClient, sent: list[SegmentBody], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ledger.intake.uploads.MAX_INIT_BYTES", 100)
+        begin(client, sent[0])
+        too_much = bytes(len(sent[0].media) + 101)
+        assert code(patch(client, sent[0], 0, too_much)) == (422, "UPLOAD_SIZE")
+        assert patch(client, sent[0], 0, too_much[1:]).status_code == 200
+
+    def test_ov01_other_bytes_are_refused_and_the_right_ones_taken_after_them(
+        self, client: TestClient, ledger: Ledger, sent: list[SegmentBody]
+    ) -> None:
+        body = sent[0]
+        whole = body.init + body.media
+        begin(client, body)
+        wrong = patch(client, body, 0, whole[:-1] + bytes([whole[-1] ^ 1]), last="?1")
+        assert code(wrong) == (409, "MANIFEST") and "media.groups" in wrong.json()["where"]
+        assert not ledger.evidence.segments_of_lots(["lot-1"])
+        assert begin(client, body).json()["offset"] == 0
+        assert patch(client, body, 0, whole, last="?1").status_code == 201
+
+    def test_od12_a_missing_middle_piece_is_never_complete(self, client: TestClient, sent: list[SegmentBody]) -> None:
+        body = sent[0]
+        whole = body.init + body.media
+        begin(client, body)
+        patch(client, body, 0, whole[:5000])
+        assert code(patch(client, body, 9000, whole[9000:], last="?1")) == (409, "UPLOAD_OFFSET")
+        assert code(patch(client, body, 5000, whole[9000:], last="?1"))[1] == "MANIFEST"
+
+    def test_a_segment_that_comes_too_early_stays_until_its_turn(
+        self, client: TestClient, sent: list[SegmentBody]
+    ) -> None:
+        first, second = sent[0], sent[1]
+        begin(client, second)
+        early = patch(client, second, 0, second.init + second.media, last="?1")
+        assert code(early) == (409, "EVIDENCE_GAP") and early.json()["expected"] == 1
+        begin(client, first)
+        assert patch(client, first, 0, first.init + first.media, last="?1").status_code == 201
+        held = begin(client, second).json()["offset"]
+        assert held == len(second.init) + len(second.media)
+        assert patch(client, second, held, b"", last="?1").status_code == 201
+
+    def test_od05_what_is_held_needs_no_bytes(self, client: TestClient, sent: list[SegmentBody]) -> None:
+        body = sent[0]
+        begin(client, body)
+        patch(client, body, 0, body.init + body.media, last="?1")
+        again = begin(client, body)
+        assert again.headers[COMPLETE_HEADER] == "?1" and again.json()["held"] is True
+        assert code(patch(client, body, 0, b"x")) == (404, "UPLOAD_UNKNOWN")
+
+    def test_a_reading_is_no_upload(self, client: TestClient) -> None:
+        from tests.ledger.evidence.test_kinds import READING
+
+        envelope = sign_statement(replace(READING, device="camera-1"), KEY).envelope()
+        assert code(client.post(UPLOADS_PATH, content=envelope, headers=JSON)) == (422, "EVIDENCE_KIND")
+
+
+def test_od12_uploads_are_bounded_and_stale_ones_make_room(
+    tmp_path: Path, ledger: Ledger, sent: list[SegmentBody]
+) -> None:
+    now = [0.0]
+    for most, most_bytes in ((2, 10**9), (100, len(sent[0].media) * 2)):
+        uploads = Uploads(tmp_path / str(most), clock=lambda: now[0], most=most, most_bytes=most_bytes)
+        names = []
+        for body in sent[:2]:
+            name, _ = uploads.begin(body.evidence.envelope(), book=ledger.evidence, received_at=NOW)
+            uploads.append(name, 0, body.media)
+            names.append(name)
+        now[0] = (tmp_path / str(most) / f"{names[1]}.part").stat().st_mtime + STALE_SECONDS - 1
+        with refused("INTAKE_BUSY"):
+            uploads.begin(sent[2].evidence.envelope(), book=ledger.evidence, received_at=NOW)
+        now[0] += 60
+        assert uploads.begin(sent[2].evidence.envelope(), book=ledger.evidence, received_at=NOW)[1] == 0
+        with refused("UPLOAD_UNKNOWN"):
+            uploads.append(names[0], len(sent[0].media), b"")
+
+
+def test_two_connections_of_one_device_do_no_harm(ledger: Ledger, sent: list[SegmentBody], tmp_path: Path) -> None:
+    uploads, body = Uploads(tmp_path / "uploads"), sent[0]
+    whole = body.init + body.media
+    name, _ = uploads.begin(body.evidence.envelope(), book=ledger.evidence, received_at=NOW)
+    receiver, problems = Receiver(ledger.evidence, ledger.media), list[str]()
+
+    def send() -> None:
+        for at in range(0, len(whole), PIECE):
+            try:
+                uploads.append(name, at, whole[at : at + PIECE])
+            except Exception as problem:  # noqa: BLE001 each is looked at below
+                problems.append(getattr(problem, "code", repr(problem)))
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(problems) == {"UPLOAD_OFFSET"}
+    assert uploads.complete(name, receiver=receiver, received_at=NOW).added
+    assert OTHER_KEY != KEY
