@@ -35,10 +35,13 @@ from ledger.bundle import (
     read_crossing_record,
     read_enrolment,
 )
+from ledger.bundle.device_word import belongs
 from ledger.bundle.pledge import INSTRUCTION_BYTES, instruction_order
 from ledger.checkpoint import CosignerKey, LogKey, open_checkpoint
 from ledger.epcis import EVENT_DOMAIN
 from ledger.errors import Refused, Unavailable
+from ledger.evidence import FINDING_DOMAIN, ORDER_DOMAIN
+from ledger.evidence.orders import read_order
 from ledger.gs1 import Identifier
 from ledger.history.related import events_about
 from ledger.proposal import Message
@@ -264,7 +267,7 @@ class Bundler:
             if held is None or held.entry >= size:
                 raise _unknown(subject)
             yield _Entry(EVIDENCE_ENTRY_DOMAIN, held.evidence.signed.envelope(), held.entry)
-            yield from self._enrolments({held.evidence.statement.device})
+            yield from self._of_devices({held.evidence.statement.device: [held.evidence.statement.sequence]}, size)
 
     def _history(self, unit: Identifier, size: int) -> Iterable[_Entry]:
         stored = {found.event.digest: found for found in events_about(self.ledger.events, unit) if found.entry < size}
@@ -273,17 +276,27 @@ class Bundler:
             raise _unknown(GoodsSubject(unit))
         for step in history.steps:
             yield _Entry(EVENT_DOMAIN, step.event.canonical(), stored[step.event.digest].entry)
-        devices: set[str] = set()
+        numbers: dict[str, list[int]] = {}
         for segment in self.ledger.evidence.segments_of_lots(filmed_for(history)):
             if segment.entry < size:
-                devices.add(segment.statement.device)
+                numbers.setdefault(segment.statement.device, []).append(segment.statement.sequence)
                 yield _Entry(EVIDENCE_ENTRY_DOMAIN, segment.signed.envelope(), segment.entry)
-        yield from self._enrolments(devices)
+        yield from self._of_devices(numbers, size)
 
-    def _enrolments(self, devices: Collection[str]) -> Iterable[_Entry]:
-        for statement in self.ledger.statements.of_domain(DEVICE_DOMAIN):
-            if read_enrolment(statement.canonical).id in devices:
-                yield _Entry(DEVICE_DOMAIN, statement.canonical, statement.entry)
+    def _of_devices(self, numbers: Mapping[str, Collection[int]], size: int) -> Iterable[_Entry]:
+        """The devices' enrolments and revocations, and the findings about their statements of these numbers."""
+        statements = self.ledger.statements
+        for enrolment in statements.of_domain(DEVICE_DOMAIN):
+            if read_enrolment(enrolment.canonical).id in numbers:
+                yield _Entry(DEVICE_DOMAIN, enrolment.canonical, enrolment.entry)
+        for order in statements.of_domain(ORDER_DOMAIN):
+            told = read_order(order.canonical)
+            if told.device in numbers and told.kind == "revocation" and order.entry < size:
+                yield _Entry(ORDER_DOMAIN, order.canonical, order.entry)
+        for device, found in numbers.items():
+            for stored in self.ledger.evidence.findings(device):
+                if stored.entry < size and belongs(stored.finding, found):
+                    yield _Entry(FINDING_DOMAIN, stored.finding.canonical(), stored.entry)
 
     def _logged(self, found: _Entry, size: int) -> LoggedObject:
         salt, path = self.ledger.log.entry(found.index).salt, self.ledger.log.inclusion(found.index, size)

@@ -8,11 +8,12 @@ stranger's proof as the unit's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger.bundle.enrolment import DEVICE_DOMAIN, read_enrolment
+from ledger.bundle.device_word import Spoken, Word, superfluous, verify_word
+from ledger.bundle.enrolment import DEVICE_DOMAIN
 from ledger.bundle.findings import Proven, utc_text
 from ledger.bundle.format import Bundle, LoggedObject
 from ledger.bundle.sealed import CROSSING_DOMAIN
@@ -24,21 +25,29 @@ from ledger.epcis import EVENT_DOMAIN, Event, TransformationEvent, read_event
 from ledger.errors import BadInput, Refused
 from ledger.evidence import (
     EVIDENCE_DOMAIN,
+    FINDING_DOMAIN,
+    ORDER_DOMAIN,
     Device,
     Evidence,
     ReadingStatement,
     SegmentStatement,
-    SignedEvidence,
     read_envelope,
     read_segment,
     read_statement,
 )
-from ledger.evidence.verification import verify_stretch
 from ledger.gs1 import Identifier, parse
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.trace import Reason, Trace, trace
 
-DOMAINS = (TRUST_ROOT_DOMAIN, DEVICE_DOMAIN, EVIDENCE_DOMAIN, EVENT_DOMAIN, CROSSING_DOMAIN)
+DOMAINS = (
+    TRUST_ROOT_DOMAIN,
+    DEVICE_DOMAIN,
+    ORDER_DOMAIN,
+    EVIDENCE_DOMAIN,
+    FINDING_DOMAIN,
+    EVENT_DOMAIN,
+    CROSSING_DOMAIN,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +106,12 @@ def verify_contents(bundle: Bundle, *, seen_by: datetime) -> Contents:
     if isinstance(subject, EvidenceSubject):
         return _verify_statement(bundle, subject, seen_by)
     history = _read_history(bundle, subject.identifier)
-    evidence, devices = _read_evidence(bundle, frozenset(filmed_for(history)), seen_by)
+    word = _read_evidence(bundle, frozenset(filmed_for(history)), seen_by)
     proven = [_tell_events(history, seen_by)]
-    if evidence:
-        proven.append(_tell_evidence(evidence, devices, seen_by))
-    contradictions = [f"{finding.code}: {finding.what} ({finding.about})" for finding in history.findings]
+    if word.evidence:
+        proven.append(_tell_evidence(word.evidence, word.devices, seen_by))
+    contradictions = list(word.doubts)
+    contradictions += [f"{finding.code}: {finding.what} ({finding.about})" for finding in history.findings]
     if not history.complete:
         contradictions.append("TRACE_BOUND: the history is too large to be followed to its end")
     return Contents(tuple(proven), tuple(contradictions))
@@ -121,7 +131,7 @@ def filmed_for(history: Trace) -> tuple[str, ...]:
 
 
 def _verify_event(bundle: Bundle, subject: EventSubject, seen_by: datetime) -> Contents:
-    found = _only(bundle, EVENT_DOMAIN, (EVIDENCE_DOMAIN, DEVICE_DOMAIN))
+    found = _only(bundle, EVENT_DOMAIN, (EVIDENCE_DOMAIN, DEVICE_DOMAIN, FINDING_DOMAIN, ORDER_DOMAIN))
     event = _read_event(found)
     if event.digest != subject.digest:
         raise _unknown("The event of the bundle is not the one it says it is about.", bundle)
@@ -136,20 +146,20 @@ def _verify_statement(bundle: Bundle, subject: EvidenceSubject, seen_by: datetim
     if signed.digest != subject.digest:
         raise _unknown("The statement in the bundle is not the one it says it is about.", bundle)
     name = read_statement(signed.statement_bytes).device
-    device = _read_devices(bundle, {name: [(found, signed)]})[name]
-    (evidence,) = verify_stretch([signed], device=device, received_at=seen_by)
+    word = verify_word(bundle, {name: [Spoken(found, signed)]}, seen_by=seen_by)
+    (evidence,) = word.evidence
     if isinstance(evidence.statement, SegmentStatement):
-        return Contents((_tell_evidence([evidence], {name: device}, seen_by),), ())
+        return Contents((_tell_evidence(word.evidence, word.devices, seen_by),), word.doubts)
     about = "a reading" if isinstance(evidence.statement, ReadingStatement) else "a loss"
     what = f"The device stated {about} in its number {evidence.statement.sequence}."
-    return Contents((Proven("evidence", what, _keys({name: device}), f"logged by {utc_text(seen_by)}"),), ())
+    return Contents((Proven("evidence", what, _keys(word.devices), f"logged by {utc_text(seen_by)}"),), word.doubts)
 
 
 def _only(bundle: Bundle, domain: str, foreign: Sequence[str]) -> LoggedObject:
     """The one object of a domain, beside none of the `foreign` ones."""
     for other in foreign:
         for found in _of(bundle, other):
-            raise _superfluous("It has no place in a bundle about one entry.", found)
+            raise superfluous("It has no place in a bundle about one entry.", found)
     own = _of(bundle, domain)
     if len(own) != 1:
         raise _unknown(f"The bundle carries {len(own)} entries of the kind it says it is about.", bundle)
@@ -174,7 +184,7 @@ def _read_history(bundle: Bundle, unit: Identifier) -> Trace:
     belonging = {step.event for step in history.steps}
     for found, event in zip(_of(bundle, EVENT_DOMAIN), events, strict=True):
         if event not in belonging and history.complete:
-            raise _superfluous("An event has nothing to do with the unit.", found)
+            raise superfluous("An event has nothing to do with the unit.", found)
     return history
 
 
@@ -185,74 +195,16 @@ def _read_event(found: LoggedObject) -> Event:
     return event
 
 
-def _read_evidence(
-    bundle: Bundle, wanted: frozenset[str], seen_by: datetime
-) -> tuple[list[Evidence], dict[str, Device]]:
+def _read_evidence(bundle: Bundle, wanted: frozenset[str], seen_by: datetime) -> Word:
     """All evidence, verified device by device, and the devices it is from."""
-    by_device: dict[str, list[tuple[LoggedObject, SignedEvidence]]] = {}
+    by_device: dict[str, list[Spoken]] = {}
     for found in _of(bundle, EVIDENCE_DOMAIN):
         signed = read_envelope(found.canonical)
         statement = read_segment(signed.statement_bytes)
         if _normal(statement.lot) not in wanted:
-            raise _superfluous("A segment was filmed for something else than the unit.", found)
-        by_device.setdefault(statement.device, []).append((found, signed))
-    devices = _read_devices(bundle, by_device)
-    evidence: list[Evidence] = []
-    for name, statements in by_device.items():
-        evidence += _verify_device([signed for _, signed in statements], devices[name], seen_by)
-    return evidence, devices
-
-
-def _read_devices(bundle: Bundle, by_device: dict[str, list[tuple[LoggedObject, SignedEvidence]]]) -> dict[str, Device]:
-    devices: dict[str, Device] = {}
-    for found in _of(bundle, DEVICE_DOMAIN):
-        device = read_enrolment(found.canonical)
-        if device.id not in by_device or device.id in devices:
-            raise _superfluous("An enrolment is repeated, or of a device that filmed nothing here.", found)
-        if found.index < by_device[device.id][0][0].index:
-            devices[device.id] = device
-    for name in by_device:
-        if name not in devices:
-            raise Refused(
-                "DEVICE_NOT_ENROLLED",
-                "The log did not hold the device's enrolment before its evidence.",
-                where=name,
-                cure="Ask for a bundle that carries the device's enrolment.",
-            )
-    return devices
-
-
-def _verify_device(statements: Sequence[SignedEvidence], device: Device, seen_by: datetime) -> list[Evidence]:
-    """Verify one device's statements in stretches of consecutive numbers; a recording never has a gap inside."""
-    found: list[Evidence] = []
-    recordings: set[tuple[str, bytes]] = set()
-    for stretch in _stretches(statements):
-        verified = verify_stretch(stretch, device=device, received_at=seen_by)
-        own = {(item.segment.recording, item.segment.media.init_sha256) for item in verified}
-        if recordings & own:
-            raise Refused(
-                "EVIDENCE_GAP",
-                "Segments are missing in the middle of a recording.",
-                where=f"{device.id} before number {verified[0].segment.sequence}",
-                cure="Ask for a bundle with the whole recording.",
-            )
-        if found and verified[0].segment.recorded_from < found[-1].segment.recorded_until:
-            raise Refused("EVIDENCE_TIME", "It begins before the device's earlier segment ends.", where=device.id)
-        recordings |= own
-        found += verified
-    return found
-
-
-def _stretches(statements: Iterable[SignedEvidence]) -> list[list[SignedEvidence]]:
-    stretches: list[list[SignedEvidence]] = []
-    last = -1
-    for signed in statements:
-        number = read_segment(signed.statement_bytes).sequence
-        if last < number - 1 or not stretches:
-            stretches.append([])
-        stretches[-1].append(signed)  # a number that repeats or falls stays, and is refused as such
-        last = number
-    return stretches
+            raise superfluous("A segment was filmed for something else than the unit.", found)
+        by_device.setdefault(statement.device, []).append(Spoken(found, signed))
+    return verify_word(bundle, by_device, seen_by=seen_by)
 
 
 def _tell_events(history: Trace, seen_by: datetime) -> Proven:
@@ -267,7 +219,7 @@ def _tell_events(history: Trace, seen_by: datetime) -> Proven:
     )
 
 
-def _tell_evidence(evidence: Sequence[Evidence], devices: dict[str, Device], seen_by: datetime) -> Proven:
+def _tell_evidence(evidence: Sequence[Evidence], devices: Mapping[str, Device], seen_by: datetime) -> Proven:
     statements = [item.segment for item in evidence]
     seconds = sum(statement.media.duration_ms for statement in statements) / 1000
     steps = ", ".join(dict.fromkeys(statement.step for statement in statements))
@@ -281,7 +233,7 @@ def _tell_evidence(evidence: Sequence[Evidence], devices: dict[str, Device], see
     )
 
 
-def _keys(devices: dict[str, Device]) -> str:
+def _keys(devices: Mapping[str, Device]) -> str:
     return "; ".join(f"{each.id} ({each.algorithm} {each.public_key.hex()[:16]}…)" for each in devices.values())
 
 
@@ -299,7 +251,3 @@ def _normal(text: str) -> str:
 
 def _entry(found: LoggedObject) -> str:
     return f"entry {found.index} of the log"
-
-
-def _superfluous(what: str, found: LoggedObject) -> Refused:
-    return Refused("SUPERFLUOUS", what, where=_entry(found), cure="Ask for a bundle of this unit alone.")

@@ -17,9 +17,10 @@ from ledger.bundle.sealed import CROSSING_DOMAIN, CrossingRecord, read_crossing_
 from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, Notaries, TrustRoot
 from ledger.checkpoint import Checkpoint, CosignedCheckpoint, open_cosigned
 from ledger.errors import BadInput, Problem, Refused
+from ledger.evidence import ORDER_DOMAIN
 from ledger.merkle import verify_consistency
 
-_LATER = frozenset({CROSSING_DOMAIN, TRUST_ROOT_DOMAIN})
+_LATER = frozenset({CROSSING_DOMAIN, TRUST_ROOT_DOMAIN, ORDER_DOMAIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def _require_growth(anchored: Checkpoint, sealed: Checkpoint, growth: tuple[byte
 
 
 def _require_order(bundle: Bundle, record: LoggedObject, anchored: Checkpoint) -> None:
-    """What the bundle tells stood in the anchored log; the record and the trust root of a later epoch came after it."""
+    """What the bundle tells stood in the anchored log; what `_LATER` names may have come after it."""
     if record.index < anchored.size:
         raise Refused("EPOCH_UNLINKED", "The crossing's record is older than the checkpoint it is about.")
     for found in bundle.objects:

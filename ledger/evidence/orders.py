@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from ledger.canonical import canonical_json
+from ledger.canonical import canonical_json, parse_canonical
 from ledger.errors import BadInput
-from ledger.evidence.fields import MAX_TEXT_CHARS, write_time
+from ledger.evidence.fields import MAX_TEXT_CHARS, read_time, write_time
 
 ORDER_DOMAIN: Final = "pledgetrail/device-order/v1/json"
+MAX_ORDER_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +54,21 @@ class DeviceOrder:
                 "reason": self.reason,
             }
         )
+
+
+def read_order(raw: bytes) -> DeviceOrder:
+    """The order that `DeviceOrder.canonical` wrote so.
+
+    Raises `BadInput` DEVICE_ORDER, EVIDENCE_FIELD, NON_CANONICAL, JSON_….
+    """
+    value = parse_canonical(raw, max_bytes=MAX_ORDER_BYTES)
+    if not isinstance(value, dict) or value.keys() != {"kind", "device", "at", "after", "reason"}:
+        raise BadInput("DEVICE_ORDER", "An order holds kind, device, at, after and reason, nothing else.")
+    kind, device, at, after, reason = (value[name] for name in ("kind", "device", "at", "after", "reason"))
+    if not isinstance(device, str) or not isinstance(at, str) or type(after) is not int or not isinstance(reason, str):
+        raise BadInput("DEVICE_ORDER", "A field of the order has another type.")
+    if kind == "revocation":
+        return DeviceOrder("revocation", device, read_time(at), after, reason)
+    if kind == "release":
+        return DeviceOrder("release", device, read_time(at), after, reason)
+    raise BadInput("DEVICE_ORDER", "An order is a revocation or a release.", where="kind")

@@ -10,7 +10,7 @@ prove: that the lens looked at the goods. May never happen here: parsing before 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -157,8 +157,21 @@ def judge_evidence(
     """
     statement = read_signed(signed, device=device, received_at=received_at)
     _check_revocation(statement, device, received_at)
+    order = _judge_order(statement, signed.digest, past)
+    return _judge(statement, signed, device, past, received_at, terms, order)
+
+
+def _judge(
+    statement: Statement,
+    signed: SignedEvidence,
+    device: Device,
+    past: Past,
+    received_at: datetime,
+    terms: Terms | None,
+    order: Iterable[tuple[Code, str, dict[str, str]]],
+) -> Judged:
     told = partial(_finding, statement, received_at)
-    findings = [told(*found) for found in _judge_order(statement, signed.digest, past)]
+    findings = [told(*found) for found in order]
     _check_own_times(statement)
     why = _distrusted(statement, device, past.trusted_until, received_at)
     if why:
@@ -212,6 +225,27 @@ def verify_stretch(signed: Sequence[SignedEvidence], *, device: Device, received
             raise _refused("EVIDENCE_TIME", why, statement)
         found.append(Evidence(statement, each, each.digest))
     return tuple(found)
+
+
+def judge_stretch(signed: Sequence[SignedEvidence], *, device: Device, received_at: datetime) -> tuple[Judged, ...]:
+    """Judge consecutive statements of `device` whose earlier ones are not at hand, or refuse them.
+
+    For an excerpt of the device's chain, such as one lot's recordings: what the first one follows stays unproven,
+    unless it is the device's number 1. Raises what `judge_evidence` raises.
+    """
+    judged: list[Judged] = []
+    trusted: datetime | None = None
+    for each in signed:
+        past = Past(judged[-1].evidence if judged else None, trusted)
+        statement = read_signed(each, device=device, received_at=received_at)
+        if judged or statement.sequence == 1:
+            found = judge_evidence(each, device=device, past=past, received_at=received_at)
+        else:
+            _check_revocation(statement, device, received_at)
+            found = _judge(statement, each, device, past, received_at, None, ())
+        judged.append(found)
+        trusted = statement.ends if found.trusted_time else trusted
+    return tuple(judged)
 
 
 def _check_signature(signed: SignedEvidence, device: Device) -> None:

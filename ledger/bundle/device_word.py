@@ -1,0 +1,226 @@
+"""What devices say in a bundle: each enrolled before it spoke, each statement signed and in its place, doubts told.
+
+The ledger takes some statements with a finding: a clock that was wrong, a loss that the device stated or the operator
+released. Such evidence stands in a bundle only with that finding beside it, an entry of the log as well, and it is told
+as a contradiction. May never happen here: passing over what the log's own finding does not answer for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.bundle.enrolment import DEVICE_DOMAIN, read_enrolment
+from ledger.bundle.format import Bundle, LoggedObject
+from ledger.errors import BadInput, Refused
+from ledger.evidence import (
+    FINDING_DOMAIN,
+    ORDER_DOMAIN,
+    Code,
+    Device,
+    DeviceFinding,
+    DeviceOrder,
+    Evidence,
+    Judged,
+    SegmentStatement,
+    SignedEvidence,
+    read_statement,
+)
+from ledger.evidence.findings import read_finding
+from ledger.evidence.orders import read_order
+from ledger.evidence.verification import judge_stretch, verify_stretch
+
+ORDERLY = frozenset({Code.GAP, Code.CHAIN_BROKEN, Code.COUNTER_ROLLBACK})
+"""Findings with which a statement is taken although it does not follow the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A statement as the bundle carries it: the entry, and the envelope's content. Nothing is verified."""
+
+    found: LoggedObject
+    signed: SignedEvidence
+
+    @property
+    def sequence(self) -> int:
+        """The device's number."""
+        return read_statement(self.signed.statement_bytes).sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What was verified: all evidence, the devices it is from, and the doubts about it as text."""
+
+    evidence: tuple[Evidence, ...]
+    devices: Mapping[str, Device]
+    doubts: tuple[str, ...]
+
+
+def verify_word(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]], *, seen_by: datetime) -> Word:
+    """Verify the statements of each device (in the order of their entries), by name.
+
+    Raises `Refused` DEVICE_NOT_ENROLLED, SUPERFLUOUS and what `verify_evidence` raises; `BadInput` of the readers.
+    """
+    devices = _read_devices(bundle, spoken)
+    findings = _read_findings(bundle, spoken)
+    evidence: list[Evidence] = []
+    doubts = [_text(finding) for found in findings.values() for finding in found]
+    for name, statements in spoken.items():
+        orders = _read_revocations(bundle, name)
+        _require_not_revoked(statements, orders)
+        evidence += _verify_device(statements, devices[name], findings[name], seen_by)
+        doubts += [_revoked_since(order) for order in orders]
+    _require_known(bundle, spoken)
+    return Word(tuple(evidence), devices, tuple(doubts))
+
+
+def belongs(finding: DeviceFinding, numbers: Collection[int]) -> bool:
+    """Whether a finding is about one of the statements with these numbers, or about a loss between two of them."""
+    about = finding.sequence
+    between = about is not None and bool(numbers) and min(numbers) < about < max(numbers)
+    return about in numbers or (between and finding.code in ORDERLY)
+
+
+def _read_devices(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> dict[str, Device]:
+    devices: dict[str, Device] = {}
+    for found in _of(bundle, DEVICE_DOMAIN):
+        device = read_enrolment(found.canonical)
+        if device.id not in spoken or device.id in devices:
+            raise superfluous("An enrolment is repeated, or of a device that filmed nothing here.", found)
+        if found.index < spoken[device.id][0].found.index:
+            devices[device.id] = device
+    for name in spoken:
+        if name not in devices:
+            raise Refused(
+                "DEVICE_NOT_ENROLLED",
+                "The log did not hold the device's enrolment before its evidence.",
+                where=name,
+                cure="Ask for a bundle that carries the device's enrolment.",
+            )
+    return devices
+
+
+def _read_findings(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> dict[str, list[DeviceFinding]]:
+    """The log's findings about the statements here, or about a loss just before one of them."""
+    findings: dict[str, list[DeviceFinding]] = {name: [] for name in spoken}
+    for found in _of(bundle, FINDING_DOMAIN):
+        finding = read_finding(found.canonical)
+        if not belongs(finding, [each.sequence for each in spoken.get(finding.device, ())]):
+            raise superfluous("A finding is about none of the statements here.", found)
+        findings[finding.device].append(finding)
+    return findings
+
+
+def _read_revocations(bundle: Bundle, device: str) -> list[tuple[LoggedObject, DeviceOrder]]:
+    orders = [(found, read_order(found.canonical)) for found in _of(bundle, ORDER_DOMAIN)]
+    return [(found, order) for found, order in orders if order.device == device and order.kind == "revocation"]
+
+
+def _require_known(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> None:
+    for found in _of(bundle, ORDER_DOMAIN):
+        order = read_order(found.canonical)
+        if order.canonical() != found.canonical:
+            raise BadInput("NON_CANONICAL", "An order is not in its canonical form.", where=_entry(found))
+        if order.device not in spoken or order.kind != "revocation":
+            raise superfluous("An order is no revocation of a device that speaks here.", found)
+
+
+def _require_not_revoked(statements: Sequence[Spoken], orders: Sequence[tuple[LoggedObject, DeviceOrder]]) -> None:
+    """What was logged before the revocation was, and speaks of a time before it, was said by the device itself."""
+    for found, order in orders:
+        for each in statements:
+            statement = read_statement(each.signed.statement_bytes)
+            if each.found.index > found.index or statement.ends > order.at:
+                raise Refused(
+                    "DEVICE_REVOKED",
+                    f"The device's key was revoked at {order.at.isoformat()}.",
+                    where=f"{statement.device} number {statement.sequence}",
+                )
+
+
+def _revoked_since(order: tuple[LoggedObject, DeviceOrder]) -> str:
+    return f"DEVICE_REVOKED: since then, at {order[1].at.isoformat()}: {order[1].reason} ({order[1].device})"
+
+
+def _verify_device(
+    spoken: Sequence[Spoken], device: Device, findings: Sequence[DeviceFinding], seen_by: datetime
+) -> list[Evidence]:
+    """Verify one device's statements in stretches that follow one another."""
+    evidence: list[Evidence] = []
+    recordings: set[tuple[str, bytes]] = set()
+    for stretch in _stretches(spoken, findings):
+        judged = judge_stretch(stretch, device=device, received_at=seen_by)
+        _require_answered(judged, stretch, device, findings, seen_by)
+        verified = [each.evidence for each in judged]
+        first = verified[0].statement
+        own = {(s.recording, s.media.init_sha256) for s in _segments(verified)}
+        after = evidence[-1].statement.sequence if evidence else 0
+        if recordings & own and not _answers(findings, ORDERLY, range(after + 1, first.sequence + 1)):
+            raise Refused(
+                "EVIDENCE_GAP",
+                "Segments are missing in the middle of a recording.",
+                where=f"{device.id} before number {first.sequence}",
+                cure="Ask for a bundle with the whole recording.",
+            )
+        if evidence and first.begins < evidence[-1].statement.ends:
+            about = range(first.sequence, first.sequence + 1)
+            if not _answers(findings, {Code.UNTRUSTED_TIME}, about):
+                raise Refused("EVIDENCE_TIME", "It begins before the device's earlier segment ends.", where=device.id)
+        recordings |= own
+        evidence += verified
+    return evidence
+
+
+def _require_answered(
+    judged: Sequence[Judged],
+    stretch: Sequence[SignedEvidence],
+    device: Device,
+    findings: Sequence[DeviceFinding],
+    seen_by: datetime,
+) -> None:
+    """Refuse times that cannot be trusted where the log holds no finding that says so."""
+    for each in judged:
+        number = each.evidence.statement.sequence
+        if not each.trusted_time and not _answers(findings, {Code.UNTRUSTED_TIME}, range(number, number + 1)):
+            verify_stretch(stretch, device=device, received_at=seen_by)  # says which time, and why
+            raise Refused("EVIDENCE_TIME", "Its times cannot be trusted.", where=f"{device.id} number {number}")
+
+
+def _answers(findings: Sequence[DeviceFinding], codes: Iterable[Code], numbers: range) -> bool:
+    return any(each.code in codes and each.sequence in numbers for each in findings)
+
+
+def _stretches(spoken: Iterable[Spoken], findings: Sequence[DeviceFinding]) -> list[list[SignedEvidence]]:
+    stretches: list[list[SignedEvidence]] = []
+    last = -1
+    for each in spoken:
+        number = each.sequence
+        # A number that repeats or falls stays in its stretch, and is refused as such, unless the log answers for it.
+        if last < number - 1 or not stretches or _answers(findings, ORDERLY, range(number, number + 1)):
+            stretches.append([])
+        stretches[-1].append(each.signed)
+        last = number
+    return stretches
+
+
+def _segments(evidence: Iterable[Evidence]) -> list[SegmentStatement]:
+    return [each.statement for each in evidence if isinstance(each.statement, SegmentStatement)]
+
+
+def _text(finding: DeviceFinding) -> str:
+    number = "" if finding.sequence is None else f" number {finding.sequence}"
+    return f"{finding.code}: {finding.what} ({finding.device}{number})"
+
+
+def _of(bundle: Bundle, domain: str) -> list[LoggedObject]:
+    return [found for found in bundle.objects if found.domain == domain]
+
+
+def _entry(found: LoggedObject) -> str:
+    return f"entry {found.index} of the log"
+
+
+def superfluous(what: str, found: LoggedObject) -> Refused:
+    """The refusal of an object that has no reason to be here."""
+    return Refused("SUPERFLUOUS", what, where=_entry(found), cure="Ask for a bundle of this unit alone.")
