@@ -22,6 +22,7 @@ from ledger.c2pa_manifest.verdict import ManifestVerdict
 from ledger.capture.video_file import read_units
 from ledger.errors import Problem
 from ledger.media_signing import Authenticity, GroupVerdict, Provenance, TrustList, VideoVerdict, verify_video
+from ledger.media_signing.archive import verdict_document
 from ledger.media_signing.chain import MAX_CHAIN_BYTES
 from ledger.verify_report import read_file
 
@@ -53,7 +54,15 @@ def report(video: Path, trust: Path | None, *, as_json: bool) -> int:
     held = holds(verdict, manifest)
     if as_json:
         c2pa = None if manifest is None else asdict(manifest)
-        _print_json({"held": held, "codec": codec.value, **as_document(verdict), "c2pa": c2pa})
+        _print_json(
+            {
+                "held": held,
+                "codec": codec.value,
+                **verdict_document(verdict),
+                "c2pa": c2pa,
+                "not_proven": list(NOT_PROVEN),
+            }
+        )
     else:
         show(verdict, manifest, Console(highlight=False), trusted=trust is not None)
     return 0 if held else 1
@@ -69,21 +78,6 @@ def holds(verdict: VideoVerdict, manifest: ManifestVerdict | None) -> bool:
         group.authenticity is Authenticity.AUTHENTIC and group.provenance is Provenance.TRUSTED
         for group in verdict.groups
     )
-
-
-def as_document(verdict: VideoVerdict) -> dict[str, object]:
-    """The verdict as JSON: two words a group, where the trouble is, and the chains by their digests."""
-    return {
-        "authenticity": verdict.authenticity.value,
-        "provenance": verdict.provenance.value,
-        "pictures": verdict.pictures,
-        "groups": [_group(group) for group in verdict.groups],
-        "signers": [
-            {"chain_sha256": chain.digest.hex(), "key_sha256": chain.key.hex(), "subject": chain.subject}
-            for chain in verdict.chains
-        ],
-        "not_proven": list(NOT_PROVEN),
-    }
 
 
 def show(verdict: VideoVerdict, manifest: ManifestVerdict | None, console: Console, *, trusted: bool) -> None:
@@ -124,23 +118,6 @@ def _row(group: GroupVerdict) -> Iterable[object]:
 
 def _cell(text: object) -> Text:
     return Text(str(text), style=_COLOURS.get(text, "") if isinstance(text, Authenticity | Provenance) else "")
-
-
-def _group(group: GroupVerdict) -> dict[str, object]:
-    return {
-        "number": group.number,
-        "first_picture": group.first_picture,
-        "pictures": group.pictures,
-        "authenticity": group.authenticity.value,
-        "provenance": group.provenance.value,
-        "signer_key_sha256": None if group.chain is None else group.chain.key.hex(),
-        "signed_from": _time(group.signed_from) or None,
-        "signed_until": _time(group.signed_until) or None,
-        "troubles": [
-            {"kind": each.kind.value, "unit": each.unit, "picture": each.picture, "count": each.count}
-            for each in group.troubles
-        ],
-    }
 
 
 def _time(moment: datetime | None) -> str:

@@ -20,6 +20,7 @@ from ledger.http.memory import BodyMemory
 from ledger.http.requests import raw_path, read_query
 from ledger.intake.quota import Quota
 from ledger.intake.receive import Received, Receiver
+from ledger.intake.signed_video import SignedVideo
 from ledger.segment_body import MAX_BODY_BYTES, MEDIA_TYPE
 from ledger.store import Ledger
 from ledger.uplink_protocol import ENVELOPE_TYPE, SEGMENTS_PATH, STATEMENTS_PATH
@@ -31,7 +32,8 @@ _SEGMENTS, _STATEMENTS = "/segments", "/statements"
 def evidence_routes(ledger: Ledger, quota: Quota | None = None) -> APIRouter:
     """`/api/v1/evidence/segments`, `…/statements`, and the same of one device."""
     router = APIRouter(tags=["evidence"])
-    receiver = Receiver(ledger.evidence, ledger.media, quota or Quota())
+    video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers)
+    receiver = Receiver(ledger.evidence, ledger.media, quota or Quota(), video.take)
     memory = BodyMemory()
 
     @router.post(SEGMENTS_PATH)

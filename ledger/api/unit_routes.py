@@ -90,6 +90,13 @@ def _filmed(step: FilmedStep) -> dict[str, object]:
         "entries": list(step.entries),
         "standing": _standing(step.standing),
         "doubts": list(step.doubts),
+        "cameraSignatures": None
+        if step.video is None
+        else {
+            "pictures": step.video.authenticity,
+            "signer": step.video.provenance,
+            "certificateChains": list(step.video.chains),
+        },
     }
 
 

@@ -16,6 +16,7 @@ from ledger.epcis import TransformationEvent
 from ledger.errors import BadInput
 from ledger.gs1 import Identifier, Level, goods_key, parse
 from ledger.history.related import events_about
+from ledger.media_signing.archive import VideoStanding, standing_of, worst
 from ledger.standing import Standing, Witnesses
 from ledger.store import Entry, Ledger, Lot, Name, StoredEvent, StoredSegment
 from ledger.store.evidence_book import MAX_SEGMENTS_OF_LOTS
@@ -36,6 +37,7 @@ class FilmedStep:
     """One recording: the segments one camera filmed of one step. `place` is None where it has no public name.
 
     `entries`: the segments' indices in the log; `standing`: the least witnessed one's. Times UTC.
+    `video`: what the camera's signatures inside the video itself show; None where it put none in.
     """
 
     step: str
@@ -49,6 +51,7 @@ class FilmedStep:
     entries: tuple[int, ...]
     standing: Standing
     doubts: tuple[DoubtfulStep, ...]
+    video: VideoStanding | None
 
     @property
     def time(self) -> datetime:
@@ -180,7 +183,18 @@ def _filmed_step(
         entries=entries,
         standing=vouching.standing(max(entries)),
         doubts=_doubts_about(ledger, segments, logged),
+        video=_video(ledger, segments),
     )
+
+
+def _video(ledger: Ledger, segments: list[StoredSegment]) -> VideoStanding | None:
+    """The worst of a recording. Where some segments carry signatures, one that carries none is unsigned, not silent."""
+    kept = ledger.signed_video.of(segment.signed.digest for segment in segments)
+    if not kept:
+        return None
+    standings = [standing_of(document) for document in kept.values()]
+    missing = [worst([])] if len(kept) < len(segments) else []
+    return worst([*standings, *missing])
 
 
 def _doubts_about(ledger: Ledger, segments: list[StoredSegment], logged: dict[int, Entry]) -> tuple[DoubtfulStep, ...]:

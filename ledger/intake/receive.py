@@ -88,6 +88,18 @@ class Received:
     init_cid: str = ""  # of a segment's initialisation part
 
 
+class Examiner(Protocol):
+    """Who looks at the signatures inside a segment's video (`ledger.intake.signed_video`)."""
+
+    def __call__(self, evidence: Evidence, init: bytes, media: bytes, /, *, received_at: datetime) -> None:
+        """Keep what they show. Called again with the same segment it changes nothing."""
+        ...
+
+
+def unexamined(_evidence: Evidence, _init: bytes, _media: bytes, *, received_at: datetime) -> None:
+    """For a receiver that does not look."""
+
+
 class Admission(Protocol):
     """Who says how often a device may speak (`ledger.intake.quota`)."""
 
@@ -105,11 +117,13 @@ class Receiver:
     """Takes in evidence for one book.
 
     `admit`: told the device's name once its signature holds and before anything is written; raises to refuse.
+    `examine`: shown the video of what is held, before anyone is told that it is held.
     """
 
     book: EvidenceBook
     media: MediaStore
     admit: Admission = unlimited
+    examine: Examiner = unexamined
 
     def segment(self, raw: bytes, *, received_at: datetime, claimed: str | None = None) -> Received:
         """Take in the body `raw` of one segment (`ledger.segment_body`), or refuse it and keep nothing of it.
@@ -157,7 +171,7 @@ class Receiver:
             )
         held = self.book.held(signed.digest)
         if held is not None and held.evidence.signed == signed:
-            return self._again(held, body)
+            return self._again(held, body, received_at)
         for _ in range(_TRIES - 1):
             try:
                 return self._take_once(signed, device_id, body, received_at)
@@ -166,10 +180,11 @@ class Receiver:
                     raise
         return self._take_once(signed, device_id, body, received_at)
 
-    def _again(self, held: HeldEvidence, body: SegmentBody | None) -> Received:
+    def _again(self, held: HeldEvidence, body: SegmentBody | None, received_at: datetime) -> Received:
         """Answer for what is held; video that was lost meanwhile is kept again."""
         self.admit(held.evidence.statement.device, again=True)
         init_cid = "" if body is None else self._keep(held.evidence, body)
+        self._look(held.evidence, body, received_at)
         return Received(held.evidence, held.entry, False, init_cid)
 
     def _take_once(
@@ -181,12 +196,13 @@ class Receiver:
         except Refused as refusal:
             held = self.book.held(signed.digest)
             if held is not None and refusal.code == "EVIDENCE_REPEATED":  # signed once more, and says the same
-                return self._again(held, body)
+                return self._again(held, body, received_at)
             self._record(refusal, signed, device, received_at)
             raise
         self.admit(device.id)
         init_cid = "" if body is None else self._keep(judged.evidence, body)
         added = self.book.add(judged, init_cid=init_cid, received_at=received_at)
+        self._look(added.evidence, body, received_at)
         return Received(added.evidence, added.entry, added.added, init_cid)
 
     def _record(self, refusal: Refused, signed: SignedEvidence, device: Device, received_at: datetime) -> None:
@@ -200,6 +216,10 @@ class Receiver:
             self.admit(device.id, again=not found)
         for finding in found:
             self.book.record(finding)
+
+    def _look(self, evidence: Evidence, body: SegmentBody | None, received_at: datetime) -> None:
+        if body is not None:
+            self.examine(evidence, body.init, body.media, received_at=received_at)
 
     def _keep(self, evidence: Evidence, body: SegmentBody) -> str:
         """Keep a segment's bytes once they are what was signed; returns the CID of its initialisation part."""

@@ -14,6 +14,7 @@ from ledger.errors import WrongUse
 from ledger.evidence.maker import read_makers
 from ledger.intake.media import FolderStore, MediaStore
 from ledger.interoperable import caip2
+from ledger.media_signing import TrustList
 from ledger.standing import Witnesses, witnesses
 from ledger.store.chain_book import ChainBook, Cursor
 from ledger.store.database import Database
@@ -23,6 +24,7 @@ from ledger.store.log import Cosigners, Log
 from ledger.store.log_key import log_signer
 from ledger.store.paper_book import PaperBook
 from ledger.store.scan_book import ScanBook
+from ledger.store.signed_video_book import SignedVideoBook
 from ledger.store.statement_book import StatementBook
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ MAKERS_FILE = "makers.pem"
 OPERATOR_KEY_FILE = "operator.key"
 MEDIA_FOLDER = "media"
 UPLOADS_FOLDER = "uploads"
+SIGNERS_FILE = "signers.pem"
 
 
 def utc_now() -> datetime:
@@ -46,6 +49,7 @@ def utc_now() -> datetime:
 class Ledger:
     """The services of one ledger.
 
+    `signers`: the roots whose cameras are called trusted, from `SIGNERS_FILE` in the data folder.
     `public_url`: what printed codes point at, without a slash at the end; None: where the server listens.
     `chain_names`: what people call a chain, by its EIP-155 id.
     `bundle_of`: writes the proof bundle of a subject, and of a loan (its id) that the subject secures; None until
@@ -63,6 +67,8 @@ class Ledger:
     papers: PaperBook
     scans: ScanBook
     statements: StatementBook
+    signed_video: SignedVideoBook
+    signers: TrustList = field(default_factory=TrustList)
     clock: Callable[[], datetime] = utc_now
     public_url: str | None = None
     chain_names: Mapping[int, str] = field(default_factory=dict)
@@ -104,6 +110,8 @@ class Ledger:
                 papers=PaperBook(database),
                 scans=ScanBook(database),
                 statements=StatementBook(database),
+                signed_video=SignedVideoBook(database),
+                signers=_signers(folder / SIGNERS_FILE),
                 clock=clock,
                 operator_key_file=folder / OPERATOR_KEY_FILE,
                 makers_file=folder / MAKERS_FILE,
@@ -156,3 +164,16 @@ class Ledger:
 
 def _content(path: Path | None) -> bytes:
     return path.read_bytes() if path is not None and path.is_file() else b""
+
+
+def _signers(file: Path) -> TrustList:
+    """The data folder's trust list, empty where there is none. `WrongUse` SIGNERS_FILE, `BadInput` CERTIFICATES."""
+    try:
+        return TrustList.load(file.read_bytes()) if file.exists() else TrustList()
+    except OSError as error:
+        raise WrongUse(
+            "SIGNERS_FILE",
+            f"The list of trusted camera makers cannot be read: {error.strerror}.",
+            where=str(file),
+            cure="Give this user the right to read it, or take it away.",
+        ) from error

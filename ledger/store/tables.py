@@ -14,7 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from ledger.store.columns import ExactJson, UtcTime
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class DeviceRow(SQLModel, table=True):
@@ -86,6 +86,15 @@ class SegmentRow(SQLModel, table=True):
     step: str
     init_cid: str = Field(index=True)
     media_cid: str = Field(index=True)
+
+
+class SignedVideoRow(SQLModel, table=True):
+    """What the signatures inside a segment's video showed when it came in (`ledger.media_signing.archive`)."""
+
+    __tablename__ = "signed_video"
+    digest: bytes = Field(primary_key=True, foreign_key="evidence.digest")
+    document: bytes  # canonical JSON
+    judged_at: datetime = Field(sa_type=UtcTime)
 
 
 class ReadingRow(SQLModel, table=True):

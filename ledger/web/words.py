@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from ledger.collateral import Attention, LoanState, MessageState, ReceiptState
 from ledger.history import DoubtfulStep
+from ledger.media_signing import Authenticity, Provenance
 from ledger.trace import Reason
 
 
@@ -164,6 +165,30 @@ REFUSALS = MappingProxyType(
         "expired": N_("A security was not given in time; whatever was given is released."),
         "void": N_("The notaries voided a request for security; whatever was given is released."),
         "cancelled by its lender": N_("The lender gave the loan up before it was secured."),
+    }
+)
+
+AUTHENTICITY = MappingProxyType(
+    {
+        Authenticity.AUTHENTIC: N_("The pictures are the ones that the camera signed."),
+        Authenticity.MISSING_PICTURES: N_("Some of the pictures that the camera signed are missing."),
+        Authenticity.PENDING: N_("The camera has not signed the last pictures yet."),
+        Authenticity.NOT_COVERED: N_("The camera's signatures do not cover all pictures."),
+        Authenticity.SIGNATURE_MISSING: N_("One of the camera's signatures was lost or taken out."),
+        Authenticity.UNSIGNED: N_("A part of the video carries no signature of the camera."),
+        Authenticity.TAMPERED: N_("The pictures were changed after the camera signed them."),
+    }
+)
+
+BROKEN_VIDEO = frozenset({Authenticity.TAMPERED, Authenticity.MISSING_PICTURES, Authenticity.SIGNATURE_MISSING})
+
+PROVENANCE = MappingProxyType(
+    {
+        Provenance.TRUSTED: N_("The key belongs to a maker on this ledger's list."),
+        Provenance.UNTRUSTED_SIGNER: N_("The key belongs to nobody on this ledger's list."),
+        Provenance.NOT_VALID_THEN: N_("The key's certificate was not valid at the time."),
+        Provenance.KEY_CHANGED: N_("The key is another than before."),
+        Provenance.NO_CERTIFICATE: N_("It cannot be said whose key it was."),
     }
 )
 

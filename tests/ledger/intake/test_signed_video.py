@@ -1,0 +1,165 @@
+"""A camera's own signatures inside the video are verified at the door; what they show is kept beside the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.canonical import JsonValue
+from ledger.capture.camera import Camera
+from ledger.capture.segments import read_recording
+from ledger.capture.spool import Spool
+from ledger.errors import BadInput
+from ledger.evidence import Evidence
+from ledger.intake.receive import Receiver
+from ledger.intake.signed_video import SignedVideo
+from ledger.media_signing import Authenticity, Codec, Provenance
+from ledger.media_signing.archive import completed, standing_of, worst
+from ledger.media_signing.records import UUID
+from ledger.segment_body import read_segment_body
+from ledger.store import Ledger
+from ledger.store.ledger import SIGNERS_FILE
+from tests.ledger.capture import estate
+from tests.ledger.capture.estate import KEY, NOW, device, shot
+from tests.ledger.media_signing.authority import CAMERA, ROOT, TRUST, pem
+from tests.ledger.media_signing.encoded import encode, sign
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds, each a group of pictures."""
+    folder = tmp_path_factory.mktemp("signed")
+    encode(folder / "plain.mp4", Codec.H264, pictures=75, group=25)
+    sign(folder / "plain.mp4", folder / "signed.mp4")
+    return folder / "signed.mp4"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / SIGNERS_FILE).write_bytes(pem(ROOT.certificate))
+    opened = Ledger.open(tmp_path / "ledger", origin="video.example/log")
+    opened.evidence.enrol(device())
+    yield opened
+    opened.close()
+
+
+def _bodies(video: Path, folder: Path) -> list[bytes]:
+    receiver = estate.Receiver()
+    with Spool(folder / "spool") as spool, read_recording(video, target_seconds=1.0) as recording:
+        Camera(device(), KEY, spool=spool, intake=receiver, clock=lambda: NOW).film(recording, shot())
+    return receiver.taken
+
+
+def _receiver(ledger: Ledger, examine: Callable[..., None] | None = None) -> Receiver:
+    video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers)
+    return Receiver(ledger.evidence, ledger.media, examine=examine or video.take)
+
+
+def _kept(ledger: Ledger, raw: bytes) -> list[tuple[object, object, object]]:
+    found: Any = ledger.signed_video.kept(read_segment_body(raw).evidence.digest)
+    return [(group["number"], group["authenticity"], group["provenance"]) for group in found["groups"]]
+
+
+def test_each_segment_has_its_verdict_and_the_next_one_completes_it(
+    ledger: Ledger, signed: Path, tmp_path: Path
+) -> None:
+    bodies, receiver = _bodies(signed, tmp_path), _receiver(ledger)
+    assert len(bodies) == 3
+    receiver.segment(bodies[0], received_at=NOW)
+    assert ledger.signed_video.kept(read_segment_body(bodies[0]).evidence.digest) is None  # no record in it yet
+    receiver.segment(bodies[1], received_at=NOW)
+    assert _kept(ledger, bodies[1])[-1][1:] == ("pending", "no certificate")
+    receiver.segment(bodies[2], received_at=NOW)
+    assert _kept(ledger, bodies[1]) == [(2, "authentic", "trusted")]
+    assert _kept(ledger, bodies[2]) == [(3, "authentic", "trusted")]
+    document: Any = ledger.signed_video.kept(read_segment_body(bodies[2]).evidence.digest)
+    assert [ledger.media.get(cid) for cid in document["chains"]] == [CAMERA.chain]
+    assert document["groups"][0]["first_picture"] == 0 and document["groups"][0]["pictures"] == 25
+    assert standing_of(document).authenticity is Authenticity.AUTHENTIC
+
+
+def test_OV01_what_was_changed_before_the_device_signed_it_is_taken_and_told(
+    ledger: Ledger, signed: Path, tmp_path: Path
+) -> None:
+    """The device vouches for the bytes it hands in; the camera's own signature shows what was done before."""
+    raw = bytearray(signed.read_bytes())
+    mark = raw.rfind(b"\x41\x9a")
+    raw[mark + 40] ^= 1
+    (tmp_path / "changed.mp4").write_bytes(raw)
+    bodies, receiver = _bodies(tmp_path / "changed.mp4", tmp_path), _receiver(ledger)
+    assert all(receiver.segment(body, received_at=NOW).added for body in bodies)
+    assert _kept(ledger, bodies[2]) == [(3, "tampered", "trusted")]
+    assert _kept(ledger, bodies[1]) == [(2, "authentic", "trusted")]
+
+
+def test_without_a_trust_list_the_signer_is_untrusted_and_nothing_is_tampered(
+    ledger: Ledger, signed: Path, tmp_path: Path
+) -> None:
+    ledger.signers = type(TRUST)()
+    bodies, receiver = _bodies(signed, tmp_path), _receiver(ledger)
+    for body in bodies:
+        receiver.segment(body, received_at=NOW)
+    assert _kept(ledger, bodies[2]) == [(3, "authentic", "untrusted signer")]
+
+
+def test_video_without_signatures_has_no_verdict(ledger: Ledger, tmp_path: Path) -> None:
+    encode(tmp_path / "plain.mp4", Codec.H264, pictures=50, group=25)
+    for body in _bodies(tmp_path / "plain.mp4", tmp_path):
+        received = _receiver(ledger).segment(body, received_at=NOW)
+        assert ledger.signed_video.kept(received.evidence.digest) is None
+
+
+def test_OD14_nobody_is_told_that_a_segment_is_held_before_its_verdict_is(
+    ledger: Ledger, signed: Path, tmp_path: Path
+) -> None:
+    bodies = _bodies(signed, tmp_path)
+
+    def dies(_evidence: Evidence, _init: bytes, _media: bytes, *, received_at: datetime) -> None:
+        raise KeyboardInterrupt
+
+    for body in bodies:
+        with pytest.raises(KeyboardInterrupt):
+            _receiver(ledger, dies).segment(body, received_at=NOW)
+        assert not _receiver(ledger).segment(body, received_at=NOW).added  # the device sends it again
+    assert _kept(ledger, bodies[2]) == [(3, "authentic", "trusted")]
+    before = _kept(ledger, bodies[2])
+    for body in bodies:
+        _receiver(ledger).segment(body, received_at=NOW)
+    assert _kept(ledger, bodies[2]) == before
+
+
+def test_records_that_are_nonsense_refuse_nothing(ledger: Ledger, signed: Path, tmp_path: Path) -> None:
+    raw = signed.read_bytes()
+    (tmp_path / "odd.mp4").write_bytes(raw.replace(UUID + b"\x00\x04", UUID + b"\x00\x77"))
+    bodies = _bodies(tmp_path / "odd.mp4", tmp_path)
+    assert all(_receiver(ledger).segment(body, received_at=NOW).added for body in bodies)
+    shown = standing_of(ledger.signed_video.kept(read_segment_body(bodies[2]).evidence.digest) or {})
+    assert (shown.authenticity, shown.provenance) == (Authenticity.TAMPERED, Provenance.NO_CERTIFICATE)
+
+
+def _group(word: str) -> dict[str, JsonValue]:
+    return {"authenticity": word}
+
+
+def test_only_what_was_pending_is_completed() -> None:
+    pending, good, bad = (_group(word) for word in ("pending", "authentic", "tampered"))
+    assert completed([bad, pending], [good, good]) == [bad, good]
+    assert completed([good, pending], [good]) == [good, pending]
+
+
+def test_the_worst_word_is_shown_and_a_broken_record_is_refused() -> None:
+    assert worst([]).authenticity is Authenticity.UNSIGNED
+    assert standing_of({"groups": [], "chains": []}).authenticity is Authenticity.NOT_COVERED
+    for wrong in (
+        {},
+        {"groups": 1, "chains": []},
+        {"groups": [{"authenticity": "x", "provenance": "trusted"}], "chains": []},
+    ):
+        with pytest.raises(BadInput) as caught:
+            standing_of(wrong)  # type: ignore[arg-type]
+        assert caught.value.code == "SEI_RECORD"
