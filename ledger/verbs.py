@@ -21,9 +21,22 @@ def register(app: typer.Typer) -> None:
     app.command()(fsck)
     video = typer.Typer(help="Video that carries its own signatures.", no_args_is_help=True)
     video.command("verify")(verify_video)
+    video.callback()(_videos)
     app.add_typer(video, name="video")
+    export = typer.Typer(help="Take things out of a ledger's folder.", no_args_is_help=True)
+    export.command("segment")(export_segment)
+    export.callback()(_group)
+    app.add_typer(export, name="export")
     app.add_typer(device_verbs.app, name="device")
     capture.register(app)
+
+
+def _videos() -> None:
+    """Video that carries its own signatures."""
+
+
+def _group() -> None:
+    """Take things out of a ledger's folder."""
 
 
 def verify(
@@ -59,6 +72,27 @@ def verify_video(
     from ledger.video_report import report  # noqa: PLC0415
 
     raise typer.Exit(report(video, trust, as_json=as_json))
+
+
+def export_segment(
+    entry: Annotated[int, typer.Argument(min=0, help="The log entry of the segment, as its page shows it.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the MP4.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The ledger's data folder.")],
+    c2pa: Annotated[bool, typer.Option("--c2pa", help="Put a C2PA manifest in; needs --key and --chain.")] = False,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A P-256 key (PKCS#8, PEM) that nobody else may read.")
+    ] = None,
+    chain: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its certificate, then the intermediates (PEM).")
+    ] = None,
+) -> None:
+    """Write one segment of video as MP4; with --c2pa it carries a manifest that names its evidence."""
+    from ledger.errors import WrongUse  # noqa: PLC0415
+    from ledger.segment_export import export  # noqa: PLC0415
+
+    if len({c2pa, key is not None, chain is not None}) > 1:
+        raise WrongUse("EXPORT_C2PA", "--c2pa, --key and --chain belong together.", cure="Give all three, or none.")
+    typer.echo(export(data, entry, out, key=key, chain=chain))
 
 
 def doctor(

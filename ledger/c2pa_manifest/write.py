@@ -23,7 +23,7 @@ LABEL = "org.pledgetrail.segment"
 class Claim:
     """What the ledger says of a recording it exports. `evidence`: digest of the device's statement, hexadecimal.
 
-    `recorded_from`, `recorded_until`: RFC 3339, by the device's clock. `entry`: in the log named `origin`.
+    `recorded_from`, `recorded_until`: RFC 3339, by the device's clock. `entry`: in the ledger's log.
     """
 
     device: str
@@ -32,7 +32,6 @@ class Claim:
     media_cid: str
     recorded_from: str
     recorded_until: str
-    origin: str
     entry: int
 
 

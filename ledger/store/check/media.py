@@ -10,7 +10,10 @@ from ledger.cid import cid_of, parse_cid
 from ledger.errors import BadInput
 from ledger.store.check.found import Found, Progress, Severity
 
-_NAMED = "SELECT init_cid FROM segment UNION SELECT media_cid FROM segment"
+_NAMED = (
+    "SELECT init_cid FROM segment UNION SELECT media_cid FROM segment UNION "
+    "SELECT chain.value FROM signed_video, json_each(CAST(signed_video.document AS TEXT), '$.chains') AS chain"
+)
 
 
 def check_media(folder: Path, database: sqlite3.Connection | None, progress: Progress) -> Iterator[Found]:
@@ -38,7 +41,7 @@ def check_media(folder: Path, database: sqlite3.Connection | None, progress: Pro
             )
     for (cid,) in database.execute(_NAMED) if database is not None else ():
         if cid not in held:
-            yield Found("MEDIA_MISSING", f"{folder.name}/…/{cid}", "A segment names it, and it is not there.")
+            yield Found("MEDIA_MISSING", f"{folder.name}/…/{cid}", "A row of segments names it, and it is not there.")
 
 
 def _is_name(path: Path, folder: Path) -> bool:

@@ -27,7 +27,7 @@ from tests.ledger.media_signing.encoded import encode, sign
 ROOTS = pem(ROOT.certificate)
 DOCUMENTS = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
 EXPORTER = issue("Exporter", MAKER, usage=DOCUMENTS)
-CLAIM = Claim("camera-1", 7, "ab" * 32, "bafkrei", "2026-03-01T08:00:00.000Z", "2026-03-01T08:00:02.000Z", "log", 12)
+CLAIM = Claim("camera-1", 7, "ab" * 32, "bafkrei", "2026-03-01T08:00:00.000Z", "2026-03-01T08:00:02.000Z", 12)
 OK, BAD = Authenticity.AUTHENTIC, Authenticity.TAMPERED
 
 

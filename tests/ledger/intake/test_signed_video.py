@@ -18,11 +18,12 @@ from ledger.evidence import Evidence
 from ledger.intake.receive import Receiver
 from ledger.intake.signed_video import SignedVideo
 from ledger.media_signing import Authenticity, Codec, Provenance
-from ledger.media_signing.archive import completed, standing_of, worst
+from ledger.media_signing.archive import VideoStanding, completed, standing_of, worst
 from ledger.media_signing.records import UUID
 from ledger.segment_body import read_segment_body
 from ledger.store import Ledger
-from ledger.store.ledger import SIGNERS_FILE
+from ledger.store.check import check_folder
+from ledger.store.ledger import MEDIA_FOLDER, SIGNERS_FILE
 from tests.ledger.capture import estate
 from tests.ledger.capture.estate import KEY, NOW, device, shot
 from tests.ledger.media_signing.authority import CAMERA, ROOT, TRUST, pem
@@ -65,6 +66,10 @@ def _kept(ledger: Ledger, raw: bytes) -> list[tuple[object, object, object]]:
     return [(group["number"], group["authenticity"], group["provenance"]) for group in found["groups"]]
 
 
+def _standing(ledger: Ledger, raw: bytes) -> VideoStanding:
+    return standing_of(ledger.signed_video.kept(read_segment_body(raw).evidence.digest) or {})
+
+
 def test_each_segment_has_its_verdict_and_the_next_one_completes_it(
     ledger: Ledger, signed: Path, tmp_path: Path
 ) -> None:
@@ -81,6 +86,19 @@ def test_each_segment_has_its_verdict_and_the_next_one_completes_it(
     assert [ledger.media.get(cid) for cid in document["chains"]] == [CAMERA.chain]
     assert document["groups"][0]["first_picture"] == 0 and document["groups"][0]["pictures"] == 25
     assert standing_of(document).authenticity is Authenticity.AUTHENTIC
+
+
+def test_a_chain_that_is_lost_from_the_archive_is_missed(ledger: Ledger, signed: Path, tmp_path: Path) -> None:
+    bodies, receiver = _bodies(signed, tmp_path), _receiver(ledger)
+    for body in bodies:
+        receiver.segment(body, received_at=NOW)
+    (chain,) = {cid for body in bodies[1:] for cid in _standing(ledger, body).chains}
+    ledger.close()
+    folder = tmp_path / "ledger"
+    assert not [each for each in check_folder(folder, lambda _what, _done, _total: None) if chain in each.thing]
+    (folder / MEDIA_FOLDER / chain[-2:] / chain).unlink()
+    found = check_folder(folder, lambda _what, _done, _total: None)
+    assert [each.code for each in found if chain in each.thing] == ["MEDIA_MISSING"]
 
 
 def test_OV01_what_was_changed_before_the_device_signed_it_is_taken_and_told(
