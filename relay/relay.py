@@ -42,6 +42,10 @@ IDLE_SECONDS = 0.02
 LONGEST_IDLE_SECONDS = 0.1
 CLIENT_LOOK_SECONDS = 60.0  # between two looks at how old a light client's latest header is
 JUDGING_WAITS_SECONDS = 2.0  # at most, for messages that are still to be delivered
+# With so many steps waiting, a chain that brings more of them is read for a fifth of the time: nothing is gained by
+# knowing more than can be carried, and reading must not crowd out carrying.
+BACKLOG = 2_000
+RESTS = 4.0
 SENT_SECONDS = 5.0  # a step whose transaction is in a block is looked at again, should no final block show its log
 
 
@@ -311,6 +315,7 @@ class Relay:
         """Fold what is new on one chain; whether there was anything."""
         chain_id = watcher.chain.chain_id
         progressed = False
+        began, known = time.monotonic(), len(self.journeys)
         try:
             for news in watcher.poll():
                 progressed = True
@@ -322,6 +327,8 @@ class Relay:
         else:
             self._troubles.pop(chain_id, None)
             self._reading.succeeded(chain_id)
+            if len(self.journeys) > known and self._turns.waiting > BACKLOG:
+                self._reading.hold(chain_id, RESTS * (time.monotonic() - began))
         if progressed:
             self._changed.set()
         return progressed

@@ -55,6 +55,11 @@ class Turns:
         self._wake()
         return [queue for queue, waiting in self._ready.items() if waiting]
 
+    @property
+    def waiting(self) -> int:
+        """How many steps wait for their turn."""
+        return sum(map(len, self._ready.values()))
+
     def want(self, message_id: bytes, steps: Mapping[Step, int]) -> None:
         """These steps of a message are open, each waiting for the chain named, and no others."""
         for step in Step:

@@ -19,6 +19,8 @@ from ledger.ethereum.tx_receipt import Log
 
 REMEMBERED_BLOCKS = 256  # how far back a reorganisation can be followed
 BLOCKS_PER_STEP = 64
+FIRST_BLOCKS = 8  # of a chain that nobody knows yet: one look at full blocks must not take long
+LOGS_PER_STEP = 512  # in one look, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,16 @@ class Watcher:
         self.node, self.chain = node, chain
         self.next_block = first_block
         self._hashes: dict[int, bytes] = {}
+        self._span = FIRST_BLOCKS
         self._contracts = {address: chain.contract(name) for name, address in chain.contracts.items()}
 
     def poll(self) -> Iterator[SeenBlock | Rewound]:
-        """Yield what is new and final, at most `BLOCKS_PER_STEP` blocks; the position moves when the next is asked for.
+        """Yield what is new and final, at most `BLOCKS_PER_STEP` blocks, fewer of full ones.
 
-        A reader that fails is therefore given the same block, or the same rewind, again. Errors as `Node.request`.
+        The position moves when the next is asked for. A reader that fails is therefore given the same block, or the same rewind, again. Errors as `Node.request`.
         """
         head = last_final(self.node, self.chain)
-        last = min(head, self.next_block + BLOCKS_PER_STEP - 1)
+        last = min(head, self.next_block + self._span - 1)
         if last < self.next_block:
             # Nothing new. A node that is merely behind shows blocks we know; one that has forked shows others.
             if head in self._hashes and self._is_left(head):
@@ -109,6 +112,7 @@ class Watcher:
                 for call in (("eth_getBlockByNumber", [hex(number), False]), ("eth_getBlockReceipts", [hex(number)]))
             ]
         )
+        logs = 0
         for number, header, receipts in zip(numbers, replies[::2], replies[1::2], strict=True):
             block = self._read(number, header, receipts)
             if block is None:
@@ -118,6 +122,8 @@ class Watcher:
                 return
             yield block
             self._remember(block)
+            logs += len(block.logs)
+        self._span = max(1, self._span // 2) if logs > LOGS_PER_STEP else min(2 * self._span, BLOCKS_PER_STEP)
 
     def _read(self, number: int, header: Any, receipts: Any) -> SeenBlock | None:
         """A block, or None where header and receipts are not (yet) of one block: the chain moved between the two."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.benchmarks import relay_carrying, relay_crowd, relay_notary
+from tests.benchmarks import relay_backlog, relay_carrying, relay_crowd, relay_notary
 from tests.benchmarks.relay_figures import Figure, Measure, write
 
 MEASURES: dict[str, Measure] = {
@@ -16,6 +16,7 @@ MEASURES: dict[str, Measure] = {
     "block": relay_notary.blocks,
     "carrying": relay_carrying.carrying,
     "crowd": relay_crowd.crowd,
+    "backlog": relay_backlog.backlog,
 }
 
 

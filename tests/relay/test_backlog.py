@@ -14,9 +14,11 @@ from ledger.proposal import Message, Proposal
 from relay.docket import Docket
 from relay.journey import Fact, Journey, Step
 from relay.turns import Turns
-from relay.watcher import Place, SeenBlock
-from tests.relay.written import MANIFEST, MESSAGE, PAYLOAD
+from relay.watcher import BLOCKS_PER_STEP, FIRST_BLOCKS, Place, SeenBlock, Watcher
+from tests.relay.written import MANIFEST, MESSAGE, PAYLOAD, message, sent
 from tests.simulator.inline import Clock
+from tests.simulator.network import Network
+from tests.simulator.nodes import WrittenNode
 
 MANY = 100_000
 PENDING = 8_000  # of which the docket's figures are taken; they are by message
@@ -100,8 +102,8 @@ def filled(count: int) -> Docket:
     """A docket with so many messages under way, put in as its own fold would."""
     docket = Docket(MANIFEST)
     for number, name in enumerate(names(count)):
-        message: Message = replace(MESSAGE, sequence=number, expiry=2_000 + number)
-        journey = Journey(Proposal(message, PAYLOAD), Place(7101, number, name, name, 0, 0, 0, 21_000), name)
+        named: Message = replace(MESSAGE, sequence=number, expiry=2_000 + number)
+        journey = Journey(Proposal(named, PAYLOAD), Place(7101, number, name, name, 0, 0, 0, 21_000), name)
         docket.journeys[name] = journey
         docket._await_expiry(journey)
         docket.touch(journey)
@@ -147,3 +149,49 @@ def test_J07_one_log_moves_one_message(many: tuple[Docket, int]) -> None:
     docket._observe(name, Fact("Proposed", Place(7103, 5, name, name, 0, 0, 0, 50_000)))
     assert docket.moved() == [name]
     assert Counter(journey.proposed is not None for journey in docket.journeys.values())[True] == 1
+
+
+# -- reading --------------------------------------------------------------------------------------------------------
+
+
+def test_J07_full_blocks_are_read_a_few_at_a_time_and_empty_ones_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = WrittenNode()
+    for sequence in range(40):
+        node.add(*(sent(message(sequence * 100 + number)) for number in range(20)))
+    for _ in range(200):
+        node.add()
+    reader = Watcher(node, MANIFEST.chain(Role.ORIGIN))
+    monkeypatch.setattr("relay.watcher.LOGS_PER_STEP", 100)
+    looks = []
+    while blocks := [news.number for news in reader.poll() if isinstance(news, SeenBlock)]:
+        looks.append(len(blocks))
+    assert looks[0] == FIRST_BLOCKS
+    assert max(looks[2:5]) <= 8, "full blocks"
+    assert max(looks) == BLOCKS_PER_STEP, "empty ones"
+    assert reader.next_block == node.head + 1
+
+
+def test_J07_a_chain_that_brings_more_than_can_be_carried_is_read_in_rests(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = network.relay()
+    held: list[float] = []
+    monkeypatch.setattr("relay.relay.BACKLOG", 1)
+    for notary in network.notaries:
+        notary.silent = True
+    monkeypatch.setattr(relay._reading, "hold", lambda _chain, seconds: held.append(seconds))
+    first = network.carry_anchor().message.id
+    network.settle(relay, steps=4)
+    assert first in relay.journeys and held == [], "one message is no backlog"
+    more = [network.carry_anchor().message.id for _ in range(3)]
+    monkeypatch.setattr(type(relay._turns), "waiting", property(lambda _turns: 2))
+    network.settle(relay, steps=4)
+    assert all(each in relay.journeys for each in more)
+    assert held and min(held) > 0.0
+    before = len(held)
+    network.settle(relay, steps=4)
+    assert len(held) == before, "a chain that brings nothing new does not rest"
+    for notary in network.notaries:
+        notary.silent = False
+    monkeypatch.undo()
+    network.run(relay, until=lambda: all(relay.journeys[each].is_over for each in (first, *more)))
