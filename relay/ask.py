@@ -51,6 +51,8 @@ def answer_about(relay: Relay, named: str) -> dict[str, Any]:
         found = relay.index.two_phase(wanted)
         if found is not None:
             return tell_two_phase(found, journeys, relay.moment, relay.exchanger.reasons(wanted))
+        if (freeze := relay.freezer.told(wanted)) is not None:
+            return freeze
         carried = [journeys[each] for each in relay.index.messages_of(wanted) if each in journeys]
         if carried:
             return tell_transaction(wanted, carried, relay.moment)

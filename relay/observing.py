@@ -43,6 +43,10 @@ class Observing:
         """Whoever brings headers, in the manifest's order; each may have a light client to keep alive."""
         return tuple(self._bearers.values())
 
+    def bearer(self, origin: int, destination: int, policy: Policy) -> HeaderBearer | None:
+        """Who brings the headers of one chain (by id) to another, for this policy; None where nobody does."""
+        return self._bearers.get((origin, destination, policy))
+
     def policy_of(self, message: Message) -> Policy | None:
         """The policy of a message's lane at its destination; None while no lane there is of the message's generation,
         which the destination's gateway says in its own words.

@@ -26,6 +26,7 @@ from relay.carrier import Carrier, read_tag
 from relay.docket import Docket
 from relay.exchanger import Exchanger, is_call
 from relay.explain import Moment
+from relay.freezer import Freezer, is_proof
 from relay.headers import HeaderBearer
 from relay.index import Index
 from relay.journey import Journey, Step
@@ -97,7 +98,10 @@ class Relay:
         self._carrier = Carrier(manifest, transactors, panel)
         self.index = Index(manifest)
         self.exchanger = Exchanger(manifest, transactors, self.index, executor=executor, clock=clock, nudge=self.nudge)
-        self._sinks: tuple[BlockSink, ...] = (self.index, self.exchanger, *sinks)
+        self.freezer = Freezer(
+            manifest, transactors, self._carrier.observing, panel, executor=executor, clock=clock, nudge=self.nudge
+        )
+        self._sinks: tuple[BlockSink, ...] = (self.index, self.exchanger, self.freezer, *sinks)
         self._reading: Agenda[int] = Agenda(clock)
         self._settling: Agenda[int] = Agenda(clock)
         self._turns, self._clock = Turns(clock), clock
@@ -121,7 +125,7 @@ class Relay:
         self._thread: threading.Thread | None = None
         for chain_id, payer in self._payers.items():
             for ticket in payer.in_flight:  # what an earlier process sent is under way still
-                if not ticket.tag or is_call(ticket.tag):
+                if not ticket.tag or is_call(ticket.tag) or is_proof(ticket.tag):
                     continue
                 step, message_ids = read_tag(ticket.tag)
                 self._turns.begin((step, chain_id), message_ids)
@@ -188,6 +192,7 @@ class Relay:
         for pool in (self._readers, *self._pools.values()):
             pool.shutdown(wait=True, cancel_futures=True)
         self.exchanger.stop()
+        self.freezer.stop()
 
     def step(self) -> Progress:
         """Read what is new on every chain, then start each step that can be taken.
@@ -211,7 +216,7 @@ class Relay:
             self.journeys.put_away(self._turns.is_under_way)
         for queue, group in groups:
             self._pool(queue).submit(self._take, queue, group)
-        begun = self.exchanger.begin()
+        begun = any([self.exchanger.begin(), self.freezer.begin()])
         return Progress.CONTINUE if groups or begun or self._changed.is_set() else Progress.IDLE
 
     def _groups(self) -> Iterator[tuple[Queue, list[Journey]]]:
@@ -411,6 +416,9 @@ class Relay:
     def _heard(self, ticket: Ticket) -> None:
         if is_call(ticket.tag):
             self.exchanger.heard(ticket)
+            return
+        if is_proof(ticket.tag):
+            self.freezer.heard(ticket)
             return
         step, message_ids = read_tag(ticket.tag)
         for message_id in message_ids:

@@ -18,7 +18,10 @@ DASH = "-"
 
 
 def print_explanation(answer: Mapping[str, Any], console: Console) -> None:
-    """One message, or every message of a transaction."""
+    """One message, every message of a transaction, or a freeze."""
+    if "freeze" in answer:
+        console.print(_freeze(answer))
+        return
     if "two_phase" in answer:
         console.print(_two_phase(answer))
     for message in [answer] if "next" in answer and "two_phase" not in answer else _rows(answer, "messages"):
@@ -97,6 +100,14 @@ def _two_phase(answer: Mapping[str, Any]) -> RenderableType:
             _cell(", ".join(map(str, reports)) if isinstance(reports := leg.get("reports"), list) else None),
         )
     return Group(facts, legs)
+
+
+def _freeze(answer: Mapping[str, Any]) -> RenderableType:
+    problem = _object(answer, "problem")
+    facts = _table("freeze", "chain", "state", "until", "why nothing happens")
+    words = f"{problem['code']}: {_text(problem.get('what'))}" if problem.get("code") else DASH
+    facts.add_row(*_cells(answer, "freeze", "chain", "state"), _time(answer.get("until")), Text(words))
+    return facts
 
 
 def _when(by: Mapping[str, Any]) -> str:

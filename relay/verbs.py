@@ -143,7 +143,7 @@ def partner_key(
 
 def explain(
     named: Annotated[
-        str, typer.Argument(metavar="ID", help="A message, a transaction of any chain, or a two-phase one.")
+        str, typer.Argument(metavar="ID", help="A message, a transaction of any chain, a two-phase one, or a freeze.")
     ],
     url: Annotated[str, typer.Option(help="The relay's URL.")] = DEFAULT_URL,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

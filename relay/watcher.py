@@ -95,7 +95,8 @@ class Watcher:
     def poll(self) -> Iterator[SeenBlock | Rewound]:
         """Yield what is new and final, at most `BLOCKS_PER_STEP` blocks, fewer of full ones.
 
-        The position moves when the next is asked for. A reader that fails is therefore given the same block, or the same rewind, again. Errors as `Node.request`.
+        The position moves when the next is asked for: a reader that fails is given the same block, or the same rewind,
+        again. Errors as `Node.request`.
         """
         head = last_final(self.node, self.chain)
         last = min(head, self.next_block + self._span - 1)
