@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from relay.relay import Relay
-from tests.benchmarks.relay_carrying import running, send_many, until
+from tests.acceptance.test_notaries import Notaries
+from tests.benchmarks.relay_carrying import prepare, relay_over, send_prepared, until
 from tests.benchmarks.relay_figures import Figure
-from tests.chains import deployed_on_anvil
+from tests.chains import Deployed, deployed_on_anvil
 
 PENDING = int(os.environ.get("PENDING", "100000"))
 PER_BLOCK = 128
@@ -24,17 +26,21 @@ READING_SECONDS = 900.0
 
 def backlog() -> list[Figure]:
     """The rate of a relay with little to do; then, after as many messages as are asked for, another one's start."""
-    with tempfile.TemporaryDirectory() as folder, deployed_on_anvil() as chains:
-        for _ in range(USUAL // PER_BLOCK):
-            send_many(chains, PER_BLOCK)
-        with running(chains, Path(folder)) as relay:
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+        chains = opened.enter_context(deployed_on_anvil())
+        notaries = Notaries(chains, folder)
+        opened.callback(notaries.kill_all)
+        send_many(chains, USUAL)
+        with relay_over(chains, folder, notaries.urls) as relay:
+            relay.start()
             usual = _rate(relay)
-        for _ in range(PENDING // PER_BLOCK):
-            send_many(chains, PER_BLOCK)
+        send_many(chains, PENDING)
         before = _resident()
-        with running(chains, Path(folder)) as relay:
+        with relay_over(chains, folder, notaries.urls) as relay:
             began = time.perf_counter()
-            until(lambda: bool(relay.trouble is None and relay.journeys.counts()), every=0.005)
+            relay.start()
+            until(lambda: bool(relay.journeys), every=0.005)
             ready = time.perf_counter() - began
             rate = _rate(relay, beyond=USUAL)
             most = _read_all(relay)
@@ -47,6 +53,12 @@ def backlog() -> list[Figure]:
         ),
         Figure.against("messages held in memory, of those that are known", held, "", seen),
     ]
+
+
+def send_many(chains: Deployed, count: int) -> None:
+    """So many messages, a block for each handful."""
+    for _ in range(count // PER_BLOCK):
+        send_prepared(chains, prepare(chains, PER_BLOCK))
 
 
 def _rate(relay: Relay, *, beyond: int = 0) -> float:
