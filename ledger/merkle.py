@@ -30,6 +30,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+def leaf_hashes(entries: Iterable[bytes]) -> bytes:
+    """The leaf hashes of many entries, joined; what `leaf_hash` gives one by one."""
+    sha256 = hashlib.sha256
+    return b"".join([sha256(b"\x00" + entry).digest() for entry in entries])
+
+
 def parent_hashes(run: bytes) -> bytes:
     """The node hashes over a run of hashes two by two, joined; a last one without a partner is left out."""
     sha256 = hashlib.sha256  # one call a node and nothing else in the loop: this line is what a log's speed is made of
@@ -67,7 +73,7 @@ class Subtrees(ABC):
         size = self._known(size)
         if not 0 <= index < size:
             raise _no_such("leaf", index, size)
-        return self._path(index, index + 1, size)
+        return self._path(0, index, size)
 
     def consistency_proof(self, old_size: int, size: int | None = None) -> list[bytes]:
         """The hashes that tie the root of `old_size` leaves to the one of `size` (RFC 9162 section 2.1.4.1).
@@ -80,22 +86,21 @@ class Subtrees(ABC):
         if old_size in (0, size):
             return []
         low = _low_full_subtree(old_size)
-        path = self._path(old_size - low, old_size, size)
+        height = low.bit_length() - 1
+        path = self._path(height, (old_size - low) >> height, size)
         # When the old tree is one full subtree the verifier already holds its hash: it is the old root.
         return path if low == old_size else [self._range(old_size - low, old_size), *path]
 
-    def _path(self, start: int, end: int, size: int) -> list[bytes]:
-        """Siblings, deepest first, of the full subtree over [start, end) inside the tree of `size` leaves."""
-        low, high, siblings = 0, size, list[bytes]()
-        while (low, high) != (start, end):
-            middle = low + _split(high - low)
-            if start < middle:
-                siblings.append(self._range(middle, high))
-                high = middle
-            else:
-                siblings.append(self._range(low, middle))
-                low = middle
-        siblings.reverse()
+    def _path(self, height: int, position: int, size: int) -> list[bytes]:
+        """Siblings, deepest first, of one full subtree inside the tree of `size` leaves."""
+        siblings, last = list[bytes](), (size - 1) >> height
+        while last:
+            other = position ^ 1
+            if other < last:
+                siblings.append(self._full(height, other))
+            elif other == last:  # at the right edge, and so perhaps no full one
+                siblings.append(self._range(other << height, size))
+            height, position, last = height + 1, position >> 1, last >> 1
         return siblings
 
     def _range(self, start: int, end: int) -> bytes:
@@ -243,11 +248,6 @@ def verify_consistency(
         position, last = position >> 1, last >> 1
     if last or old != old_root or new != new_root:
         raise _invalid("the proof does not lead from the old root to the new one")
-
-
-def _split(size: int) -> int:
-    """The largest power of two smaller than `size` (size >= 2): where RFC 9162 divides a tree."""
-    return 1 << ((size - 1).bit_length() - 1)
 
 
 def _low_full_subtree(size: int) -> int:

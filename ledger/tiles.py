@@ -16,7 +16,7 @@ from typing import Final
 from ledger.canonical import DIGEST_BYTES
 from ledger.checkpoint import Checkpoint
 from ledger.errors import BadInput, Refused
-from ledger.merkle import HASH_BYTES, Subtrees, leaf_hash, node_hash, parent_hashes
+from ledger.merkle import HASH_BYTES, Subtrees, leaf_hashes, node_hash, parent_hashes
 
 HEIGHT = 8  # levels of the tree that one tile stands for
 WIDTH = 1 << HEIGHT  # hashes in a full tile
@@ -110,7 +110,7 @@ class TileTree(Subtrees):
         if index < 0 or not bundle.width:
             raise BadInput("TILE_PATH", f"A log of {len(self)} entries has no bundle {index}.", where=bundle.path())
         digests = read_entries(self._fetch(bundle), width=bundle.width)
-        if b"".join(map(leaf_hash, digests)) != self._tile(0, index):
+        if leaf_hashes(digests) != self._tile(0, index):
             raise _invalid(bundle)
         return digests
 

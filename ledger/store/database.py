@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -79,6 +79,27 @@ class Database:
             with pages.writing(), _typed(), Session(self._writing_engine, expire_on_commit=False) as session:
                 yield session
                 session.commit()
+
+    @contextmanager
+    def inserting(self) -> Iterator[sqlite3.Connection]:
+        """As `writing`, but SQLite's own connection: for what every record passes through, where a session alone would
+        take as long as the disk.
+        """
+        pages = self._pages
+        assert pages is not None
+        with self._writer:
+            with _typed(str(self.path)), _folder(self.path):
+                pages.fold()
+            with pages.writing(), _typed(), closing(self._engine.raw_connection()) as pooled:
+                connection = pooled.driver_connection
+                assert isinstance(connection, sqlite3.Connection)
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    connection.execute("ROLLBACK")
+                    raise
+                connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close every connection; the object is of no use afterwards."""
@@ -174,7 +195,18 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     # A writer takes its place in the queue at once: one that first reads and then writes could fail half way.
     writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    _driver(connection).execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def driver(session: Session) -> sqlite3.Connection:
+    """SQLite's own connection, inside the session's transaction."""
+    return _driver(session.connection())
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    found = connection.connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)
+    return found
 
 
 def _pragma(connection: Connection, name: str) -> int:

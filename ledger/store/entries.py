@@ -6,17 +6,20 @@ May never happen here: an entry without its object, an object without its entry,
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import col, select
 
 from ledger.canonical import SALT_BYTES, entry_digest
 from ledger.errors import Refused
-from ledger.store.database import Database
+from ledger.store.database import Database, driver
 from ledger.store.tables import EntryRow
 
 _ASKED_AT_ONCE = 500
+_APPEND = 'INSERT INTO entry ("index", digest, salt, domain, object_digest) VALUES (?, ?, ?, ?, ?)'
+_HIGHEST = 'SELECT max("index") FROM entry'
 _DIGESTS = 'SELECT digest FROM entry WHERE "index" >= ? ORDER BY "index" LIMIT ?'
 
 
@@ -35,19 +38,19 @@ class Entry:
         return entry_digest(self.domain, self.salt, canonical) == self.digest
 
 
-def append_entry(session: Session, *, domain: str, canonical: bytes, object_digest: bytes) -> Entry:
+def append_entry(connection: sqlite3.Connection, *, domain: str, canonical: bytes, object_digest: bytes) -> Entry:
     """Append one entry inside the caller's write. `object_digest` (32 bytes) finds it again."""
     salt = secrets.token_bytes(SALT_BYTES)
-    entry = Entry(size_of(session), entry_digest(domain, salt, canonical), salt, domain, object_digest)
-    session.add(EntryRow(index=entry.index, digest=entry.digest, salt=salt, domain=domain, object_digest=object_digest))
-    session.flush()
+    entry = Entry(size_of(connection), entry_digest(domain, salt, canonical), salt, domain, object_digest)
+    row = (entry.index, entry.digest, salt, domain, object_digest)
+    connection.execute(_APPEND, row)
     return entry
 
 
-def size_of(session: Session) -> int:
+def size_of(connection: sqlite3.Connection) -> int:
     """How many entries the log has."""
-    highest = session.exec(select(func.max(col(EntryRow.index)))).one()
-    return 0 if highest is None else highest + 1
+    (highest,) = connection.execute(_HIGHEST).fetchone()
+    return 0 if highest is None else int(highest) + 1
 
 
 def entry_at(database: Database, index: int) -> Entry:
@@ -73,8 +76,7 @@ def entries_at(database: Database, indices: Iterable[int]) -> dict[int, Entry]:
 def digests_from(database: Database, start: int, most: int) -> list[bytes]:
     """The public digests (32 bytes) of at most `most` entries from `start` on, in order."""
     with database.reading() as session:
-        found = session.connection().exec_driver_sql(_DIGESTS, (start, most))
-        return [digest for (digest,) in found]
+        return [digest for (digest,) in driver(session).execute(_DIGESTS, (start, most))]
 
 
 def entry_of(row: EntryRow) -> Entry:

@@ -21,7 +21,7 @@ from ledger.epcis import (
     require_plausible_times,
 )
 from ledger.errors import BadInput, Refused
-from ledger.store.database import Database
+from ledger.store.database import Database, driver
 from ledger.store.entries import append_entry
 from ledger.store.tables import EventIdentifierRow, EventRow
 
@@ -109,7 +109,8 @@ class EventBook:
         if held is not None:
             return CapturedEvent(event, event.digest, held.entry, added=False)
         _require_free_id(session, event)
-        entry = append_entry(session, domain=EVENT_DOMAIN, canonical=event.canonical(), object_digest=event.digest)
+        canonical = event.canonical()
+        entry = append_entry(driver(session), domain=EVENT_DOMAIN, canonical=canonical, object_digest=event.digest)
         session.add(
             EventRow(
                 digest=event.digest,
@@ -119,7 +120,7 @@ class EventBook:
                 biz_step=event.biz_step,
                 event_time=event.event_time,
                 declared_wrong=event.error_declaration is not None,
-                canonical=event.canonical(),
+                canonical=canonical,
                 received_at=received_at,
             )
         )

@@ -31,7 +31,7 @@ from ledger.evidence import (
 )
 from ledger.gs1 import parse
 from ledger.store import devices
-from ledger.store.database import Database
+from ledger.store.database import Database, driver
 from ledger.store.devices import MAX_FINDINGS, StoredFinding, enter_finding
 from ledger.store.entries import append_entry
 from ledger.store.tables import DeviceRow, EvidenceRow, ReadingRow, SegmentRow
@@ -130,7 +130,7 @@ class SqlEvidenceBook:
                     cure="Send it again.",
                 )
             entry = append_entry(
-                session,
+                driver(session),
                 domain=EVIDENCE_ENTRY_DOMAIN,
                 canonical=evidence.signed.envelope(),
                 object_digest=evidence.digest,

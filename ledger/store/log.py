@@ -28,7 +28,7 @@ from ledger.checkpoint import (
 )
 from ledger.errors import BadInput, Refused, WrongUse
 from ledger.log_proof import LogProof
-from ledger.merkle import leaf_hash, verify_inclusion
+from ledger.merkle import leaf_hash, leaf_hashes, verify_inclusion
 from ledger.store.database import Database
 from ledger.store.entries import Entry, digests_from, entries_at, entry_at
 from ledger.store.tables import CheckpointRow
@@ -248,7 +248,7 @@ class Log:
     def _follow(self) -> TreeFiles:
         """Take in what was appended since; called under the lock."""
         while digests := digests_from(self._database, len(self._tree), FOLLOWED_AT_ONCE):
-            self._tree.extend(b"".join(map(leaf_hash, digests)))
+            self._tree.extend(leaf_hashes(digests))
         return self._tree
 
     def _check_history(self) -> None:
@@ -275,7 +275,7 @@ class Log:
         """Whether the tree's files give the signed root, and the table the last of their leaves."""
         start = max(0, signed.size - CHECKED_AT_START)
         digests = digests_from(self._database, start, signed.size - start)
-        leaves = b"".join(map(leaf_hash, digests))
+        leaves = leaf_hashes(digests)
         held = self._tree.run(0, start, signed.size - start)
         return self._tree.root(signed.size) == signed.root and leaves == held
 

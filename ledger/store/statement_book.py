@@ -5,14 +5,18 @@ May never happen here: a statement without its log entry, or one statement in tw
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
 from ledger.canonical import digest
-from ledger.store.database import Database
+from ledger.store.database import Database, driver
 from ledger.store.entries import append_entry
 from ledger.store.tables import StatementRow
+
+_HELD = "SELECT domain, canonical, entry FROM statement WHERE digest = ?"
+_ENTER = "INSERT INTO statement (digest, entry, domain, canonical) VALUES (?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,8 @@ class StatementBook:
 
     def enter(self, domain: str, canonical: bytes) -> Statement:
         """Log a statement; one that is held already is answered and not logged again."""
-        with self._database.writing() as session:
-            return enter(session, domain, canonical)
+        with self._database.inserting() as connection:
+            return _enter(connection, domain, canonical)
 
     def of_domain(self, domain: str) -> tuple[Statement, ...]:
         """Every statement of a domain, in the order of their entries."""
@@ -45,10 +49,14 @@ class StatementBook:
 
 def enter(session: Session, domain: str, canonical: bytes) -> Statement:
     """Log a statement inside the caller's write."""
+    return _enter(driver(session), domain, canonical)
+
+
+def _enter(connection: sqlite3.Connection, domain: str, canonical: bytes) -> Statement:
     key = digest(domain, canonical)
-    row = session.get(StatementRow, key)
-    if row is None:
-        entry = append_entry(session, domain=domain, canonical=canonical, object_digest=key)
-        row = StatementRow(digest=key, entry=entry.index, domain=domain, canonical=canonical)
-        session.add(row)
-    return Statement(row.domain, row.canonical, row.entry, row.digest)
+    held = connection.execute(_HELD, (key,)).fetchone()
+    if held is not None:
+        return Statement(held[0], held[1], held[2], key)
+    entry = append_entry(connection, domain=domain, canonical=canonical, object_digest=key)
+    connection.execute(_ENTER, (key, entry.index, domain, canonical))
+    return Statement(domain, canonical, entry.index, key)

@@ -34,10 +34,10 @@ Measure = Callable[[], Sequence[Figure]]
 """Measures one thing or a few that share their setting."""
 
 
-def write(figures: Sequence[Figure]) -> None:
+def write(figures: Sequence[Figure], target: Path = TARGET) -> None:
     """Write the table."""
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
 
 
 def _round(value: float) -> float:

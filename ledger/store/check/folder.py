@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ledger.errors import WrongUse
-from ledger.store.check.found import Found, Progress
+from ledger.store.check.found import UNREADABLE, Found, Progress
 from ledger.store.check.key import check_key
 from ledger.store.check.media import check_media
 from ledger.store.check.pages import check_pages
@@ -64,7 +64,7 @@ def _readable(database: sqlite3.Connection) -> Found | None:
         owner = database.execute("PRAGMA application_id").fetchone()[0]
         version = database.execute("PRAGMA user_version").fetchone()[0]
         database.execute('SELECT count(*) FROM sqlite_master WHERE name = "entry"').fetchone()
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         return Found("DATABASE_DAMAGED", DATABASE_FILE, f"The database cannot be read: {error}")
     if (owner, version) != (APPLICATION_ID, SCHEMA_VERSION):
         return Found(
@@ -76,7 +76,7 @@ def _readable(database: sqlite3.Connection) -> Found | None:
 def _guarded(check: Callable[[], Iterator[Found]]) -> Iterator[Found]:
     try:
         yield from check()
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         yield Found("DATABASE_DAMAGED", DATABASE_FILE, f"Reading stopped: {error}")
 
 
@@ -92,5 +92,5 @@ def _size(path: Path) -> int:
     try:
         with closing(_open(path)) as database:
             return int(database.execute("SELECT count(*) FROM entry").fetchone()[0])
-    except sqlite3.Error:
+    except UNREADABLE:
         return 0

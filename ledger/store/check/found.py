@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +27,9 @@ class Found:
     cure: str = FROM_A_COPY
     severity: Severity = Severity.DAMAGE
 
+
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged database raises; the second where SQLite's own message quotes damaged text."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is looked at, how much of it is done, and how much there is; units are the check's own."""

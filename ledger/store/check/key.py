@@ -10,7 +10,7 @@ from ledger.checkpoint import LogKey, open_checkpoint
 from ledger.ed25519 import KEY_BYTES, public_key
 from ledger.errors import Problem
 from ledger.note_keys import read_log_key
-from ledger.store.check.found import Found
+from ledger.store.check.found import UNREADABLE, Found
 from ledger.store.ledger import KEY_FILE
 from ledger.store.log_key import PUBLIC_SUFFIX
 
@@ -52,6 +52,6 @@ def _signed_with(key: LogKey, database: sqlite3.Connection) -> bool:
         if row is None:
             return False
         open_checkpoint(row[0], log_key=key)
-    except (sqlite3.Error, Problem, TypeError, AttributeError):
+    except (*UNREADABLE, Problem, TypeError, AttributeError):
         return False
     return True

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ledger.store.check.found import Found, Progress, Severity
+from ledger.store.check.found import UNREADABLE, Found, Progress, Severity
 from ledger.store.page_sums import COMING, LOCK, SUMS, WAL, Sums, beside, read_sums, sum_of
 from ledger.store.wal import read_wal, wal_bytes
 
@@ -103,6 +103,6 @@ def _owner(names: sqlite3.Connection | None, number: int) -> str:
         return "the database cannot be opened"
     try:
         row = names.execute("SELECT name FROM dbstat WHERE pageno = ?", (number,)).fetchone()
-    except sqlite3.Error:
+    except UNREADABLE:
         return "whose it is cannot be told"
     return "unused" if row is None else f"of {row[0]}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from ledger.canonical import DIGEST_BYTES
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.errors import Problem
-from ledger.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash, node_hash, parent_hashes
+from ledger.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hashes, node_hash, parent_hashes
 from ledger.note_keys import LogKey
 from ledger.store.check.found import Found, Progress, Severity
 from ledger.store.tree_files import file_name
@@ -74,7 +74,7 @@ def check_log(
 
 
 def _take(walk: Walk, digests: list[bytes], folder: Path) -> Iterator[Found]:
-    added, height = b"".join(map(leaf_hash, digests)), 0
+    added, height = leaf_hashes(digests), 0
     while added:
         if height == len(walk.waiting):
             walk.waiting.append(b"")
