@@ -11,6 +11,7 @@ test:
 	@.ci/setup-browser
 	@.ci/setup-anvil
 	@.ci/setup-softhsm
+	@.ci/setup-mosquitto
 	@.ci/setup-eels
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 2 --dist worksteal $(ARGS)

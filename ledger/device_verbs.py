@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledger.data_folder import open_book
+
 if TYPE_CHECKING:
     from ledger.canonical import JsonValue
     from ledger.evidence.terms import Limits
-    from ledger.store import SqlEvidenceBook
 
 app = typer.Typer(help="Enrol devices, revoke them, and see what is wrong with them.", no_args_is_help=True)
 
@@ -50,7 +51,7 @@ def enrol(
     known = makers or (data / MAKERS_FILE if (data / MAKERS_FILE).exists() else None)
     enrolled = enrol_request(
         read_file(request).strip(),
-        register=_book(data),
+        register=open_book(data),
         valid_from=read_time(valid_from),
         valid_until=read_time(valid_until),
         makers=() if known is None else read_makers(read_file(known)),
@@ -84,7 +85,7 @@ def terms(
     agreed = Terms(
         device, to_millisecond(utc_now()), every, grace, place, tuple(step or ()), _limits(limit or ()), speed
     )
-    _book(data).agree(agreed)
+    open_book(data).agree(agreed)
     typer.echo(agreed.canonical().decode())
 
 
@@ -93,7 +94,7 @@ def revoke(device: Named, data: Data, reason: Reason) -> None:
     """Believe nothing of a device from now on. There is no way back: enrol a new key under a new name."""
     from ledger.store import utc_now  # noqa: PLC0415
 
-    _book(data).revoke(device, utc_now(), reason)
+    open_book(data).revoke(device, utc_now(), reason)
     typer.echo(f"{device}: revoked")
 
 
@@ -102,7 +103,7 @@ def release(device: Named, data: Data, reason: Reason) -> None:
     """Let a device go on whose next number can never come; what it sends next is taken with a finding."""
     from ledger.store import utc_now  # noqa: PLC0415
 
-    after = _book(data).release(device, utc_now(), reason)
+    after = open_book(data).release(device, utc_now(), reason)
     typer.echo(f"{device}: released after number {after}")
 
 
@@ -111,7 +112,7 @@ def list_devices(data: Data, as_json: AsJson = False) -> None:
     """Every device, with its last number and how many findings of each kind there are."""
     from ledger.history.devices import account_as_json, account_of  # noqa: PLC0415
 
-    book = _book(data)
+    book = open_book(data)
     found = [account_as_json(account_of(book, device.id)) for device in book.devices()]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -134,7 +135,7 @@ def show(device: Named, data: Data) -> None:
     """One device with its findings, the newest first, as JSON."""
     from ledger.history.devices import account_as_json, account_of, finding_as_json  # noqa: PLC0415
 
-    book = _book(data)
+    book = open_book(data)
     findings = [finding_as_json(stored) for stored in book.findings(book.device(device).id)]
     typer.echo(json.dumps({**account_as_json(account_of(book, device)), "findings": findings}, indent=2))
 
@@ -145,7 +146,7 @@ def check(data: Data) -> None:
     from ledger.history.silence import record_silences  # noqa: PLC0415
     from ledger.store import utc_now  # noqa: PLC0415
 
-    book, now = _book(data), utc_now()
+    book, now = open_book(data), utc_now()
     found = [finding for device in book.devices() for finding in record_silences(book, device.id, now=now)]
     for finding in found:
         typer.echo(f"{finding.device}: silent from {finding.facts['since']} to {finding.facts['until']}")
@@ -162,20 +163,10 @@ def operator_key(data: Data) -> None:
     from ledger.durable_file import write_whole  # noqa: PLC0415
     from ledger.store.ledger import OPERATOR_KEY_FILE  # noqa: PLC0415
 
-    _book(data)
+    open_book(data)
     path = data / OPERATOR_KEY_FILE
     write_whole(path, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)
     typer.echo(str(path))
-
-
-def _book(data: Path) -> SqlEvidenceBook:
-    from ledger.errors import WrongUse  # noqa: PLC0415
-    from ledger.store import Database, SqlEvidenceBook  # noqa: PLC0415
-    from ledger.store.ledger import DATABASE_FILE  # noqa: PLC0415
-
-    if not (data / DATABASE_FILE).is_file():
-        raise WrongUse("STORE_FOLDER", "This is no ledger's data folder.", where=str(data), cure="Name it with --data.")
-    return SqlEvidenceBook(Database.open(data / DATABASE_FILE))
 
 
 def _limits(texts: list[str] | tuple[()]) -> dict[str, Limits]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ledger import device_verbs
+from ledger import device_verbs, intake_verbs
 from ledger.capture import verbs as capture
 
 
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     export.callback()(_group)
     app.add_typer(export, name="export")
     app.add_typer(device_verbs.app, name="device")
+    app.add_typer(intake_verbs.app, name="intake")
     capture.register(app)
 
 

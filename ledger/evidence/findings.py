@@ -39,6 +39,8 @@ class Code(StrEnum):
     STRIPPED_SIGNATURE = "STRIPPED_SIGNATURE"  # something in its name came without a signature
     BAD_SIGNATURE = "BAD_SIGNATURE"  # something in its name came with another key's signature
     USED_AFTER_REVOCATION = "USED_AFTER_REVOCATION"  # its key spoke after it was revoked
+    OUT_OF_TURN = "OUT_OF_TURN"  # it came before its predecessor, which never came
+    FLOOD = "FLOOD"  # more than it may send, and not taken
     SILENCE = "SILENCE"  # it should have spoken and did not
 
 

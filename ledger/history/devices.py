@@ -12,20 +12,24 @@ from ledger.store import SqlEvidenceBook, StoredFinding
 
 @dataclass(frozen=True, slots=True)
 class DeviceAccount:
-    """A device, its newest terms, the maker that vouches for it, its last number, and its findings by code."""
+    """A device, its newest terms, the maker that vouches for it, its last number, its findings by code,
+    and the segments it announced and whose video has not come."""
 
     device: Device
     terms: Terms | None
     attested_by: str | None
     last_number: int
     findings: dict[str, int]
+    announced: tuple[int, ...]
 
 
 def account_of(book: SqlEvidenceBook, device_id: str) -> DeviceAccount:
     """The account of an enrolled device. `Refused` DEVICE_UNKNOWN."""
     device, terms, past = book.known(device_id)
     codes = Counter(str(stored.finding.code) for stored in book.findings(device_id))
-    return DeviceAccount(device, terms, book.attested_by(device_id), past.number, dict(codes))
+    return DeviceAccount(
+        device, terms, book.attested_by(device_id), past.number, dict(codes), book.announced(device_id)
+    )
 
 
 def account_as_json(account: DeviceAccount) -> dict[str, object]:
@@ -43,6 +47,7 @@ def account_as_json(account: DeviceAccount) -> dict[str, object]:
         "lastNumber": account.last_number,
         "terms": None if terms is None else parse_json(terms.canonical()),
         "findings": account.findings,
+        "announcedWithoutVideo": list(account.announced),
     }
 
 

@@ -73,6 +73,10 @@ class EvidenceBook(Protocol):
         """Add evidence, findings and entries, all or nothing. `Refused` EVIDENCE_MEANWHILE: judge it again."""
         ...
 
+    def announce(self, signed: SignedEvidence, statement: SegmentStatement, *, received_at: datetime) -> None:
+        """Keep a statement whose video has not come yet; the same one again changes nothing."""
+        ...
+
     def record(self, finding: DeviceFinding, /) -> None:
         """Keep a finding with its entry; the same one again changes nothing."""
         ...
@@ -154,6 +158,24 @@ class Receiver:
             )
         return self._take(signed, statement.device, None, received_at, claimed)
 
+    def announce(self, signed: SignedEvidence, *, received_at: datetime, claimed: str | None = None) -> None:
+        """Keep a segment's statement until its video comes (by HTTP); it counts for nothing before that.
+
+        Raises as `segment` does, but for what is judged once the video is there.
+        """
+        statement = read_segment(signed.statement_bytes)
+        _check_claim(claimed, statement.device)
+        if self.book.held(signed.digest) is not None:
+            return
+        device, _, _ = self.book.known(statement.device)
+        try:
+            read_signed(signed, device=device, received_at=received_at)
+        except Refused as refusal:
+            self._record(refusal, signed, device, received_at)
+            raise
+        self.admit(device.id)
+        self.book.announce(signed, statement, received_at=received_at)
+
     def _take(
         self,
         signed: SignedEvidence,
@@ -162,13 +184,7 @@ class Receiver:
         received_at: datetime,
         claimed: str | None,
     ) -> Received:
-        if claimed is not None and claimed != device_id:
-            raise Refused(
-                "DEVICE_MISMATCH",
-                "The statement is another device's than the one that hands it in.",
-                where=ascii(claimed)[:80],
-                cure="Each device hands in its own statements, under its own name.",
-            )
+        _check_claim(claimed, device_id)
         held = self.book.held(signed.digest)
         if held is not None and held.evidence.signed == signed:
             return self._again(held, body, received_at)
@@ -231,6 +247,16 @@ class Receiver:
 def receive_segment(raw: bytes, *, book: EvidenceBook, media: MediaStore, received_at: datetime) -> Received:
     """`Receiver.segment` without a quota."""
     return Receiver(book, media).segment(raw, received_at=received_at)
+
+
+def _check_claim(claimed: str | None, device_id: str) -> None:
+    if claimed is not None and claimed != device_id:
+        raise Refused(
+            "DEVICE_MISMATCH",
+            "The statement is another device's than the one that hands it in.",
+            where=ascii(claimed)[:80],
+            cure="Each device hands in its own statements, under its own name.",
+        )
 
 
 def _check_media(stated: Media, body: SegmentBody) -> None:

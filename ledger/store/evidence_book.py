@@ -34,7 +34,7 @@ from ledger.store import devices
 from ledger.store.database import Database, driver
 from ledger.store.devices import MAX_FINDINGS, StoredFinding, enter_finding
 from ledger.store.entries import append_entry
-from ledger.store.tables import DeviceRow, EvidenceRow, ReadingRow, SegmentRow
+from ledger.store.tables import AnnouncementRow, DeviceRow, EvidenceRow, ReadingRow, SegmentRow
 
 EVIDENCE_ENTRY_DOMAIN = EVIDENCE_DOMAIN
 """An entry for evidence is over its envelope (`SignedEvidence.envelope()`), so that no signature can be stripped."""
@@ -146,6 +146,28 @@ class SqlEvidenceBook:
             for finding in judged.findings:
                 enter_finding(session, finding)
             return Held(evidence, entry.index, added=True)
+
+    def announce(self, signed: SignedEvidence, statement: SegmentStatement, *, received_at: datetime) -> None:
+        """Keep a statement whose video has not come yet; the same one again changes nothing."""
+        with self._database.writing() as session:
+            if session.get(AnnouncementRow, signed.digest) is None:
+                session.add(
+                    AnnouncementRow(
+                        digest=signed.digest,
+                        device=statement.device,
+                        sequence=statement.sequence,
+                        envelope=signed.envelope(),
+                        received_at=received_at,
+                    )
+                )
+
+    def announced(self, device_id: str) -> tuple[int, ...]:
+        """The numbers of the segments that the device announced and whose video has not come."""
+        held = select(EvidenceRow.digest).where(EvidenceRow.device == device_id)
+        query = select(AnnouncementRow.sequence).where(AnnouncementRow.device == device_id)
+        missing = query.where(col(AnnouncementRow.digest).not_in(held)).order_by(col(AnnouncementRow.sequence))
+        with self._database.reading() as session:
+            return tuple(session.exec(missing.limit(MAX_FINDINGS)))
 
     def segments_of_lots(self, lots: Iterable[str]) -> tuple[StoredSegment, ...]:
         """The segments filmed for any of these lots (normal identifiers), in the order they were filmed."""

@@ -111,6 +111,17 @@ class ReadingRow(SQLModel, table=True):
     usable: bool  # False: its time or value is doubted, and no rule about a loan may use it
 
 
+class AnnouncementRow(SQLModel, table=True):
+    """A segment's statement that came ahead of its video. Without evidence of its digest, the video is missing."""
+
+    __tablename__ = "announcement"
+    digest: bytes = Field(primary_key=True)
+    device: str = Field(foreign_key="device.id", index=True)
+    sequence: int = Field(sa_type=BigInteger)
+    envelope: bytes
+    received_at: datetime = Field(sa_type=UtcTime)
+
+
 class FindingRow(SQLModel, table=True):
     """A finding about a device; what it says is the logged statement of the same digest."""
 

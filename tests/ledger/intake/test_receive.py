@@ -74,6 +74,9 @@ class MemoryBook:
         self.findings += judged.findings
         return self.rows[-1]
 
+    def announce(self, signed: SignedEvidence, statement: SegmentStatement, *, received_at: datetime) -> None:
+        raise AssertionError("nothing is announced here")
+
     def record(self, finding: DeviceFinding, /) -> None:
         self.findings.append(finding)
 

@@ -1,0 +1,102 @@
+"""The intake as a program: its configuration file, and the thread that listens to the broker."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ledger.canonical import JsonValue, parse_json
+from ledger.config_file import non_empty, read_file
+from ledger.errors import BadInput, Problem, Unavailable
+from ledger.intake.broker import ALL_TOPICS, INTAKE_USER, password_of
+from ledger.intake.media import FolderStore
+from ledger.intake.mqtt import BrokerAddress, Desk, Subscriber
+from ledger.intake.quota import BURST, PER_SECOND, Quota
+from ledger.intake.receive import EvidenceBook, Receiver
+
+MAX_CONFIG_BYTES = 64 * 1024
+START_SECONDS = 30.0
+MEDIA_FOLDER = "media"
+_FIELDS = {"data", "broker_host", "broker_port"}
+_OPTIONAL = {"ca_file", "statements_per_second", "burst"}
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeConfig:
+    """`data`: the ledger's data folder. `per_second`, `burst`: how often one device may speak."""
+
+    data: Path
+    host: str
+    port: int
+    ca_file: str | None = None
+    per_second: int = int(PER_SECOND)
+    burst: int = BURST
+
+    @classmethod
+    def load(cls, path: Path) -> IntakeConfig:
+        """Read the file; relative paths start at it. `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT."""
+        value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
+        try:
+            if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
+                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))} and, if wanted, {sorted(_OPTIONAL)}")
+            return cls(
+                data=path.parent / non_empty(value["data"]),
+                host=non_empty(value["broker_host"]),
+                port=_number(value["broker_port"], 65_535),
+                ca_file=str(path.parent / non_empty(value["ca_file"])) if "ca_file" in value else None,
+                per_second=_number(value.get("statements_per_second", int(PER_SECOND)), 100_000),
+                burst=_number(value.get("burst", BURST), 1_000_000),
+            )
+        except ValueError as error:
+            cure = "See ledger/README.md, section Devices."
+            raise BadInput("CONFIG_FORMAT", str(error), where=str(path), cure=cure) from error
+
+
+class RunningIntake:
+    """A subscriber in a thread of its own. `broker`: where it is connected to; `topic`: what it reads."""
+
+    def __init__(self, subscriber: Subscriber, broker: str) -> None:
+        self.broker, self.topic = broker, ALL_TOPICS
+        self._subscriber, self._problem = subscriber, list[Problem]()
+        self._thread = threading.Thread(target=self._run, name="mqtt-intake", daemon=True)
+        self._thread.start()
+
+    def wait_until_listening(self) -> None:
+        """Return once it reads. The subscriber's problem, or `Unavailable` BROKER_DOWN."""
+        if not self._subscriber.subscribed.wait(START_SECONDS):
+            self.stop()
+            raise Unavailable(
+                "BROKER_DOWN", "The broker cannot be reached.", where=self.broker, cure="Start it, then try again."
+            )
+        if self._problem:
+            raise self._problem[0]
+
+    def stop(self) -> None:
+        """Stop listening; what is being written is finished."""
+        self._subscriber.stop()
+        self._thread.join(START_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            self._subscriber.run()
+        except Problem as problem:
+            self._problem.append(problem)
+            self._subscriber.subscribed.set()
+
+
+def start(config: IntakeConfig, book: EvidenceBook, secret: bytes) -> RunningIntake:
+    """Listen to the broker for the ledger in `config.data`. `secret`: the broker's, which its passwords come from."""
+    receiver = Receiver(book, FolderStore(config.data / MEDIA_FOLDER), Quota(config.per_second, config.burst))
+    address = BrokerAddress(config.host, config.port, password_of(secret, INTAKE_USER), config.ca_file)
+    subscriber = Subscriber(address, Desk(receiver, lambda: datetime.now(UTC)))
+    running = RunningIntake(subscriber, f"{config.host}:{config.port}")
+    running.wait_until_listening()
+    return running
+
+
+def _number(value: JsonValue, most: int) -> int:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(f"ports and rates are whole numbers from 1 to {most}")
+    return value
