@@ -229,7 +229,9 @@ class Subscriber:
 
     def _arrived(self, client: Client, _data: object, message: MQTTMessage) -> None:
         properties = message.properties
-        arrived = Message(message.topic, message.payload, message.retain, getattr(properties, "ContentType", None))
+        arrived = Message(
+            message.topic, bytes(message.payload), message.retain, getattr(properties, "ContentType", None)
+        )
         self._desk.take(arrived, lambda: self._acknowledge(client, message))
 
     def _acknowledge(self, client: Client, message: MQTTMessage) -> None:

@@ -42,7 +42,7 @@ def reader(running: Broker) -> Iterator[Peer]:
 
 
 def heard(reader: Peer) -> list[tuple[str, bytes]]:
-    return [(message.topic, message.payload) for message in reader.heard]
+    return [(message.topic, bytes(message.payload)) for message in reader.heard]
 
 
 def test_a_device_publishes_to_its_own_topic_and_the_ledger_hears_it(device_a: Peer, reader: Peer) -> None:
