@@ -12,14 +12,14 @@ from ledger.web.words import N_
 
 CHECKS = MappingProxyType(
     {
-        "trust": N_("Trust root: the one this browser knows"),
+        "trust": N_("Trust root: known to this browser"),
         "checkpoint": N_("State of the log: signed by the log"),
-        "cosigned": N_("Notaries: a quorum cosigned that state"),
+        "cosigned": N_("Notaries: a quorum cosigned it"),
         "logged": N_("Records: each stands in the log"),
-        "signed": N_("Cameras: enrolled, and signed what they recorded"),
+        "signed": N_("Cameras: enrolled, every piece signed"),
         "subject": N_("Records: about this item"),
-        "shown": N_("This page: says what the records say"),
-        "video": N_("Video: the very bytes that play here"),
+        "shown": N_("This page: shows what they say"),
+        "video": N_("Video: the bytes that play here"),
         "anchors": N_("Anchors on chains"),
     }
 )
@@ -36,23 +36,23 @@ STATES = MappingProxyType(
 
 IN_BROWSER = MappingProxyType(
     {
-        "step-state.waiting": N_("Your browser is checking this step"),
-        "step-state.holds": N_("Your browser checked this step: it holds"),
-        "step-state.refused": N_("This step does not hold"),
+        "step-state.waiting": N_("Your browser is checking it"),
+        "step-state.holds": N_("Your browser checked it: holds"),
+        "step-state.refused": N_("Does not hold"),
         "step-state.unchecked": N_("Not checked in your browser"),
         "verdict.waiting": N_("Your browser is checking this page."),
-        "verdict.holds": N_("Your browser checked this page by the trust root below: everything it can check holds."),
+        "verdict.holds": N_("Your browser checked this page: all that it can check holds."),
         "verdict.partly": N_("What your browser could check holds, but not everything could be checked."),
         "verdict.unavailable": N_("Your browser could not check this page. Nothing was found to be false."),
         "verdict.refused": N_("Do not rely on this page. {reason} Step: {step}."),
-        "trust.first": N_("First visit: remembered from now on. Compare the digits with those the notaries publish."),
+        "trust.first": N_("First visit, now remembered. Compare the digits with the notaries'."),
         "trust.same": N_("The same as expected."),
-        "trust.unkept": N_("This browser keeps nothing, so compare the digits with those the notaries publish."),
+        "trust.unkept": N_("Not remembered. Compare the digits with the notaries'."),
         "more.checkpoint": N_("{origin}, {size} entries"),
         "more.cosigned": N_("{count}, the first at {time}"),
         "more.logged": N_("{count} records"),
         "more.signed": N_("{count} statements, devices: {devices}"),
-        "more.subject": N_("The code leads to all {count} of them"),
+        "more.subject": N_("the code leads to all {count}"),
         "more.shown": N_("{count} steps compared"),
         "more.video": N_("{count} pieces in {videos} videos"),
         "more.pieces": N_("{done} of {count} pieces of video hold"),

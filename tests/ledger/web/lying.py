@@ -16,8 +16,8 @@ from ledger.quorum import Committee
 from ledger.store import Ledger
 from tests.ledger.tea import COSIGNERS
 
-Lie = Callable[[str, bytes], bytes]
-"""The body of an answer, given the path that was asked for and the honest body."""
+Lie = Callable[[str, bytes], bytes | None]
+"""The body of an answer, given the path that was asked for and the honest body; None denies that there is anything."""
 
 
 class Liar:
@@ -57,6 +57,8 @@ class Liar:
             if message.get("more_body"):
                 return
             told = lie(path, bytes(body))
+            if told is None:
+                told, started[0]["status"] = b"", 404
             headers = [(name, value) for name, value in started[0]["headers"] if name != b"content-length"]
             length = (b"content-length", str(len(told)).encode())
             await send({**started[0], "headers": [*headers, length]})
@@ -65,7 +67,7 @@ class Liar:
         await self._app(scope, receive, hold)
 
 
-def about(part: str, change: Callable[[bytes], bytes]) -> Lie:
+def about(part: str, change: Callable[[bytes], bytes | None]) -> Lie:
     """A lie about paths that hold `part` only."""
     return lambda path, body: change(body) if part in path else body
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 
 import pytest
 import zxingcpp
@@ -12,7 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from ledger.http.addresses import page_path
 from ledger.serve import RunningServer
-from tests.browser import DESK, PHONE, chromium, page
+from tests.browser import DESK, PHONE, page
 from tests.ledger.chain_tale import named
 from tests.ledger.tea import UNITS
 
@@ -23,12 +22,6 @@ PLAYED = """video => new Promise((done, failed) => {
   setTimeout(() => failed("nothing played"), 20000);  // milliseconds, in the worst case
   video.play().catch(failed);
 })"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 def _overflows(shown: Page) -> bool:

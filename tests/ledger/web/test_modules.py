@@ -23,7 +23,6 @@ from ledger.evidence.keys import SoftwareKey, verify_signature
 from ledger.evidence.verification import verify_stretch
 from ledger.merkle import Tree, leaf_hash, verify_inclusion
 from ledger.serve import RunningServer
-from tests.browser import chromium
 from tests.ledger.bundle import estate
 from tests.ledger.refusals import public_vectors
 from tests.ledger.web.javascript import Rules, big
@@ -36,12 +35,6 @@ ONE_CALL = settings(
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.large_base_example],
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

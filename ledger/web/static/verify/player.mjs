@@ -9,8 +9,9 @@ export async function playWhole(video, recording, progress) {
     parts.push(await fetchPiece(piece));
     progress(done + 1);
   }
-  video.preload = "auto";
+  // In this order: while the old source stands, "auto" would make the player fetch it.
   video.src = URL.createObjectURL(new Blob(parts, { type: "video/mp4" }));
+  video.preload = "auto";
 }
 
 /** Take the unchecked source away, so that nothing can play that did not hold. */
