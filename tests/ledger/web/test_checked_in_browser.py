@@ -166,7 +166,7 @@ def test_results_move_nothing_fit_and_are_told_to_a_screen_reader(
             "seen.getEntries().reduce((sum, shift) => sum + shift.value, 0)))"
             ".observe({ type: 'layout-shift', buffered: true }) ?? setTimeout(() => done(0), 300))"
         )
-        assert moved < 0.02, moved  # 0.1 is what Core Web Vitals call good
+        assert moved < 0.05, moved  # Core Web Vitals call 0.1 good
         assert not shown.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert shown.get_by_role("status").inner_text()
         labels = shown.locator("[data-check] .state").all_inner_texts()
