@@ -107,18 +107,19 @@ class TrustList:
 
         Without a stated time no certificate can be shown to have been valid: NOT_VALID_THEN where a root vouches.
         """
-        if not self.roots:
-            return Provenance.UNTRUSTED_SIGNER
-        if signed_at is not None and self._vouches(chain, signed_at):
+        if self.vouches(chain, signed_at):
             return Provenance.TRUSTED
-        # Who vouches for the chain at any time at which all of it is valid, vouches for the signer, but not for then.
-        return Provenance.NOT_VALID_THEN if self._vouches_sometime(chain) else Provenance.UNTRUSTED_SIGNER
+        return Provenance.NOT_VALID_THEN if self.vouches_sometime(chain) else Provenance.UNTRUSTED_SIGNER
 
-    def _vouches_sometime(self, chain: SignerChain) -> bool:
+    def vouches_sometime(self, chain: SignerChain) -> bool:
+        """Whether a root vouches for the chain at a time when all of it was valid: for the signer, not for then."""
         moments = {each.not_valid_before_utc for each in (*chain.certificates, *self.roots)}
-        return any(self._vouches(chain, moment) for moment in moments)
+        return any(self.vouches(chain, moment) for moment in moments)
 
-    def _vouches(self, chain: SignerChain, moment: datetime) -> bool:
+    def vouches(self, chain: SignerChain, moment: datetime | None) -> bool:
+        """Whether a root vouches for the chain as of `moment` (UTC)."""
+        if not self.roots or moment is None:
+            return False
         builder = (
             verification.PolicyBuilder()
             .store(verification.Store(list(self.roots)))

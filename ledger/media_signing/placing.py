@@ -19,6 +19,9 @@ from ledger.media_signing.stream import Found, Item, Stream
 
 _TRIES = 64
 """Places tried for one record; a stream that repeats one picture thousands of times is searched no further."""
+MAX_WORK = 4_000_000
+"""Digests compared or taken anew while records are placed; ten times what four hours of video need. A stream made to
+cost more is placed by the beginnings of groups from there on, which calls nothing authentic that is not."""
 _WIDTHS = {32: sha256, 48: sha384, 64: sha512}
 
 
@@ -78,8 +81,9 @@ def believable(stream: Stream) -> list[Found]:
 def arrange(stream: Stream, records: Sequence[Found]) -> list[Place]:
     """A place for every item, in stream order, and an empty one for each group that is gone."""
     slots = _in_order(records)
-    _place_whole(stream, slots)
-    _place_parts(stream, slots)
+    budget = Budget(MAX_WORK)
+    _place_whole(stream, slots, budget)
+    _place_parts(stream, slots, budget)
     return _Arrangement(stream.items, slots).places()
 
 
@@ -113,14 +117,26 @@ def _in_order(records: Sequence[Found]) -> list[_Slot]:
     return slots
 
 
-def _place_whole(stream: Stream, slots: Sequence[_Slot]) -> None:
+class Budget:
+    """What a stream may cost."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def spend(self, work: int) -> bool:
+        """Whether this much is still there; then it is gone."""
+        self._left -= work
+        return self._left >= 0
+
+
+def _place_whole(stream: Stream, slots: Sequence[_Slot], budget: Budget) -> None:
     where: dict[bytes, list[int]] = {}
     for index, item in enumerate(stream.items):
         where.setdefault(item.digest, []).append(index)
     begins = [index for index, item in enumerate(stream.items) if item.begins_group]
     at = 0
     for slot in slots:
-        start = next(_whole(stream.items, slot, at, where, begins), None)
+        start = next(_whole(stream.items, slot, at, where, begins, budget), None)
         if start is not None:
             hashes = slot.found.document.hashes if slot.found else None
             slot.start, slot.end = start, start + (len(hashes) if hashes else slot.general.count)
@@ -128,16 +144,26 @@ def _place_whole(stream: Stream, slots: Sequence[_Slot]) -> None:
 
 
 def _whole(
-    items: Sequence[Item], slot: _Slot, at: int, where: dict[bytes, list[int]], begins: Sequence[int]
+    items: Sequence[Item],
+    slot: _Slot,
+    at: int,
+    where: dict[bytes, list[int]],
+    begins: Sequence[int],
+    budget: Budget,
 ) -> Iterator[int]:
     """Where all that the record lists stands in a row, from `at` on and before the record itself."""
     assert slot.found is not None
     hashes = slot.found.document.hashes
-    candidates = where.get(hashes[0], []) if hashes else sorted({at, *begins})
-    first = bisect_left(candidates, at)
+    if hashes:
+        candidates = where.get(hashes[0], [])
+        first = bisect_left(candidates, at)
+        starts = candidates[first : first + _TRIES]
+    else:
+        first = bisect_left(begins, at)
+        starts = sorted({at, *begins[first : first + _TRIES]})
     length = len(hashes) if hashes else slot.general.count
-    for start in candidates[first : first + _TRIES]:
-        if start + length > slot.found.after:
+    for start in starts:
+        if start + length > slot.found.after or not budget.spend(length):
             return
         digests = [item.digest for item in items[start : start + length]]
         if tuple(digests) == hashes or (not hashes and joined(digests) == slot.general.digest):
@@ -149,7 +175,7 @@ def joined(digests: Sequence[bytes]) -> bytes:
     return _WIDTHS.get(len(digests[0]), sha256)(b"".join(digests)).digest()
 
 
-def _place_parts(stream: Stream, slots: Sequence[_Slot]) -> None:
+def _place_parts(stream: Stream, slots: Sequence[_Slot], budget: Budget) -> None:
     at = 0
     for index, slot in enumerate(slots):
         if slot.placed:
@@ -161,6 +187,8 @@ def _place_parts(stream: Stream, slots: Sequence[_Slot]) -> None:
         limit = next((other.start for other in slots[index + 1 :][:_TRIES] if other.placed), len(stream.items))
         # Groups whose records are lost may stand before, hence more than the list is long.
         limit = min(limit, slot.found.after, at + 16 * len(hashes) + 1024)
+        if limit <= at or not budget.spend(limit - at):
+            continue
         listed = {digest: place for place, digest in reversed(list(enumerate(hashes)))}
         digests = [item.under(slot.anchor, stream.algorithm) for item in stream.items[at:limit]]
         hits = [place for place, digest in enumerate(digests) if digest in listed]

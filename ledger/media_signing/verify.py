@@ -7,6 +7,8 @@ the group before do not hold; an exception for anything but a stream that is ove
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from difflib import SequenceMatcher
@@ -14,12 +16,12 @@ from itertools import pairwise
 
 from ledger.media_signing.chain import SignerChain, TrustList
 from ledger.media_signing.elementary import Codec
-from ledger.media_signing.placing import Place, Why, arrange, believable, joined
+from ledger.media_signing.placing import Budget, Place, Why, arrange, believable, joined
 from ledger.media_signing.stream import Item, Stream, read_stream
 from ledger.media_signing.verdict import Authenticity, GroupVerdict, Provenance, Trouble, TroubleKind, VideoVerdict
 
-_MAX_GROUP = 8192
-"""Units of one group that are compared one by one; a longer one that differs is not located."""
+_MAX_PAIRS, _MAX_PAIRS_OF_ALL = 20_000, 2_000_000
+"""Pairs of equal digests in one group, and in all that are looked into. Trouble beyond that is told, not located."""
 
 
 def verify_video(
@@ -45,7 +47,8 @@ class _Judge:
         self._stream, self._items, self._trust = stream, stream.items, trust
         self._open = Authenticity.NOT_COVERED if complete else Authenticity.PENDING
         self._first = known
-        self._judged: dict[tuple[bytes, datetime | None], Provenance] = {}
+        self._budget = Budget(_MAX_PAIRS_OF_ALL)
+        self._vouched_for: dict[bytes, bool] = {}
 
     def verdict(self) -> VideoVerdict:
         stream = self._stream
@@ -58,14 +61,14 @@ class _Judge:
     def _groups(self) -> list[GroupVerdict]:
         records = believable(self._stream)
         places = arrange(self._stream, records)
-        broken = [*self._stream.broken, *self._unbelieved(places)]
+        broken = sorted([*self._stream.broken, *self._unbelieved(places)])
         found: list[GroupVerdict] = []
         before: Place | None = None
-        for place in places:
+        for index, place in enumerate(places):
             if place.why is Why.RECORDED:
                 found.append(self._recorded(place, before))
             elif place.why is Why.RECORD_LOST:
-                found.append(self._lost(place, broken))
+                found.append(self._lost(place, self._has_broken(places, index, broken)))
             elif place.why is Why.ADDED:
                 found.append(self._plain(place, Authenticity.TAMPERED, TroubleKind.ADDED))
             else:
@@ -113,10 +116,11 @@ class _Judge:
         self._first = self._first or chain
         if chain.key != self._first.key:
             return Provenance.KEY_CHANGED
-        key = (chain.digest, moment)
-        if key not in self._judged:
-            self._judged[key] = self._trust.judge(chain, moment)
-        return self._judged[key]
+        if self._trust.vouches(chain, moment):
+            return Provenance.TRUSTED
+        if chain.digest not in self._vouched_for:
+            self._vouched_for[chain.digest] = self._trust.vouches_sometime(chain)
+        return Provenance.NOT_VALID_THEN if self._vouched_for[chain.digest] else Provenance.UNTRUSTED_SIGNER
 
     def _follows(self, place: Place, before: Place | None) -> bool:
         assert place.found is not None and place.found.document.general is not None
@@ -145,9 +149,10 @@ class _Judge:
                 return []
             kind = TroubleKind.NO_ROOM_TO_LOCATE if got else TroubleKind.ABSENT
             return [self._trouble(kind, place.start, max(1, len(got)) if got else general.count)]
-        if len(got) + len(expected) > _MAX_GROUP:
-            return [self._trouble(TroubleKind.NO_ROOM_TO_LOCATE, place.start, max(1, len(got)))]
         got = [item.under(place.anchor, self._stream.algorithm) for item in items]
+        pairs = _pairs(got, expected)
+        if pairs > _MAX_PAIRS or not self._budget.spend(pairs):
+            return [self._trouble(TroubleKind.NO_ROOM_TO_LOCATE, place.start, max(1, len(got)))]
         return self._located(place.start, got, expected)
 
     def _located(self, start: int, got: Sequence[bytes], expected: Sequence[bytes]) -> list[Trouble]:
@@ -172,9 +177,15 @@ class _Judge:
                 found.append(self._trouble(TroubleKind.ABSENT, start + a + here, there - here))
         return found
 
-    def _lost(self, place: Place, broken: Sequence[tuple[int, int]]) -> GroupVerdict:
-        near = [unit for unit, after in broken if after >= place.end]
-        if near and place.start < place.end:
+    def _has_broken(self, places: Sequence[Place], index: int, broken: Sequence[tuple[int, int]]) -> bool:
+        """Whether a broken record stands between those of the groups before and after a group whose own is lost."""
+        before = next((each.found.unit for each in places[index::-1] if each.found is not None), -1)
+        after = next((each.found.unit for each in places[index:] if each.found is not None), self._stream.units)
+        at = bisect_left(broken, (before, 0))
+        return at < len(broken) and broken[at][0] < after
+
+    def _lost(self, place: Place, has_broken: bool) -> GroupVerdict:
+        if has_broken and place.start < place.end:
             verdict = self._plain(place, Authenticity.TAMPERED, TroubleKind.RECORD_CHANGED)
         elif place.start < place.end:
             verdict = self._plain(place, Authenticity.SIGNATURE_MISSING, TroubleKind.RECORD_ABSENT)
@@ -220,3 +231,9 @@ class _Judge:
             return self._items[item]
         end = Item(self._stream.units, self._stream.pictures, b"", b"", False, False, False)
         return end if not self._items or item >= len(self._items) else self._items[item]
+
+
+def _pairs(got: Sequence[bytes], expected: Sequence[bytes]) -> int:
+    """How many ways there are to pair one with the other, which is what locating the trouble costs."""
+    ours, theirs = Counter(got), Counter(expected)
+    return sum(count * theirs[digest] for digest, count in ours.items())

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import BadInput
-from ledger.media_signing import Authenticity, Codec, annex_b_units, length_prefixed_units, verify_video
+from ledger.media_signing import (
+    Authenticity,
+    Codec,
+    MediaSigner,
+    SigningPlan,
+    TroubleKind,
+    annex_b_units,
+    length_prefixed_units,
+    verify_video,
+)
 from ledger.media_signing.documents import General, read_document, write_general, write_tag
 from ledger.media_signing.elementary import escape, escaped_length, unescape
 from ledger.media_signing.records import UUID, is_record, read_record
-from tests.ledger.media_signing.authority import TRUST
-from tests.ledger.media_signing.film import film
+from tests.ledger.media_signing.authority import CAMERA, TRUST
+from tests.ledger.media_signing.film import BEGIN, VENDOR, film
 
 MOMENT = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
@@ -127,3 +136,27 @@ def test_any_change_to_a_signed_stream_is_survived_and_never_makes_more_of_it(da
             for unit in units[group.first_unit : group.first_unit + 1]:
                 assert unit.rstrip(b"\x00") in signed
     assert sum(group.authenticity is Authenticity.AUTHENTIC for group in verdict.groups) <= 3
+
+
+def test_a_stream_that_repeats_one_picture_for_ever_costs_no_more_than_its_budget() -> None:
+    """Records that list one digest thousands of times fit everywhere; what is not worth locating is only told."""
+    made = film("I" + "P" * 240 + "I")
+    repeated = made.units[made.at("P", 0)]
+    signer = MediaSigner(Codec.H264, CAMERA.key, CAMERA.chain, vendor=VENDOR, plan=SigningPlan(pictures=2000))
+    units = [made.units[made.at("I", 0)]]
+    signer.sign(units, BEGIN)
+    for index in range(1200):
+        units += signer.sign([repeated], BEGIN + timedelta(milliseconds=40 * index))
+    units += signer.finish()
+    assert {group.authenticity for group in verify_video(units, Codec.H264, TRUST).groups} == {Authenticity.AUTHENTIC}
+    cut = [*units[:600], *units[700:900], made.units[made.at("P", 5)], *units[900:]]
+    (group,) = verify_video(cut, Codec.H264, TRUST).groups
+    assert group.authenticity is Authenticity.TAMPERED
+    assert [trouble.kind for trouble in group.troubles] == [TroubleKind.NO_ROOM_TO_LOCATE]
+
+
+def test_OV07_a_broken_record_far_away_does_not_change_what_a_lost_one_is_called() -> None:
+    made = film("IPPP" * 8)
+    made.change("S", 6, 60).remove("S", 1)
+    says = made.says()
+    assert says == ["authentic", "signature missing", *["authentic"] * 4, "tampered", "authentic"]
