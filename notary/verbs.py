@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     notary.command()(keys)
     notary.command()(export_journal)
     notary.command()(import_journal)
+    notary.command()(order)
     app.add_typer(notary)
 
 
@@ -63,6 +64,18 @@ def keys(
         proven = open_signer(folder, password_file=password_file).prove(operator_digest(operator))
         shown |= {"address_possession": f"0x{proven.attesting.hex()}", "cosigning_possession": proven.cosigning.hex()}
     typer.echo(json.dumps(shown))
+
+
+def order(
+    file: Annotated[Path, typer.Argument(help="The order to sign (JSON).")],
+    config: Annotated[Path, typer.Option(help="The notary's configuration file (JSON).")],
+    approve: Annotated[str, typer.Option(help="Sign it: the digest that this command printed without.")] = "",
+) -> None:
+    """Print what an order of the quorum would do, as decoded here; sign it where its digest is approved."""
+    from notary.config import NotaryConfig  # noqa: PLC0415
+    from notary.ordering import sign_order  # noqa: PLC0415
+
+    typer.echo(json.dumps(sign_order(NotaryConfig.load(config), file, approve=approve), indent=2))
 
 
 def export_journal(

@@ -10,8 +10,10 @@ from contracts.manifest import Role
 from ledger.conservation import Arrivals, Books, Transfer, check_come_back, check_transfer
 from ledger.errors import Refused
 from ledger.proposal import Kind, Proposal
+from tests.contracts.committees import attested
 from tests.contracts.evm import Reverted
-from tests.contracts.value_bed import ALICE, ValueBed
+from tests.contracts.value_bed import ALICE, CAP, RELAY, WINDOW_CAP, ValueBed
+from tests.contracts.world import NOTARIES
 
 THIEF = b"\x7f" * 20
 
@@ -111,3 +113,66 @@ def test_F05_a_quorum_that_takes_the_place_of_what_came_back_breaks_the_law_and_
     robbed = bed.commit(bed.burn(100, by=THIEF, beneficiary=THIEF)).log("MessageCommitted")
     assert bytes(robbed["outcome"]).rstrip(b"\x00") == b"value is not backed"
     assert bed.vault.call("owed", THIEF, bed.asset) == 0
+
+
+# -- K09: the circuit breaker ------------------------------------------------------------------------------------------
+
+BLOCK_SECONDS = 12
+
+
+def unbacked(bed: ValueBed, genuine: Proposal, number: int, quantity: int, total: int) -> Proposal:
+    """The thieves' next mint: nothing was locked for it, and its totals add up at the destination."""
+    payload = Transfer(bed.asset, quantity, total, THIEF).encode()
+    return bed.forge(genuine, payload, sequence=10**6 + number)
+
+
+def mint_all(bed: ValueBed, genuine: Proposal) -> list[Proposal]:
+    """Everything that the thieves can mint in one block, and more: what is too much is held."""
+    total, tries = Transfer.read(genuine.payload).total, list[Proposal]()
+    for number, quantity in enumerate((CAP, CAP, CAP, CAP + 1, 1)):
+        total += quantity
+        tries.append(unbacked(bed, genuine, number, quantity, total))
+        bed.commit(tries[-1])
+    return tries
+
+
+def test_K09_an_unbacked_mint_leaks_no_more_than_the_cap_and_one_member_freezes_it_in_the_next_block(
+    bed: ValueBed,
+) -> None:
+    genuine = bed.lock(10)
+    bed.commit(genuine)
+    tries = mint_all(bed, genuine)
+    (minted, locked), thieved = bed.law(), bed.voucher.call("balances", bed.asset, THIEF)
+    assert (thieved, minted - locked) == (2 * CAP + 1, 2 * CAP + 1), "the third is held, and one above the cap"
+    assert minted <= WINDOW_CAP
+    # The next block: an honest member, who was asked nothing and found minted > locked, pauses the lane alone.
+    bed.wait(BLOCK_SECONDS)
+    bed.pause(Role.DESTINATION, 3)
+    last = unbacked(bed, genuine, 9, 1, Transfer.read(tries[-1].payload).total + 1)
+    before = bed.voucher.evm.fingerprint()
+    with pytest.raises(Reverted, match="Gateway: lane paused"):
+        bed.commit(last)
+    with pytest.raises(Reverted, match="Gateway: lane paused"):
+        bed.retry(tries[2])
+    assert bed.voucher.evm.fingerprint() == before
+    assert bed.law()[0] == minted
+
+
+def test_K09_the_thieves_signatures_are_the_evidence_that_ends_their_keys(bed: ValueBed) -> None:
+    """A stolen key that signs for a place of the lane where another message stands: whoever holds both bars it."""
+    genuine = bed.lock(10)
+    payload = Transfer(bed.asset, 20, 20, THIEF).encode()
+    rival = bed.forge(genuine, payload)
+    bed.commit(rival)
+    assert bed.law() == (20, 10)
+    bed.wait(BLOCK_SECONDS)
+    committee = bed.world.contract(Role.DESTINATION, "Committee")
+    for key in NOTARIES[:2]:
+        pair = [attested(each.message, key).as_abi() for each in (genuine, rival)]
+        bed.sites[Role.DESTINATION].evm.at("Committee", committee.address).send("report", *pair, by=RELAY)
+    following = bed.forge(genuine, Transfer(bed.asset, 5, 25, THIEF).encode(), sequence=10**6)
+    before = bed.voucher.evm.fingerprint()
+    with pytest.raises(Reverted, match="Committee"):
+        bed.commit(following)
+    assert bed.voucher.evm.fingerprint() == before
+    assert bed.law() == (20, 10)
