@@ -42,7 +42,7 @@ GROUPS_AT_ONCE = {Step.PROPOSE: 2, Step.ATTEST: 2, Step.COMMIT: 4, Step.REDELIVE
 IDLE_SECONDS = 0.02
 LONGEST_IDLE_SECONDS = 0.1
 CLIENT_LOOK_SECONDS = 60.0  # between two looks at how old a light client's latest header is
-JUDGING_WAITS_SECONDS = 2.0  # at most, for messages that are still to be delivered
+JUDGING_WAITS_SECONDS = 10.0  # at most, for messages that are still to be delivered
 # With so many steps waiting, a chain that brings more of them is read for a fifth of the time: nothing is gained by
 # knowing more than can be carried, and reading must not crowd out carrying.
 BACKLOG = 2_000

@@ -37,10 +37,10 @@ def carrying() -> list[Figure]:
         began = time.perf_counter()
         for raw in prepared:
             send_prepared(chains, raw)
-        until(lambda: sum(journey.commit is not None for journey in list(relay.journeys.values())) >= MESSAGES)
+        until(lambda: committed(relay) >= MESSAGES, every=0.03)
         rate = MESSAGES / (time.perf_counter() - began)
         transactions = {journey.commit.transaction for journey in list(relay.journeys.values()) if journey.commit}
-        until(lambda: all(journey.is_over for journey in list(relay.journeys.values())))
+        until(lambda: all(journey.is_over for journey in list(relay.journeys.values())), every=0.03)
         whole = MESSAGES / (time.perf_counter() - began)
         alone = [_alone(chains, relay) for _ in range(ALONE)]
         bare = bare_per_second(chains)
@@ -126,6 +126,11 @@ def _alone(chains: Deployed, relay: Relay) -> float:
     elapsed = (time.perf_counter() - began) * 1000
     until(lambda: relay.journeys[message_id].is_over)
     return elapsed
+
+
+def committed(relay: Relay) -> int:
+    """How many messages the relay has seen committed."""
+    return sum(journey.commit is not None for journey in list(relay.journeys.values()))
 
 
 def until(holds: Callable[[], bool], *, every: float = 0.01, seconds: float = SECONDS) -> None:
