@@ -24,8 +24,10 @@ CborLike: TypeAlias = "bool | int | bytes | str | Sequence[CborLike] | Mapping[s
 MAX_DEPTH = 8  # arrays and maps inside one another
 MAX_ITEMS = 500_000
 
-_UNSIGNED, _BYTES, _TEXT, _ARRAY, _MAP, _SIMPLE = 0, 2, 3, 4, 5, 7
-_FALSE, _TRUE = 20, 21
+_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
+_FALSE, _TRUE, _NULL = 20, 21, 22
+_OURS = frozenset({_UNSIGNED, _BYTES, _TEXT, _ARRAY, _MAP})
+_COSE = _OURS | {_NEGATIVE, _TAG}
 _LENGTHS = {24: 1, 25: 2, 26: 4, 27: 8}  # additional information → bytes of the argument
 
 
@@ -39,7 +41,7 @@ def decode(raw: bytes) -> Cbor:
 
     Raises `BadInput` NON_CANONICAL (also for types that do not exist here), BUNDLE_LIMIT (depth or number of items).
     """
-    _inspect(raw)
+    inspect(raw)
     try:
         value: Cbor = cbor2.loads(raw)
         again = encode(value)
@@ -50,8 +52,11 @@ def decode(raw: bytes) -> Cbor:
     return value
 
 
-def _inspect(raw: bytes) -> None:
-    """Walk over the items: known types, shortest arguments, nothing that reaches beyond the end."""
+def inspect(raw: bytes, *, cose: bool = False) -> None:
+    """Walk over the items: known types, shortest arguments, nothing that reaches beyond the end.
+
+    `cose`: negative integers, tags and null are known as well. Raises `BadInput` NON_CANONICAL, BUNDLE_LIMIT.
+    """
     at, items = 0, 0
     open_items = [1]  # how many items are still expected, outermost first
     while open_items:
@@ -62,11 +67,13 @@ def _inspect(raw: bytes) -> None:
         items += 1
         if items > MAX_ITEMS or len(open_items) > MAX_DEPTH + 1:
             raise BadInput("BUNDLE_LIMIT", f"The CBOR has more than {MAX_ITEMS} items, or is deeper than {MAX_DEPTH}.")
-        major, argument, at = _head(raw, at)
+        major, argument, at = _head(raw, at, cose)
         if major in (_BYTES, _TEXT):
             at += argument
         elif major in (_ARRAY, _MAP):
             open_items.append(argument * (2 if major == _MAP else 1))
+        elif major == _TAG:
+            open_items.append(1)
         # Every item takes a byte at least: a count beyond what is left is refused before anything is made of it.
         if at + open_items[-1] > len(raw):
             raise _refused("an item reaches beyond the end", at)
@@ -74,14 +81,14 @@ def _inspect(raw: bytes) -> None:
         raise _refused("bytes are left over at the end", at)
 
 
-def _head(raw: bytes, at: int) -> tuple[int, int, int]:
+def _head(raw: bytes, at: int, cose: bool) -> tuple[int, int, int]:
     """Major type, argument, and where the content begins."""
     if at >= len(raw):
         raise _refused("it ends in the middle", at)
     major, information = raw[at] >> 5, raw[at] & 31
     at += 1
-    if major not in (_UNSIGNED, _BYTES, _TEXT, _ARRAY, _MAP):
-        if major != _SIMPLE or information not in (_FALSE, _TRUE):
+    if major not in (_COSE if cose else _OURS):
+        if major != _SIMPLE or information not in ((_FALSE, _TRUE, _NULL) if cose else (_FALSE, _TRUE)):
             raise _refused("a type that has no place here", at - 1)
         return major, 0, at
     if information < 24:
