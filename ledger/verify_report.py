@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ledger.bundle import Findings, Proven, TrustRoot, verify
+from ledger.bundle import Findings, Proven, TrustRoot, verify, verify_statement
 from ledger.bundle.format import MAX_BUNDLE_BYTES
 from ledger.bundle.trust_root import MAX_TRUST_ROOT_BYTES
 from ledger.errors import BadInput, Problem
@@ -26,7 +26,9 @@ def report(bundle: Path, trust_root: Path | None, *, as_json: bool) -> None:
     """
     try:
         root = None if trust_root is None else TrustRoot.load(read_file(trust_root, MAX_TRUST_ROOT_BYTES))
-        findings = verify(read_file(bundle, MAX_BUNDLE_BYTES), trust_root=root)
+        raw = read_file(bundle, MAX_BUNDLE_BYTES)
+        # A statement is a tagged COSE_Sign1; a bundle begins with its name.
+        findings = (verify_statement if raw[:1] == b"\xd2" else verify)(raw, trust_root=root)
     except Problem as problem:
         if as_json:
             _print_json({"held": False, **{name: getattr(problem, name) for name in ("code", "what", "where", "cure")}})

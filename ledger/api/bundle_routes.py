@@ -1,4 +1,7 @@
-"""The proof bundles of single things: one event, one device's statement, one pledge. A unit's is with its account."""
+"""The proof bundles of single things: one event, one device's statement, one pledge. A unit's is with its account.
+
+An event's and a statement's entry is also there as a SCITT statement, for tools that know COSE receipts.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,18 @@ import re
 from fastapi import APIRouter, Request, Response
 
 from ledger.bundle import EventSubject, EvidenceSubject, GoodsSubject, Subject
+from ledger.bundle.transparent import MEDIA_TYPE
+from ledger.epcis import EVENT_DOMAIN
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.http.pledges import find_loan
 from ledger.http.requests import read_query
-from ledger.store import Ledger
+from ledger.store import EVIDENCE_ENTRY_DOMAIN, Ledger
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def bundle_routes(ledger: Ledger) -> APIRouter:
-    """`/api/v1/events/{digest}/bundle`, `/api/v1/evidence/{digest}/bundle` and `/api/v1/pledges/{loan_id}/bundle`."""
+    """`…/bundle` under `/api/v1/events/{digest}`, `/api/v1/evidence/{digest}` and `/api/v1/pledges/{loan_id}`."""
     router = APIRouter(prefix="/api/v1", tags=["bundles"])
 
     @router.get("/events/{digest}/bundle")
@@ -42,6 +47,25 @@ def bundle_routes(ledger: Ledger) -> APIRouter:
             raise Refused("PLEDGE_GOODS", "The ledger does not know which lot this goods key is.", where=loan_id)
         return bundle_answer(ledger, GoodsSubject(lot.identifier), loan.id)
 
+    @router.get("/events/{digest}/statement")
+    def event_statement(request: Request, digest: str) -> Response:
+        """One event as a SCITT statement with its COSE receipt."""
+        read_query(request, ())
+        found = ledger.events.of_digest(_digest(digest))
+        if found is None:
+            raise _unknown(digest)
+        return _statement(ledger.log.transparent(found.entry, EVENT_DOMAIN, found.event.canonical()), digest)
+
+    @router.get("/evidence/{digest}/statement")
+    def evidence_statement(request: Request, digest: str) -> Response:
+        """One statement of a device as a SCITT statement with its COSE receipt."""
+        read_query(request, ())
+        held = ledger.evidence.held(_digest(digest))
+        if held is None:
+            raise _unknown(digest)
+        envelope = held.evidence.signed.envelope()
+        return _statement(ledger.log.transparent(held.entry, EVIDENCE_ENTRY_DOMAIN, envelope), digest)
+
     return router
 
 
@@ -55,6 +79,15 @@ def bundle_answer(ledger: Ledger, subject: Subject, loan: bytes | None = None) -
     name = hashlib.sha256(subject.text.encode() + (loan or b"")).hexdigest()[:12]
     headers = {"Content-Disposition": f'attachment; filename="pledgetrail-{name}.bundle"', "Cache-Control": "no-cache"}
     return Response(bundle, media_type="application/octet-stream", headers=headers)
+
+
+def _statement(raw: bytes, digest: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{digest[:12]}.cose"', "Cache-Control": "no-cache"}
+    return Response(raw, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _unknown(digest: str) -> Refused:
+    return Refused("SUBJECT_UNKNOWN", "The ledger holds nothing of this digest.", where=digest, cure="Check it.")
 
 
 def _digest(text: str) -> bytes:

@@ -12,7 +12,7 @@ from ledger.bundle.format import Attested, BlockLog, Bundle, Crossing, Judged, L
 from ledger.bundle.sealed import CROSSING_DOMAIN, CrossingRecord, crossing_record, read_crossing_record
 from ledger.bundle.subject import EventSubject, EvidenceSubject, GoodsSubject, Subject, read_subject
 from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, Lending, Notaries, TrustRoot
-from ledger.bundle.verify import verify
+from ledger.bundle.verify import verify, verify_statement
 
 __all__ = [
     "CROSSING_DOMAIN",
@@ -47,5 +47,6 @@ __all__ = [
     "read_enrolment",
     "read_subject",
     "verify",
+    "verify_statement",
     "write_enrolment",
 ]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import cbor2
 
-from ledger.bundle.cose import KEY_ID, Sign1, loads, malformed, read_sign1, sign1, verify_sign1
+from ledger.bundle.cose import KEY_ID, Headers, Sign1, loads, malformed, read_sign1, sign1, verify_sign1
 from ledger.canonical import entry_digest
 from ledger.checkpoint import LogKey, LogSigner
 from ledger.errors import Refused
@@ -56,11 +56,11 @@ def write_transparent(
     entry = entry_digest(domain, salt, canonical)
     subject = f"{signer.name}/entries/{index}"
     claims = {_ISSUER: signer.name, _SUBJECT: subject}
-    envelope = {PAYLOAD_HASH: _SHA256, PREIMAGE_TYPE: f"application/json; domain={domain}"}
+    envelope: Headers = {PAYLOAD_HASH: _SHA256, PREIMAGE_TYPE: f"application/json; domain={domain}"}
     statement = sign1(signer.private_key, {CWT_CLAIMS: claims, KEY_ID: signer.key.key_id, **envelope}, payload=entry)
     root = root_from(leaf=leaf_hash(entry), index=index, size=size, proof=path)
     # A root does not bind its tree's size: one path may lead to the same root at several. The signature has to.
-    headers = {CWT_CLAIMS: {**claims, _SIZE: size}, KEY_ID: signer.key.key_id, STRUCTURE: _RFC9162}
+    headers: Headers = {CWT_CLAIMS: {**claims, _SIZE: size}, KEY_ID: signer.key.key_id, STRUCTURE: _RFC9162}
     receipt = sign1(signer.private_key, headers, payload=root, detached=True)
     proof = cbor2.dumps([size, index, list(path)], canonical=True)
     receipt = replace(receipt, unprotected={PROOFS: {_INCLUSION: [proof]}})

@@ -9,6 +9,7 @@ take for a yes without looking.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,9 +22,10 @@ from ledger.bundle.findings import Findings, Proven, utc_text
 from ledger.bundle.format import load
 from ledger.bundle.pledge import verify_pledge
 from ledger.bundle.subject import GoodsSubject, read_subject
+from ledger.bundle.transparent import verify_transparent
 from ledger.bundle.trust_root import Notaries, TrustRoot
 from ledger.checkpoint import CosignedCheckpoint
-from ledger.errors import Problem, Refused
+from ledger.errors import Problem, Refused, WrongUse
 from ledger.gs1 import goods_key
 
 NOT_PROVEN: Final = (
@@ -34,6 +36,12 @@ NOT_PROVEN: Final = (
     "The video itself, which is not in the file: hash a segment and compare its SHA-256 or CID with the evidence.",
     "What came later: devices revoked, events corrected, pledges made or released after this checkpoint.",
     "Anything a quorum of the notaries would lie about together: both blocks are believed on their signatures.",
+)
+
+
+STATEMENT_NOT_PROVEN: Final = (
+    "That anybody but the log's operator saw this state: the receipt is the log's own word, without cosignatures.",
+    "When it was logged, and who said what is in it: the bundle of the same subject shows both.",
 )
 
 
@@ -84,6 +92,38 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
         ),
         contradictions=contents.contradictions,
         not_proven=NOT_PROVEN if trust_root is not None else (_trust_root_came_along(root), *NOT_PROVEN),
+    )
+
+
+def verify_statement(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
+    """Verify one entry's SCITT statement and receipt (`ledger.bundle.transparent`) against a trust root's log key.
+
+    Raises what `verify_transparent` raises, and `WrongUse` TRUST_ROOT_NEEDED: the file brings no keys along.
+    """
+    if trust_root is None:
+        raise WrongUse(
+            "TRUST_ROOT_NEEDED",
+            "A statement brings no keys along.",
+            cure="Give the trust root that the log's operator or a notary published, with --trust-root.",
+        )
+    found = verify_transparent(raw, trust_root.log)
+    kind = found.domain.split("/")[1]
+    return Findings(
+        subject=f"{found.log} entry {found.index}",
+        fingerprint=trust_root.fingerprint,
+        trust_root_was_given=True,
+        proven=(
+            Proven("content", f"Entry {found.index} of the log {found.log} is this {kind}.", "the log's signature"),
+            Proven(
+                "logged",
+                f"The log of {found.size} entries holds it.",
+                "the log's signature over the root (COSE receipt)",
+                facts={"root": found.root.hex(), "sha256": hashlib.sha256(found.canonical).hexdigest()},
+            ),
+            _tell_trust_root(trust_root, given=True),
+        ),
+        contradictions=(),
+        not_proven=STATEMENT_NOT_PROVEN,
     )
 
 

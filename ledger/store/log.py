@@ -16,6 +16,8 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from ledger.bundle.transparent import write_transparent
+from ledger.canonical import entry_digest
 from ledger.checkpoint import (
     Checkpoint,
     CosignedCheckpoint,
@@ -218,6 +220,26 @@ class Log:
                 cure="Run pledgetrail fsck: it names what is damaged.",
             ) from error
         return LogProof(entry.digest, index, tuple(path), published.note)
+
+    def transparent(self, index: int, domain: str, canonical: bytes) -> bytes:
+        """Entry `index` as a SCITT statement with its receipt under the newest cosigned checkpoint (RFC 9942, 9943).
+
+        `domain`, `canonical`: what the entry is the digest of. Errors: as `proof`; `Refused` LOG_DAMAGED where it is
+        the digest of something else.
+        """
+        proof, entry = self.proof(index), self.entry(index)
+        if entry_digest(domain, entry.salt, canonical) != entry.digest:
+            raise Refused("LOG_DAMAGED", "The entry is not the digest of this.", where=f"index {index}")
+        size = open_checkpoint(proof.note, log_key=self.key).size
+        return write_transparent(
+            self._signer,
+            domain=domain,
+            salt=entry.salt,
+            canonical=canonical,
+            index=index,
+            size=size,
+            path=proof.path,
+        )
 
     def tile(self, tile: Tile) -> bytes:
         """A tile or a bundle of entries, as far as the newest cosigned checkpoint covers it. `Refused` TILE_UNKNOWN."""

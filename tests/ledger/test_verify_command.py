@@ -18,6 +18,7 @@ from ledger.bundle import TrustRoot
 from ledger.doctor import State
 from ledger.errors import Problem
 from tests.ledger.bundle.estate import TRUST_ROOT, UNIT, Estate
+from tests.ledger.bundle.test_transparent import HONEST as STATEMENT
 
 HONEST = Estate().with_entries().build()
 ROOT = Path(__file__).parents[2]
@@ -213,3 +214,18 @@ def test_the_rooms_above_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_the_browser_is_needed_by_tests_only() -> None:
     assert doctor.check_browser(None).state is State.NOTE
     assert doctor.check_browser("/usr/bin/chromium").state is State.OK
+
+
+def test_one_entrys_statement_is_verified_with_the_trust_root_that_is_given(tmp_path: Path) -> None:
+    file, root = tmp_path / "entry.cose", tmp_path / "root.json"
+    file.write_bytes(STATEMENT)
+    root.write_bytes(TRUST_ROOT.dump())
+    status, shown, _ = run("verify", file, "--trust-root", root)
+    assert status == 0
+    assert "Entry 5 of the log log.example/tea is this event." in shown
+    assert "The log of 7 entries holds it." in shown
+    status, _, problem = run("verify", file)
+    assert (status, problem and problem.code) == (2, "TRUST_ROOT_NEEDED")
+    file.write_bytes(STATEMENT[:-1])
+    status, _, problem = run("verify", file, "--trust-root", root)
+    assert (status, problem and problem.code) == (1, "NON_CANONICAL")
