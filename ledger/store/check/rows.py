@@ -36,6 +36,7 @@ BOUND_BY_SUMS_ALONE: Mapping[str, str] = {
     "receipt_document": "papers: what counts of them is on chain",
     "loan_document": "papers: what counts of them is on chain",
     "scan": "counts of page views",
+    "announcement": "signed by its device, and logged once its video is there",
     "signed_video": "verdicts: drawn again from the video and the certificate chains, which are named by their content",
 }
 _WITH_ENTRIES = (
