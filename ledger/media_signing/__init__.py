@@ -14,6 +14,7 @@ implementation differ, what cameras send is read either way; `documents` says wh
 from ledger.media_signing.chain import SignerChain, TrustList
 from ledger.media_signing.elementary import Codec, annex_b_units, length_prefixed_units
 from ledger.media_signing.packets import PacketSigner, packet_units, prefix_bytes
+from ledger.media_signing.segments import SegmentSigner
 from ledger.media_signing.signer import MediaSigner, SigningPlan
 from ledger.media_signing.verdict import Authenticity, GroupVerdict, Provenance, Trouble, TroubleKind, VideoVerdict
 from ledger.media_signing.verify import verify_video
@@ -25,6 +26,7 @@ __all__ = [
     "MediaSigner",
     "PacketSigner",
     "Provenance",
+    "SegmentSigner",
     "SignerChain",
     "SigningPlan",
     "Trouble",

@@ -96,7 +96,7 @@ class MediaSigner:
         return [*access_unit[:first], *ready, *access_unit[first:]]
 
     def finish(self) -> list[bytes]:
-        """The records of what is not covered yet, to stand after the last picture; then the signer begins anew."""
+        """The records of what is not covered yet, to stand after the last picture. Signing may go on afterwards."""
         ready = self._take_waiting()
         if self._digests and self._latest is not None:
             ready += self._close(self._latest, partial=False, last=True)
