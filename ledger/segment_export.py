@@ -10,11 +10,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from ledger.c2pa_manifest.read import read_manifest
 from ledger.c2pa_manifest.write import Claim, sign_recording
+from ledger.capture.keys import read_secret
+from ledger.capture.signing import p256_from_pem
 from ledger.durable_file import write_whole
 from ledger.errors import Refused, WrongUse
 from ledger.evidence.fields import write_time
@@ -26,19 +25,18 @@ from ledger.store.evidence_book import SqlEvidenceBook, StoredSegment
 from ledger.store.ledger import DATABASE_FILE, MEDIA_FOLDER
 from ledger.verify_report import read_file
 
-MAX_KEY_BYTES = 16 * 1024
 MAX_CHAIN_BYTES = 64 * 1024
 
 
 def export(data: Path, entry: int, out: Path, *, key: Path | None, chain: Path | None) -> str:
     """Write the segment of `entry`, with a manifest where a key and its chain are given; returns what was written.
 
-    Raises `WrongUse` STORE_FOLDER, KEY_OPEN, C2PA_KEY, C2PA_CERTIFICATE; `Refused` SEGMENT_UNKNOWN, MEDIA_UNKNOWN,
-    MEDIA_CORRUPT, C2PA_EXPORT; `BadInput` FILE_UNREADABLE, CERTIFICATES.
+    Raises `WrongUse` STORE_FOLDER, KEY_MODE, P256_KEY, C2PA_KEY, C2PA_CERTIFICATE; `Refused` SEGMENT_UNKNOWN,
+    MEDIA_UNKNOWN, MEDIA_CORRUPT, C2PA_EXPORT; `Unavailable` KEY_MISSING; `BadInput` FILE_UNREADABLE, CERTIFICATES.
     """
     found, video = read_segment(data, entry)
     if key is not None and chain is not None:
-        video = with_manifest(video, found, signing_key(key), read_file(chain, MAX_CHAIN_BYTES))
+        video = with_manifest(video, found, p256_from_pem(read_secret(key), key), read_file(chain, MAX_CHAIN_BYTES))
     write_whole(out, video)
     return f"{out}: {len(video)} bytes, {found.statement.device} number {found.statement.sequence}"
 
@@ -80,20 +78,6 @@ def with_manifest(video: bytes, found: StoredSegment, key: SoftwareKey, chain: b
     return signed
 
 
-def signing_key(path: Path) -> SoftwareKey:
-    """The key in a PEM file. `WrongUse` KEY_OPEN (others may read it), C2PA_KEY (no P-256 key); FILE_UNREADABLE."""
-    raw = read_file(path, MAX_KEY_BYTES)
-    if path.stat().st_mode & 0o077:
-        raise WrongUse("KEY_OPEN", "Others may read this key.", where=str(path), cure=f"Run: chmod 600 {path}")
-    try:
-        loaded = serialization.load_pem_private_key(raw, None)
-    except (ValueError, TypeError) as error:
-        raise _no_key(path) from error
-    if not isinstance(loaded, ec.EllipticCurvePrivateKey) or not isinstance(loaded.curve, ec.SECP256R1):
-        raise _no_key(path)
-    return SoftwareKey(loaded.private_numbers().private_value.to_bytes(32, "big"), "P-256")
-
-
 def _claim(found: StoredSegment) -> Claim:
     statement = found.statement
     return Claim(
@@ -104,10 +88,4 @@ def _claim(found: StoredSegment) -> Claim:
         write_time(statement.recorded_from),
         write_time(statement.recorded_until),
         found.entry,
-    )
-
-
-def _no_key(path: Path) -> WrongUse:
-    return WrongUse(
-        "C2PA_KEY", "This file holds no P-256 key (PKCS#8, PEM, without a password).", where=str(path), cure="Give one."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Self
@@ -21,10 +21,11 @@ from ledger.capture.config import Agent, CameraConfig, FileSource, SensorConfig
 from ledger.capture.delivery import Delivery
 from ledger.capture.keys import open_key
 from ledger.capture.lines import GrowingFile, from_descriptor, from_path
-from ledger.capture.live import open_take
+from ledger.capture.live import Take, open_take
 from ledger.capture.recorder import Recorder
 from ledger.capture.segments import read_recording
 from ledger.capture.sensor import Sensor
+from ledger.capture.signing import VideoSigning
 from ledger.capture.spool import Spool
 from ledger.capture.status import EVERY_SECONDS, StatusFile, problem_json
 from ledger.capture.uplink import Uplink
@@ -90,13 +91,13 @@ class Running:
         if isinstance(config.source, FileSource):
             self._start("capture", lambda: self._film_file(config))
             return
-        source = config.source
-        recorder = Recorder(
-            self.chain,
-            config.scene,
-            lambda: open_take(source, target_seconds=config.segment_seconds, is_stopping=self.stopping.is_set),
-            self.stopping,
-        )
+        source, signing = config.source, _signing(config)
+
+        def opened() -> AbstractContextManager[Take]:
+            take = open_take(source, target_seconds=config.segment_seconds, is_stopping=self.stopping.is_set)
+            return take if signing is None else signing.take(take)
+
+        recorder = Recorder(self.chain, config.scene, opened, self.stopping)
         self._recorder = recorder
         self._start("capture", recorder.run)
 
@@ -133,10 +134,12 @@ class Running:
         assert isinstance(config.source, FileSource)
         source, scene = config.source, config.scene
         shot = Shot(source.name, source.started_at, scene.place, scene.lot, scene.step)
+        signing = _signing(config)
         while not self.stopping.is_set():
             try:
                 with read_recording(source.path, target_seconds=config.segment_seconds) as recording:
-                    keep_recording(self.chain, recording, shot)
+                    signed = recording if signing is None else signing.recording(recording, source.started_at)
+                    keep_recording(self.chain, signed, shot)
                 break
             except Problem as problem:
                 if problem.code != "SPOOL_FULL":
@@ -186,3 +189,10 @@ def _ends(last: object) -> datetime:
 
 def _in_milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _signing(config: CameraConfig) -> VideoSigning | None:
+    """What puts the camera's own signatures into its video, where it is told to."""
+    if config.signing is None:
+        return None
+    return VideoSigning(config.signing, device=config.agent.device, label=config.agent.label)

@@ -17,6 +17,7 @@ from ledger.capture.keys import KeyPlace, TokenPlace
 from ledger.capture.live import LiveSource
 from ledger.capture.recorder import Scene
 from ledger.capture.segments import MIN_TARGET_SECONDS, TARGET_SECONDS
+from ledger.capture.signing import SigningPlace
 from ledger.capture.spool import MAX_SPOOL_BYTES
 from ledger.config_file import non_empty, read_file
 from ledger.errors import BadInput, Problem
@@ -62,12 +63,13 @@ class FileSource:
 
 @dataclass(frozen=True, slots=True)
 class CameraConfig:
-    """A camera: who it is, what it looks at, and from where its video comes."""
+    """A camera: who it is, what it looks at, from where its video comes, and what signs inside it, if anything does."""
 
     agent: Agent
     scene: Scene
     source: FileSource | LiveSource
     segment_seconds: float = TARGET_SECONDS
+    signing: SigningPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,14 @@ class SensorConfig:
 def load_camera(path: Path) -> CameraConfig:
     """Read a camera's file. `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, JSON_…."""
     with _Named(path):
-        value = _object(path, {"place", "lot", "step", "source"}, {"segment_seconds"})
+        value = _object(path, {"place", "lot", "step", "source"}, {"segment_seconds", "media_signing"})
         texts = [_text(value[name]) for name in ("place", "lot", "step")]
         seconds = value.get("segment_seconds", TARGET_SECONDS)
         if not isinstance(seconds, int | float) or not MIN_TARGET_SECONDS <= seconds <= MAX_TARGET_SECONDS:
             raise ValueError(f"segment_seconds is from {MIN_TARGET_SECONDS:g} to {MAX_TARGET_SECONDS:g}")
         source = _video_source(path.parent, value["source"])
-        return CameraConfig(_agent(path.parent, value), Scene(*texts), source, float(seconds))
+        signing = _signing(path.parent, value["media_signing"], source) if "media_signing" in value else None
+        return CameraConfig(_agent(path.parent, value), Scene(*texts), source, float(seconds), signing)
 
 
 def load_sensor(path: Path) -> SensorConfig:
@@ -158,6 +161,17 @@ def _key(base: Path, value: JsonValue) -> KeyPlace:
     token = _members(fields["token"], "token", {"library", "label", "key", "pin_file"}, set())
     library, pin_file = (base / non_empty(token[name]) for name in ("library", "pin_file"))
     return KeyPlace(algorithm, token=TokenPlace(library, non_empty(token["label"]), non_empty(token["key"]), pin_file))
+
+
+def _signing(base: Path, value: JsonValue, source: FileSource | LiveSource) -> SigningPlace:
+    fields = _members(value, "media_signing", {"key", "chain"}, set())
+    place = SigningPlace(_key(base, fields["key"]), base / non_empty(fields["chain"]))
+    if place.key.algorithm != "P-256":
+        raise ValueError("media_signing takes a P-256 key")
+    if place.key.token is not None and isinstance(source, FileSource):
+        # A token signs the same bytes differently each time, and a file is begun again after a crash.
+        raise ValueError("media_signing of a recording in a file takes a key in a file")
+    return place
 
 
 def _broker(base: Path, value: JsonValue) -> Broker:

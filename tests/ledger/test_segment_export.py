@@ -87,10 +87,10 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(
     key, chain = credentials
     out = tmp_path / "out.mp4"
     key.chmod(0o644)
-    assert _code(data, out, key=key, chain=chain) == "KEY_OPEN"
+    assert _code(data, out, key=key, chain=chain) == "KEY_MODE"
     key.chmod(0o600)
     key.write_bytes(b"no key")
-    assert _code(data, out, key=key, chain=chain) == "C2PA_KEY"
+    assert _code(data, out, key=key, chain=chain) == "P256_KEY"
     key.write_bytes(EXPORTER.private_pem)
     chain.write_bytes(b"no chain")
     assert _code(data, out, key=key, chain=chain) == "CERTIFICATES"
