@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+REFUSED_CONNECTIONS = 2
+
 
 class Network:
     """`url`: of this side. `cut()`: connections break off and new ones are refused. `mend()`: they pass again.
 
-    `cut_after`: bytes of requests after which it cuts itself, once; None for never.
+    `cut_after`: bytes of requests after which it cuts itself, until some connections were refused; None for never.
     """
 
     def __init__(self, port: int) -> None:
@@ -19,6 +21,7 @@ class Network:
         self._open: set[socket.socket] = set()
         self._is_cut = self._closed = False
         self.cut_after: int | None = None
+        self._refusals = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -50,6 +53,9 @@ class Network:
                 return
             if self._is_cut:
                 near.close()
+                self._refusals -= 1
+                if self._refusals == 0:
+                    self._is_cut = False
                 continue
             try:
                 far = socket.create_connection(("127.0.0.1", self._behind), timeout=10)
@@ -68,6 +74,7 @@ class Network:
                     self.cut_after -= len(piece)
                     if self.cut_after <= 0:
                         self.cut_after = None
+                        self._refusals = REFUSED_CONNECTIONS
                         self.cut()
                         break
                 target.sendall(piece)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from urllib.parse import unquote_to_bytes
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ledger.errors import BadInput, Unavailable, WrongUse
 from ledger.gs1 import CANONICAL_BASE, Identifier, parse
@@ -24,7 +24,7 @@ async def read_body(
 ) -> bytes:
     """The body, at most `limit` bytes, of one of `types` (media types without parameters).
 
-    `held`: told of each piece as it comes, may refuse. `BadInput` BODY_TYPE, BODY_SIZE; `Unavailable` BODY_SLOW where
+    `held`: told of each piece as it comes, may refuse. `BadInput` BODY_TYPE, BODY_SIZE; `Unavailable` BODY_CUT, BODY_SLOW where
     it is sent slower than `BODY_BYTES_PER_SECOND` after a grace of `BODY_GRACE_SECONDS`.
     """
     offered = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -47,6 +47,8 @@ async def read_body(
                 if len(received) > limit:
                     raise _too_large(limit)
                 deadline.reschedule(begun + len(received) / BODY_BYTES_PER_SECOND)
+    except ClientDisconnect:
+        raise Unavailable("BODY_CUT", "The connection broke off.", cure="Send it again.") from None
     except TimeoutError:
         raise Unavailable(
             "BODY_SLOW",
