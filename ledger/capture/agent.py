@@ -56,6 +56,8 @@ class Running:
         with ExitStack() as opening:
             self.spool = opening.enter_context(Spool(agent.folder, max_bytes=agent.spool_bytes))
             key = open_key(agent.key)
+            if (close := getattr(key, "close", None)) is not None:
+                opening.callback(close)  # a token; only one process may be logged in
             self.chain = Chain(device_of(agent, key), key, spool=self.spool, clock=clock)
             sink = intake or opening.enter_context(open_uplink(agent))
             self.delivery = Delivery(self.spool, sink)

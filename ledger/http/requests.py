@@ -24,8 +24,9 @@ async def read_body(
 ) -> bytes:
     """The body, at most `limit` bytes, of one of `types` (media types without parameters).
 
-    `held`: told of each piece as it comes, may refuse. `BadInput` BODY_TYPE, BODY_SIZE; `Unavailable` BODY_CUT, BODY_SLOW where
-    it is sent slower than `BODY_BYTES_PER_SECOND` after a grace of `BODY_GRACE_SECONDS`.
+    `held`: told of each piece as it comes, may refuse. `BadInput` BODY_TYPE, BODY_SIZE; `Unavailable` BODY_CUT where
+    the client hung up, BODY_SLOW where it is sent slower than `BODY_BYTES_PER_SECOND` after a grace of
+    `BODY_GRACE_SECONDS`.
     """
     offered = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if offered not in types:

@@ -53,6 +53,7 @@ def _token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ["SOFTHSM2_CONF"] = str(folder / "conf")
     command = ["softhsm2-util", "--init-token", "--free", "--label", "notary0", "--pin", "1234", "--so-pin", "5678"]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
+    pkcs11.lib(LIBRARY).reinitialize()  # other tests of this process may have brought a configuration of their own
     with pkcs11.lib(LIBRARY).get_token(token_label="notary0").open(user_pin="1234", rw=True) as session:
         for label, curve, private in (
             ("attesting", "secp256k1", {}),
