@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,11 +25,17 @@ _FIRST_TIME = 0xFFFF0000  # cameras begin anywhere, and the number wraps
 
 @dataclass
 class RtspCamera:
-    """What the camera does. `film`: an MP4 with H.264. `break_off_after`: frames of each session, one after another;
-    None to send all. `silent`: accepts and sends nothing. `sessions`: how many were played so far."""
+    """What the camera does.
+
+    `film`: an MP4 with H.264. `break_off_after`: frames of each session, one after another; None to send all.
+    `loops`: how often the film is shown. `real_time`: at the speed it was filmed. `silent`: accepts and sends nothing.
+    `status`: its answer to DESCRIBE. `sessions`: how many were played so far.
+    """
 
     film: bytes
     break_off_after: list[int | None] = field(default_factory=list)
+    loops: int = 1
+    real_time: bool = False
     silent: bool = False
     status: int = 200
     sessions: int = 0
@@ -96,13 +104,17 @@ def _serve(lines: io.BufferedIOBase, connection: socket.socket, camera: RtspCame
 def _play(connection: socket.socket, camera: RtspCamera, session: int) -> None:
     limits = camera.break_off_after
     limit = limits[session] if session < len(limits) else None
-    number = 0
-    for count, (pts, nals) in enumerate(frames(camera.film)):
+    number, shown, began = 0, list(frames(camera.film)), time.monotonic()
+    length = max(pts for pts, _ in shown) + shown[1][0] - shown[0][0]
+    for count, (loop, (at, nals)) in enumerate(itertools.product(range(camera.loops), shown)):
+        pts = at + loop * length
         if limit is not None and count >= limit:
             break
-        for at, nal in enumerate(nals):
+        if camera.real_time and camera.stopping.wait(max(0.0, began + pts / 90_000 - time.monotonic())):
+            break
+        for place, nal in enumerate(nals):
             for payload, is_last in _payloads(nal):
-                marker = 0x80 if is_last and at == len(nals) - 1 else 0
+                marker = 0x80 if is_last and place == len(nals) - 1 else 0
                 head = bytes([0x80, 96 | marker]) + (number & 0xFFFF).to_bytes(2, "big")
                 head += (pts + _FIRST_TIME & 0xFFFFFFFF).to_bytes(4, "big") + b"camA"
                 packet = head + payload
