@@ -1,19 +1,24 @@
 """`records_of`: what a browser needs to check a unit's account for itself, each record with its inclusion proof.
 
-The same objects as a proof bundle holds, without the chains: events, evidence and the enrolments of its devices, under
-the newest cosigned checkpoint. Nothing is verified here: whoever reads it trusts none of it.
+The same objects as a proof bundle holds, without the chains: events, evidence, and of its devices the enrolments,
+revocations and findings, under the newest cosigned checkpoint. Nothing is verified here: the reader
+trusts none of it.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.bundle import DEVICE_DOMAIN, TRUST_ROOT_DOMAIN, read_enrolment
+from ledger.bundle.device_word import belongs
 from ledger.canonical import JsonValue
 from ledger.errors import Unavailable
+from ledger.evidence import ORDER_DOMAIN
+from ledger.evidence.orders import read_order
 from ledger.history.unit import EventStep, FilmedStep, UnitHistory
-from ledger.store import Ledger, PublishedCheckpoint
+from ledger.store import Ledger, PublishedCheckpoint, StoredSegment
 
 FORMAT = "pledgetrail/records/v1"
 
@@ -89,10 +94,13 @@ def records_of(ledger: Ledger, history: UnitHistory, *, seen: int = 0) -> Record
         raise Unavailable(
             "NOT_COSIGNED_YET", "No checkpoint has been cosigned yet.", cure="Ask again after the first one."
         )
-    filmed = [found for step in history.filmed for found in _segments(ledger, step)]
+    filmed = [
+        _Found(segment.entry, segment.signed.envelope(), segment.init_cid)
+        for step in history.filmed
+        for segment in _segments(ledger, step)
+    ]
     said = [_Found(step.entry, step.traced.event.canonical()) for step in history.steps if isinstance(step, EventStep)]
-    enrolled = _enrolments(ledger, {step.device for step in history.filmed})
-    found = sorted([*enrolled, *filmed, *said], key=lambda each: each.entry)
+    found = sorted([*_about_devices(ledger, history), *filmed, *said], key=lambda each: each.entry)
     covered = [each for each in found if each.entry < published.checkpoint.size]
     size = published.checkpoint.size
     goes_on = ledger.log.consistency(seen, size) if 0 < seen < size else []
@@ -105,17 +113,27 @@ def _trust_root(ledger: Ledger) -> bytes | None:
     return logged[-1].canonical if logged else None
 
 
-def _segments(ledger: Ledger, step: FilmedStep) -> Iterable[_Found]:
+def _segments(ledger: Ledger, step: FilmedStep) -> Iterable[StoredSegment]:
     wanted = frozenset(step.entries)
-    for segment in ledger.evidence.segments_of_recording(step.recording):
-        if segment.entry in wanted:
-            yield _Found(segment.entry, segment.signed.envelope(), segment.init_cid)
+    return (found for found in ledger.evidence.segments_of_recording(step.recording) if found.entry in wanted)
 
 
-def _enrolments(ledger: Ledger, devices: set[str]) -> Iterable[_Found]:
-    for statement in ledger.statements.of_domain(DEVICE_DOMAIN):
-        if read_enrolment(statement.canonical).id in devices:
-            yield _Found(statement.entry, statement.canonical)
+def _about_devices(ledger: Ledger, history: UnitHistory) -> Iterable[_Found]:
+    """The devices' enrolments and revocations, and the log's findings about the statements that are shown."""
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for step in history.filmed:
+        numbers[step.device].update(segment.statement.sequence for segment in _segments(ledger, step))
+    for enrolment in ledger.statements.of_domain(DEVICE_DOMAIN):
+        if read_enrolment(enrolment.canonical).id in numbers:
+            yield _Found(enrolment.entry, enrolment.canonical)
+    for order in ledger.statements.of_domain(ORDER_DOMAIN):
+        told = read_order(order.canonical)
+        if told.device in numbers and told.kind == "revocation":
+            yield _Found(order.entry, order.canonical)
+    for device, own in numbers.items():
+        for stored in ledger.evidence.findings(device):
+            if belongs(stored.finding, own):
+                yield _Found(stored.entry, stored.finding.canonical())
 
 
 def _prove(ledger: Ledger, found: Iterable[_Found], published: PublishedCheckpoint) -> Iterable[Record]:

@@ -14,8 +14,8 @@ FOLDER = modules()[0].address.rpartition("/")[0]
 
 # Bytes travel as {"b64": …}, numbers beyond a double as {"big": "…"}.
 _RUN = """async ([folder, cases]) => {
-  const names = ["bytes", "canonical", "merkle", "checkpoint", "keys", "trust_root", "evidence", "records", "subject",
-    "pin", "shown"];
+  const names = ["bytes", "canonical", "merkle", "checkpoint", "keys", "trust_root", "evidence", "word", "records",
+    "subject", "pin", "shown"];
   const rules = Object.assign({}, ...await Promise.all(names.map(name => import(`${folder}/${name}.mjs`))));
   const bytesOf = text => Uint8Array.from(atob(text), char => char.charCodeAt(0));
   const read = value => {
@@ -31,8 +31,13 @@ _RUN = """async ([folder, cases]) => {
       const opened = await rules.openCheckpoint(note, root.log);
       return rules.countCosigners(opened.note, root);
     },
-    evidence: async (envelopes, enrolments, seenBy) =>
-      rules.verifyEvidence(envelopes.map(rules.readEnvelope), enrolments.map(rules.readEnrolment), seenBy),
+    evidence: async (envelopes, enrolments, seenBy, findings = [], orders = []) =>
+      rules.verifyWord(envelopes.map(rules.readEnvelope), {
+        enrolments: enrolments.map(rules.readEnrolment),
+        findings: findings.map(rules.readFinding),
+        orders: orders.map(rules.readOrder),
+        seenBy,
+      }),
     logged: async (records, checkpoint) => rules.verifyLogged(records, checkpoint),
   };
   const found = [];

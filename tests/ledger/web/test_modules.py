@@ -18,7 +18,7 @@ from ledger.bundle import TrustRoot, write_enrolment
 from ledger.canonical import canonical_json, parse_canonical
 from ledger.checkpoint import Checkpoint, Cosigner, LogSigner, add_cosignatures, cosign, open_cosigned, sign_checkpoint
 from ledger.errors import Problem
-from ledger.evidence import Device, SignedEvidence, read_envelope
+from ledger.evidence import Code, Device, DeviceFinding, DeviceOrder, SignedEvidence, read_envelope
 from ledger.evidence.keys import SoftwareKey, verify_signature
 from ledger.evidence.verification import verify_stretch
 from ledger.merkle import Tree, leaf_hash, verify_inclusion
@@ -456,3 +456,62 @@ def test_a_changed_envelope_is_refused_alike(rules: Rules, found: list[tuple[int
 
     assert [bool(code) for code in theirs] == [bool(ours(raw)) for raw in envelopes]
     assert "" in theirs
+
+
+def _finding(code: Code, sequence: int) -> dict[str, Any]:
+    found = DeviceFinding(code, estate.CAMERA.id, sequence, "The ledger saw it.", SEEN_BY)
+    return {"entry": 90, "canonical": found.canonical()}
+
+
+def _revoked(after: timedelta, entry: int) -> dict[str, Any]:
+    order = DeviceOrder("revocation", estate.CAMERA.id, estate.DAWN + after, 3, "The key was stolen.")
+    return {"entry": entry, "canonical": order.canonical()}
+
+
+def _answered() -> dict[str, tuple[str, list[dict[str, Any]], list[dict[str, Any]], str]]:
+    """Whose word, with which findings and orders of the log beside it, and what the browser says."""
+    clock, day = Code.UNTRUSTED_TIME, timedelta(days=1)
+    return {
+        "a wrong clock that the log noticed": (
+            "recorded after it was seen",
+            [_finding(clock, n) for n in (1, 2, 3)],
+            [],
+            "",
+        ),
+        "a wrong clock noticed of another number": (
+            "recorded after it was seen",
+            [_finding(clock, 9)],
+            [],
+            "EVIDENCE_TIME",
+        ),
+        "another finding about a wrong clock": (
+            "recorded after it was seen",
+            [_finding(Code.GAP, n) for n in (1, 2, 3)],
+            [],
+            "EVIDENCE_TIME",
+        ),
+        "a loss that the log noticed": ("missing piece", [_finding(Code.GAP, 3)], [], ""),
+        "a loss noticed elsewhere": ("missing piece", [_finding(Code.GAP, 4)], [], "EVIDENCE_GAP"),
+        "a finding about a forged signature": (
+            "swapped key",
+            [_finding(Code.BAD_SIGNATURE, 1)],
+            [],
+            "EVIDENCE_SIGNATURE",
+        ),
+        "revoked afterwards": ("honest", [], [_revoked(day, 50)], ""),
+        "revoked before it was logged": ("honest", [], [_revoked(day, 0)], "DEVICE_REVOKED"),
+        "revoked for a time before it spoke": ("honest", [], [_revoked(-day, 50)], "DEVICE_REVOKED"),
+        "another device revoked": (
+            "honest",
+            [],
+            [{"entry": 0, "canonical": _revoked(-day, 0)["canonical"].replace(b"camera-1", b"camera-2")}],
+            "",
+        ),
+    }
+
+
+@pytest.mark.parametrize("case", _answered())
+def test_a_finding_answers_for_what_it_is_about_and_a_revocation_ends_a_key(rules: Rules, case: str) -> None:
+    whose, findings, orders, code = _answered()[case]
+    signed, device, _ = _evidence_cases()[whose]
+    assert rules.codes([("evidence", *_told(signed, device), findings, orders)]) == [code]

@@ -3,12 +3,13 @@
 
 import { parseCanonical } from "./canonical.mjs";
 import { countCosigners, openCheckpoint } from "./checkpoint.mjs";
-import { DEVICE_DOMAIN, EVIDENCE_DOMAIN, readEnrolment, readEnvelope, verifyEvidence } from "./evidence.mjs";
+import { DEVICE_DOMAIN, EVIDENCE_DOMAIN, readEnrolment, readEnvelope } from "./evidence.mjs";
 import { verifyGoesOn } from "./pin.mjs";
 import { EVENT_DOMAIN, readRecords, verifyLogged } from "./records.mjs";
 import { require } from "./refusal.mjs";
 import { verifySubject } from "./subject.mjs";
 import { readTrustRoot } from "./trust_root.mjs";
+import { FINDING_DOMAIN, ORDER_DOMAIN, readFinding, readOrder, verifyWord } from "./word.mjs";
 
 /** The steps in their order; `shown` and `video` follow on the page, `anchors` is never checked in a browser. */
 export const STEPS = ["trust", "checkpoint", "cosigned", "logged", "signed", "subject", "shown", "video", "anchors"];
@@ -18,7 +19,7 @@ const MAX_EVENT_BYTES = 2 ** 20;
 /**
  * Run the checks over the server's answer `text` about `unit`. `seen`: the state of the log this browser saw last, or null.
  * `accept(fingerprint)` throws where another trust root is expected. `during(step, work)` awaits `work()`, tells the reader how it ended, and passes on what it gives or throws.
- * Returns {checkpoint, cosigners, root, records, events: [{value, entry}], envelopes}.
+ * Returns {checkpoint, cosigners, root, records, events: [{value, entry}], envelopes, findings}.
  */
 export async function check({ text, unit, seen, accept, during }) {
   let sent;
@@ -38,17 +39,22 @@ export async function check({ text, unit, seen, accept, during }) {
     await verifyLogged(sent.records, checkpoint);
     return sent.records;
   });
-  const envelopes = await during("signed", async () => {
+  const [envelopes, findings] = await during("signed", async () => {
     const read = of(records, EVIDENCE_DOMAIN).map(readEnvelope);
-    await verifyEvidence(read, of(records, DEVICE_DOMAIN).map(readEnrolment), seenBy(cosigners, root));
-    return read;
+    const about = await verifyWord(read, {
+      enrolments: of(records, DEVICE_DOMAIN).map(readEnrolment),
+      findings: of(records, FINDING_DOMAIN).map(readFinding),
+      orders: of(records, ORDER_DOMAIN).map(readOrder),
+      seenBy: seenBy(cosigners, root),
+    });
+    return [read, about];
   });
   const events = await during("subject", async () => {
     const read = of(records, EVENT_DOMAIN).map(readEvent);
     verifySubject(unit, read, envelopes);
     return read;
   });
-  return { checkpoint, cosigners, root, records, events, envelopes };
+  return { checkpoint, cosigners, root, records, events, envelopes, findings };
 }
 
 const of = (records, domain) => records.filter((record) => record.domain === domain);

@@ -22,8 +22,8 @@ async function run() {
   page.verdict("waiting", page.say("verdict.waiting"));
   const videos = page.steps().filter(({ video }) => video !== null);
   try {
-    const unfinished = await checkAll();
-    page.verdict(unfinished ? "unchecked" : "holds", page.say(unfinished ? "verdict.partly" : "verdict.holds"));
+    const left = await checkAll();
+    page.verdict(left === "" ? "holds" : "unchecked", page.say(left === "" ? "verdict.holds" : `verdict.${left}`));
   } catch (error) {
     if (error instanceof Refusal) {
       videos.forEach(({ video }) => silence(video));
@@ -34,7 +34,7 @@ async function run() {
   }
 }
 
-/** All steps in their order; true where something could not be checked though nothing was false. */
+/** All steps in their order; what keeps the verdict from green though nothing was false: "partly", "doubts" or "". */
 async function checkAll() {
   const seen = lastSeen();
   const text = await during("trust", () => fetchRecords(seen));
@@ -63,7 +63,8 @@ async function checkAll() {
   const pending = await during("shown", async () => compare(steps, found));
   page.tell("shown", pending ? "unchecked" : "holds", page.say("more.shown", { count: steps.length }));
   const missing = await checkVideos(steps, found);
-  return pending || missing;
+  if (pending || missing) return "partly";
+  return found.findings.length > 0 ? "doubts" : "";
 }
 
 async function fetchRecords(seen) {
@@ -115,13 +116,14 @@ function reasonOf(step, error) {
   return `${sentence} (${[error.code, error.where].filter(Boolean).join(", ")})`;
 }
 
-function tellLog({ checkpoint, cosigners, records, envelopes, events }) {
+function tellLog({ checkpoint, cosigners, records, envelopes, events, findings }) {
   const at = new Date(Number(cosigners.map(({ time }) => time).sort((a, b) => (a < b ? -1 : 1))[0]) * 1000);
   page.tell("checkpoint", "holds", page.say("more.checkpoint", { origin: checkpoint.origin, size: checkpoint.size }));
   page.tell("cosigned", "holds", page.say("more.cosigned", { count: cosigners.length, time: utc(at) }));
   page.tell("logged", "holds", page.say("more.logged", { count: records.length }));
   const devices = new Set(envelopes.map(({ statement }) => statement.device)).size;
-  page.tell("signed", "holds", page.say("more.signed", { count: envelopes.length, devices }));
+  const doubts = findings.length === 0 ? "" : ` ${page.say("more.findings", { count: findings.length })}`;
+  page.tell("signed", "holds", page.say("more.signed", { count: envelopes.length, devices }) + doubts);
   page.tell("subject", "holds", page.say("more.subject", { count: envelopes.length + events.length }));
 }
 
@@ -176,11 +178,12 @@ async function checkVideo(article, video, recording) {
 }
 
 /** What the record itself says, in the reader's sight: written here from verified bytes, not by the server. */
-function factsOf({ envelopes, event }) {
+function factsOf({ envelopes, event, findings }) {
   if (event !== null) return page.say("fact.event", { time: utc(new Date(event.value.eventTime)), type: event.value.type });
   const [{ statement }] = envelopes;
   const time = utc(new Date(statement.recorded_from));
-  return page.say("fact.filmed", { time, device: statement.device, count: envelopes.length });
+  const doubts = findings.length === 0 ? "" : ` ${page.say("fact.findings", { codes: findings.join(", ") })}`;
+  return page.say("fact.filmed", { time, device: statement.device, count: envelopes.length }) + doubts;
 }
 
 const utc = (moment) => `${moment.toISOString().slice(0, 16).replace("T", " ")} UTC`;

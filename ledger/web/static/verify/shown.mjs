@@ -9,10 +9,10 @@ const UNREADABLE = /\p{C}/u; // the page writes such characters out
 const MAX_SHOWN_CHARS = 200;
 
 /**
- * The records behind one step: {entries, envelopes, event}. `step`: {filmed, entries, code, heading, from} as the page
+ * The records behind one step: {entries, envelopes, event, findings (codes)}. `step`: {filmed, entries, code, heading, from} as the page
  * shows them. Refuses RECORD_MISSING, SHOWN_DIFFERS; `Unavailable` NOT_COSIGNED_YET for what is newer than the checkpoint.
  */
-export function behind(step, { checkpoint, envelopes, events, words }) {
+export function behind(step, { checkpoint, envelopes, events, findings, words }) {
   const where = `entry ${step.entries[0]}`;
   if (step.entries.some((entry) => BigInt(entry) >= checkpoint.size)) {
     throw new Unavailable("NOT_COSIGNED_YET", "the notaries have not cosigned this step yet");
@@ -28,7 +28,10 @@ export function behind(step, { checkpoint, envelopes, events, words }) {
   require(named && headed, "SHOWN_DIFFERS", "the page names a step otherwise than its record does", where);
   const timed = Date.parse(said.from) === Date.parse(step.from);
   require(timed, "SHOWN_DIFFERS", "the page gives another time than the record does", where);
-  return { entries: step.entries, envelopes: own, event };
+  const about = findings.filter(({ device, sequence }) =>
+    own.some(({ statement }) => statement.device === device && statement.sequence === sequence),
+  );
+  return { entries: step.entries, envelopes: own, event, findings: about.map(({ code }) => code) };
 }
 
 /** Refuse RECORD_HIDDEN: a proven record that no step of the page shows. */
