@@ -33,6 +33,10 @@ _DIGESTS: dict[str, hashes.HashAlgorithm] = {
     "sha512": hashes.SHA512(),
 }
 _PKCS1_OIDS = tuple(bytes.fromhex("2a864886f70d0101" + end) for end in ("0b", "0c", "0d"))
+# What names and uses a camera's certificate states follows no rule; who issued it must say that it is an issuer.
+_ISSUERS = verification.ExtensionPolicy.permit_all().require_present(
+    x509.BasicConstraints, verification.Criticality.AGNOSTIC, None
+)
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
@@ -125,24 +129,13 @@ class TrustList:
             .store(verification.Store(list(self.roots)))
             .time(moment.astimezone(UTC).replace(tzinfo=None))
             .max_chain_depth(MAX_CERTIFICATES)
-            .extension_policies(ca_policy=_CA_POLICY, ee_policy=verification.ExtensionPolicy.permit_all())
+            .extension_policies(ca_policy=_ISSUERS, ee_policy=verification.ExtensionPolicy.permit_all())
         )
         try:
             builder.build_client_verifier().verify(chain.certificates[0], list(chain.certificates[1:]))
         except (verification.VerificationError, ValueError, UnsupportedAlgorithm):
             return False
         return True
-
-
-# A certificate that may not issue others must not vouch here either; names in a camera's certificate follow no rule.
-def _may_issue(_policy: verification.Policy, _certificate: x509.Certificate, basic: x509.BasicConstraints) -> None:
-    if not basic.ca:
-        raise ValueError("not an issuer")
-
-
-_CA_POLICY = verification.ExtensionPolicy.permit_all().require_present(
-    x509.BasicConstraints, verification.Criticality.AGNOSTIC, _may_issue
-)
 
 
 def _padding(digest: hashes.HashAlgorithm, oid: bytes) -> padding.AsymmetricPadding:

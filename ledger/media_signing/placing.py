@@ -68,7 +68,25 @@ class _Slot:
 
 
 def believable(stream: Stream) -> list[Found]:
-    """The records to rely on: those whose signature holds, and unsigned ones whose digest such a record lists."""
+    """The records to rely on: those whose signature holds, and unsigned ones that such a record covers."""
+    found = _listed(stream)
+    if all(each.document.hashes is not None for each in found) or len(found) == len(stream.found):
+        return found
+    # A record without a list covers what stands in a group of its digest, which brings the record before it, and so on.
+    budget = Budget(MAX_WORK)
+    for _ in range(_TRIES):
+        slots = _in_order(found)
+        _place_whole(stream, slots, budget)
+        covered = {item for slot in slots if slot.placed for item in range(slot.start, slot.end)}
+        believed = {each.unit for each in found}
+        more = [each for each in stream.found if each.unit in believed or each.item in covered]
+        if len(more) == len(found):
+            break
+        found = more
+    return found
+
+
+def _listed(stream: Stream) -> list[Found]:
     known: set[bytes] = set()
     found = []
     for each in reversed(stream.found):

@@ -50,6 +50,7 @@ def issue(
     end: datetime = END,
     private: PrivateKey | None = None,
     usage: x509.ExtendedKeyUsage | None = None,
+    signs_certificates: bool | None = None,
 ) -> Issued:
     """A certificate for `name`, issued by `by` or by itself."""
     private = private or ec.generate_private_key(ec.SECP256R1())
@@ -65,7 +66,7 @@ def issue(
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-        .add_extension(_key_usage(ca=ca), critical=True)
+        .add_extension(_key_usage(ca=ca if signs_certificates is None else signs_certificates), critical=True)
     )
     if usage is not None:
         builder = builder.add_extension(usage, critical=False)

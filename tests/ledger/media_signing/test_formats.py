@@ -160,3 +160,81 @@ def test_OV07_a_broken_record_far_away_does_not_change_what_a_lost_one_is_called
     made.change("S", 6, 60).remove("S", 1)
     says = made.says()
     assert says == ["authentic", "signature missing", *["authentic"] * 4, "tampered", "authentic"]
+
+
+GENERAL_TAG = write_tag(1, bytes([2, 26, 6, 0, 0]) + bytes(16) + bytes(4) + b"\x00\x04" + b"\x01" * 64)
+MALFORMED = {
+    "a tag that does not exist": write_tag(9, b"\x01"),
+    "tag nought": write_tag(0, b"\x01"),
+    "a value that goes beyond the end": write_tag(2, b"\x01" + bytes(32))[:-1],
+    "an entry twice": GENERAL_TAG * 2,
+    "vendor data beside signed data": GENERAL_TAG + write_tag(7, b"\x01data"),
+    "digests of no known length": write_tag(1, bytes([2, 26, 6, 0, 0]) + bytes(22) + bytes(62)),
+    "digests of two lengths": write_tag(1, bytes([2, 26, 6, 0, 0]) + bytes(22) + bytes(65)),
+    "an unknown version": write_tag(1, bytes([3, 26, 6, 0, 0]) + bytes(22) + bytes(64)),
+    "a list that ends within a digest": GENERAL_TAG + write_tag(2, b"\x01" + bytes(33)),
+    "a signature longer than its place": write_tag(3, b"\x01\x00\x09" + bytes(8)),
+    "a signature of no length": write_tag(3, b"\x01\x00\x00" + bytes(8)),
+    "algorithms with something behind them": write_tag(4, b"\x01\x01a\x00\x00\x00\x00"),
+    "algorithms cut short": write_tag(4, b"\x01\x05ab"),
+    "a maker with something behind it": write_tag(5, b"\x01\x01a\x01b\x01cd"),
+    "certificates that are none": write_tag(6, b"\x01\x00"),
+    "an empty entry": write_tag(3, b""),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_malformed_document_is_refused(case: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        read_document(MALFORMED[case])
+    assert caught.value.code == "SEI_FORMAT"
+
+
+def test_their_honest_twins_are_read() -> None:
+    read_document(GENERAL_TAG + write_tag(2, b"\x01" + bytes(64)) + write_tag(5, b"\x01\x01a\x01b\x01c"))
+    older = GENERAL_TAG.replace(bytes([2, 26, 6]), bytes([2, 25, 12]))
+    assert read_document(older + write_tag(7, b"\x01data")).has_arbitrary
+    assert read_document(write_tag(7, b"\x01data")).has_arbitrary
+    assert read_document(write_tag(3, b"\x01\x00\x08" + bytes(8))).signature == bytes(8)
+
+
+def _sei(body: bytes, *, flags: int = 0, size: int | None = None, end: bytes = b"\x80") -> bytes:
+    stated = len(body) + 17 if size is None else size
+    return b"\x06\x05" + b"\xff" * (stated // 255) + bytes([stated % 255]) + UUID + bytes([flags]) + body + end
+
+
+SIGNATURE = write_tag(3, b"\x01\x00\x08" + bytes([7]) * 8)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        _sei(GENERAL_TAG, size=len(GENERAL_TAG) + 16),
+        _sei(GENERAL_TAG, size=len(GENERAL_TAG) + 18),
+        _sei(GENERAL_TAG, end=b"\x81"),
+        _sei(GENERAL_TAG, flags=0x01),
+        _sei(SIGNATURE + GENERAL_TAG),
+        _sei(GENERAL_TAG)[:5],
+        _sei(b"", size=16),
+        b"\x06\x05\xff\xff",
+        b"\x06\x04" + _sei(GENERAL_TAG)[2:],
+        _sei(write_tag(7, bytes(60000)) * 9),
+    ],
+    ids=["short", "long", "stop bit", "flags", "behind the signature", "cut", "empty", "sizes", "kind", "huge"],
+)
+def test_a_malformed_record_is_refused(unit: bytes) -> None:
+    with pytest.raises(BadInput) as caught:
+        read_record(unit, Codec.H264)
+    assert caught.value.code == "SEI_FORMAT"
+    assert read_record(_sei(GENERAL_TAG + SIGNATURE), Codec.H264).signed_bytes.endswith(GENERAL_TAG)
+
+
+def test_a_record_signed_with_its_emulation_prevention_is_digested_as_it_stands() -> None:
+    zeros = GENERAL_TAG.replace(b"\x01" * 64, bytes(2) + b"\x01" * 62)
+    plain = _sei(zeros + SIGNATURE, flags=0x40)
+    raw = escape(plain)
+    assert len(raw) > len(plain)
+    covered = read_record(raw, Codec.H264).signed_bytes
+    assert raw.startswith(covered) and unescape(covered) == plain[: plain.index(SIGNATURE)]
+    without = escape(_sei(zeros + SIGNATURE))
+    assert read_record(without, Codec.H264).signed_bytes == unescape(without)[: unescape(without).index(SIGNATURE)]

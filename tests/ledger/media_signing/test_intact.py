@@ -31,8 +31,17 @@ def test_every_group_of_an_intact_stream_is_authentic_and_its_signer_trusted(cod
         SigningPlan(groups=3),
         SigningPlan(list_digests=False),
         SigningPlan(pictures=2, list_digests=False),
+        SigningPlan(groups=3, list_digests=False),
     ],
-    ids=["in parts", "each picture", "each second group", "each third group", "no lists", "parts, no lists"],
+    ids=[
+        "in parts",
+        "each picture",
+        "each second group",
+        "each third group",
+        "no lists",
+        "parts, no lists",
+        "each third group, no lists",
+    ],
 )
 @pytest.mark.parametrize("slices", [1, 3])
 def test_every_way_to_sign_verifies(codec: Codec, plan: SigningPlan, slices: int) -> None:

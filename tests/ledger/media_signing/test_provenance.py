@@ -35,7 +35,7 @@ def test_a_signer_under_no_trusted_root_is_untrusted_and_its_pictures_authentic(
     assert film().verify(TRUST).provenance is Provenance.TRUSTED
 
 
-@pytest.mark.parametrize(("tampered", "trusted"), product([False, True], [False, True]))
+@pytest.mark.parametrize(("tampered", "trusted"), list(product([False, True], [False, True])))
 def test_the_two_questions_are_answered_apart(tampered: bool, trusted: bool) -> None:
     made = film()
     if tampered:
@@ -74,6 +74,12 @@ def test_a_camera_cannot_issue_certificates() -> None:
     made = film(signer=child)
     assert child.chain.count(b"BEGIN") == 3
     assert _provenance(made) is Provenance.UNTRUSTED_SIGNER
+
+
+def test_nor_can_one_whose_key_may_sign_certificates_but_that_is_no_issuer() -> None:
+    odd = issue("camera 1", MAKER, signs_certificates=True)
+    assert _provenance(film(signer=issue("camera 2", odd))) is Provenance.UNTRUSTED_SIGNER
+    assert _provenance(film(signer=issue("camera 2", issue("Line 1", MAKER, ca=True)))) is Provenance.TRUSTED
 
 
 def test_the_stream_cannot_bring_its_own_root() -> None:
@@ -126,7 +132,10 @@ def test_a_key_that_is_not_the_chains_is_refused_before_anything_is_signed() -> 
     MediaSigner(Codec.H264, CAMERA.key, CAMERA.chain, vendor=VENDOR)
 
 
-@pytest.mark.parametrize("raw", [b"", b"junk", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"junk", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b" " * 2**19 + CAMERA.chain],
+)
 def test_what_is_no_chain_has_a_typed_refusal(raw: bytes) -> None:
     with pytest.raises(BadInput) as caught:
         SignerChain(raw)
