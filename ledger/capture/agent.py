@@ -8,11 +8,11 @@ with something signed and not kept.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from threading import Event, Thread
-from typing import Self
+from typing import Protocol, Self
 
 from ledger.canonical import JsonValue
 from ledger.capture.camera import Intake, Shot, keep_recording
@@ -29,8 +29,8 @@ from ledger.capture.signing import VideoSigning
 from ledger.capture.spool import Spool
 from ledger.capture.status import EVERY_SECONDS, StatusFile, problem_json
 from ledger.capture.uplink import Uplink
-from ledger.errors import Problem
-from ledger.evidence import Device, DeviceSigner
+from ledger.errors import Problem, WrongUse
+from ledger.evidence import Device, DeviceSigner, SignedEvidence
 from ledger.evidence.fields import write_time
 
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
@@ -47,7 +47,14 @@ def utc_now() -> datetime:
 class Running:
     """A started agent. Use as a context manager, or `stop` it."""
 
-    def __init__(self, agent: Agent, *, intake: Intake | None = None, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        has_video: bool = True,
+        intake: Intake | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         """Opens spool, key and uplink; starts handing over what waits. Raises what these raise."""
         self._stack, self.stopping, self.finished = ExitStack(), Event(), Event()
         self._threads: list[Thread] = []
@@ -59,7 +66,7 @@ class Running:
             if (close := getattr(key, "close", None)) is not None:
                 opening.callback(close)  # a token; only one process may be logged in
             self.chain = Chain(device_of(agent, key), key, spool=self.spool, clock=clock)
-            sink = intake or opening.enter_context(open_uplink(agent))
+            sink = intake or opening.enter_context(open_uplink(agent, has_video=has_video))
             self.delivery = Delivery(self.spool, sink)
             self._status = StatusFile(agent.folder, self.show)
             self._stack = opening.pop_all()
@@ -179,9 +186,48 @@ def device_of(agent: Agent, key: DeviceSigner) -> Device:
     return Device(agent.device, key.public_key, agent.label, *_ALWAYS, algorithm=key.algorithm)
 
 
-def open_uplink(agent: Agent) -> Uplink:
-    """The way to the ledger that the configuration names."""
-    return Uplink(agent.ledger, waits=())
+@contextmanager
+def open_uplink(agent: Agent, *, has_video: bool) -> Iterator[Intake]:
+    """The way to the ledger that the configuration names.
+
+    With a broker, readings go by MQTT, and segments are announced there: one road for each device, so that nothing
+    overtakes what came before it.
+    """
+    with ExitStack() as stack:
+        http = stack.enter_context(Uplink(agent.ledger, waits=()))
+        if agent.broker is None:
+            yield http
+            return
+        from ledger.capture.mqtt import AnnouncingUplink, MqttUplink  # noqa: PLC0415  # most devices have no broker
+
+        broker = stack.enter_context(MqttUplink(agent.broker, agent.device))
+        yield AnnouncingUplink(broker, http) if has_video else OnlyStatements(broker)
+
+
+class OnlyStatements:
+    """An `Intake` of a device without video."""
+
+    def __init__(self, broker: StatementsUplink) -> None:
+        self._broker = broker
+
+    def submit(self, evidence: SignedEvidence, init: bytes, media: bytes) -> None:
+        """A sensor's spool that holds video is another device's."""
+        del evidence, init, media
+        raise WrongUse(
+            "SENSOR_VIDEO",
+            "This device is a sensor, and its spool holds video.",
+            cure="Run it with `pledgetrail camera run`, or give the sensor a folder of its own.",
+        )
+
+    def state(self, evidence: SignedEvidence) -> None:
+        """Publish a reading or a gap."""
+        self._broker.state(evidence)
+
+
+class StatementsUplink(Protocol):
+    """Whoever takes what is whole without video."""
+
+    def state(self, evidence: SignedEvidence) -> None: ...
 
 
 def _ends(last: object) -> datetime:

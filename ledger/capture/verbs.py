@@ -42,7 +42,7 @@ def run_sensor(config: Config) -> None:
     from ledger.capture.verbs_run import run_agent  # noqa: PLC0415
 
     read = load_sensor(config)
-    run_agent(lambda: Running(read.agent), lambda running: running.read(read))
+    run_agent(lambda: Running(read.agent, has_video=False), lambda running: running.read(read))
 
 
 def status(config: Config) -> None:
