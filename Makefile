@@ -42,6 +42,12 @@ bench-relay:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.benchmarks.relay $(ARGS)
 
+# make bench-evidence [ARGS="append tree proof"]
+.PHONY: bench-evidence
+bench-evidence:
+	@.ci/setup dev
+	@.venv/bin/python -m tests.benchmarks.evidence $(ARGS)
+
 # make guard-kill MODULE=contracts/vyper/merkle.vy, or a Python module; TESTS="…" instead of those in guard_kill.toml
 guard-kill:
 	@.ci/setup dev

@@ -17,6 +17,7 @@ from ledger.errors import BadInput, Refused, WrongUse
 
 HASH_BYTES = 32
 MAX_SIZE = 2**63 - 1  # leaves; C2SP tooling holds sizes in signed 64-bit integers
+MAX_EDGES = 1024  # hashes kept over right edges: of about fifty sizes
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -30,16 +31,17 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def leaf_hashes(entries: Iterable[bytes]) -> bytes:
-    """The leaf hashes of many entries, joined; what `leaf_hash` gives one by one."""
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """The leaf hashes of many entries: what `leaf_hash` gives one by one."""
     sha256 = hashlib.sha256
-    return b"".join([sha256(b"\x00" + entry).digest() for entry in entries])
+    return [sha256(b"\x00" + entry).digest() for entry in entries]
 
 
-def parent_hashes(run: bytes) -> bytes:
-    """The node hashes over a run of hashes two by two, joined; a last one without a partner is left out."""
-    sha256 = hashlib.sha256  # one call a node and nothing else in the loop: this line is what a log's speed is made of
-    return b"".join([sha256(b"\x01" + run[at : at + 64]).digest() for at in range(0, len(run) - 63, 64)])
+def parent_hashes(hashes: Iterable[bytes]) -> list[bytes]:
+    """The node hashes over neighbouring hashes, two by two; a last one without a partner is left out."""
+    sha256, each = hashlib.sha256, iter(hashes)
+    # One call a node and nothing else in the loop: this line is what a log's speed is made of.
+    return [sha256(b"\x01" + left + right).digest() for left, right in zip(each, each, strict=False)]
 
 
 class Subtrees(ABC):
@@ -48,6 +50,10 @@ class Subtrees(ABC):
     A full subtree of height h has 2^h leaves, and the one at position p begins at leaf p * 2^h. Any root or proof is
     O(log n) of them, and every past size can still be proven.
     """
+
+    def __init__(self) -> None:
+        # Hashes over the right edge of some size, by (first leaf, size): every proof of one size asks for the same few.
+        self._edges: dict[tuple[int, int], bytes] = {}
 
     @abstractmethod
     def __len__(self) -> int:
@@ -104,15 +110,21 @@ class Subtrees(ABC):
         return siblings
 
     def _range(self, start: int, end: int) -> bytes:
-        """Hash of leaves [start, end), where start is a multiple of the next power of two: O(log n)."""
-        pieces = list[bytes]()
-        while start < end:
-            height = (end - start).bit_length() - 1
-            pieces.append(self._full(height, start >> height))
-            start += 1 << height
+        """Hash of leaves [start, end), where start is a multiple of the next power of two: O(log n), then kept."""
+        held = self._edges.get((start, end))
+        if held is not None:
+            return held
+        pieces, at = list[bytes](), start
+        while at < end:
+            height = (end - at).bit_length() - 1
+            pieces.append(self._full(height, at >> height))
+            at += 1 << height
         root = pieces.pop()
         while pieces:
             root = node_hash(pieces.pop(), root)
+        if len(self._edges) >= MAX_EDGES:
+            self._edges.clear()
+        self._edges[start, end] = root
         return root
 
     def _known(self, size: int | None) -> int:
@@ -130,6 +142,7 @@ class Tree(Subtrees):
     """
 
     def __init__(self, leaf_hashes: Iterable[bytes] = ()) -> None:
+        super().__init__()
         # _levels[h] holds, 32 bytes each, the hashes of the full subtrees of 2^h leaves from left to right.
         self._levels: list[bytearray] = [bytearray()]
         self.extend(leaf_hashes)
@@ -144,18 +157,16 @@ class Tree(Subtrees):
 
     def extend(self, leaf_hashes: Iterable[bytes]) -> None:
         """Add leaf hashes (32 bytes each) at the right: all of them, or none where one has another length."""
-        leaves = list(leaf_hashes)
-        if bad := [leaf for leaf in leaves if len(leaf) != HASH_BYTES]:
+        added, height = list(leaf_hashes), 0
+        if bad := [leaf for leaf in added if len(leaf) != HASH_BYTES]:
             raise BadInput("LEAF_LENGTH", f"A leaf hash has {HASH_BYTES} bytes, this one {len(bad[0])}.")
-        added, height = b"".join(leaves), 0
         while added:
             if height == len(self._levels):
                 self._levels.append(bytearray())
             level = self._levels[height]
             # A subtree without its right half is hashed once that half is there.
-            odd = len(level) % (2 * HASH_BYTES)
-            begun = bytes(level[len(level) - odd :])
-            level += added
+            begun = [bytes(level[-HASH_BYTES:])] if len(level) % (2 * HASH_BYTES) else []
+            level += b"".join(added)
             added, height = parent_hashes(begun + added), height + 1
 
     def _full(self, height: int, position: int) -> bytes:

@@ -97,6 +97,7 @@ class TileTree(Subtrees):
 
     def __init__(self, checkpoint: Checkpoint, fetch: Callable[[Tile], bytes]) -> None:
         """`fetch`: gives the bytes of a tile, from wherever. The tree's right edge is fetched and verified here."""
+        super().__init__()
         self._checkpoint, self._fetch = checkpoint, fetch
         self._verified: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._edge = self._verified_edge()
@@ -110,7 +111,7 @@ class TileTree(Subtrees):
         if index < 0 or not bundle.width:
             raise BadInput("TILE_PATH", f"A log of {len(self)} entries has no bundle {index}.", where=bundle.path())
         digests = read_entries(self._fetch(bundle), width=bundle.width)
-        if leaf_hashes(digests) != self._tile(0, index):
+        if b"".join(leaf_hashes(digests)) != self._tile(0, index):
             raise _invalid(bundle)
         return digests
 
@@ -178,10 +179,11 @@ def _joined(run: bytes, right: bytes | None) -> bytes:
 
 
 def _up(run: bytes) -> bytes:
-    """The root over a power of two of hashes."""
-    while len(run) > HASH_BYTES:
-        run = parent_hashes(run)
-    return run
+    """The root over a power of two of hashes, joined."""
+    hashes = [run[at : at + HASH_BYTES] for at in range(0, len(run), HASH_BYTES)]
+    while len(hashes) > 1:
+        hashes = parent_hashes(hashes)
+    return hashes[0]
 
 
 def _invalid(tile: Tile) -> Refused:

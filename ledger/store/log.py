@@ -297,7 +297,7 @@ class Log:
         """Whether the tree's files give the signed root, and the table the last of their leaves."""
         start = max(0, signed.size - CHECKED_AT_START)
         digests = digests_from(self._database, start, signed.size - start)
-        leaves = leaf_hashes(digests)
+        leaves = b"".join(leaf_hashes(digests))
         held = self._tree.run(0, start, signed.size - start)
         return self._tree.root(signed.size) == signed.root and leaves == held
 

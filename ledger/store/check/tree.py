@@ -79,11 +79,10 @@ def _take(walk: Walk, digests: list[bytes], folder: Path) -> Iterator[Found]:
         if height == len(walk.waiting):
             walk.waiting.append(b"")
         place = walk.leaves >> height
-        yield from _compare(folder, height, place, added)
-        begun = walk.waiting[height] if place & 1 else b""
-        run = begun + added
-        if len(run) // HASH_BYTES & 1:
-            walk.waiting[height] = run[-HASH_BYTES:]
+        yield from _compare(folder, height, place, b"".join(added))
+        run = [walk.waiting[height], *added] if place & 1 else added
+        if len(run) & 1:
+            walk.waiting[height] = run[-1]
         added, height = parent_hashes(run), height + 1
     walk.leaves += len(digests)
 

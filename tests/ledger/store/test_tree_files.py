@@ -31,7 +31,7 @@ def test_files_grown_in_any_steps_are_the_tree_in_memory(
     files, memory = TreeFiles(tmp_path_factory.mktemp("tree")), Tree()
     for step in steps:
         grown = LEAVES[len(memory) : len(memory) + step]
-        files.extend(b"".join(grown))
+        files.extend(grown)
         memory.extend(grown)
         assert (len(files), files.root()) == (len(memory), memory.root())
     if len(memory):
@@ -44,17 +44,17 @@ def test_files_grown_in_any_steps_are_the_tree_in_memory(
 
 def test_two_writers_of_one_tree_write_the_same(tmp_path: Path) -> None:
     first, second = TreeFiles(tmp_path), TreeFiles(tmp_path)
-    first.extend(b"".join(LEAVES[:300]))
-    second.extend(b"".join(LEAVES[:100]))
-    second.extend(b"".join(LEAVES[100:500]))
-    first.extend(b"".join(LEAVES[300:400]))
+    first.extend(LEAVES[:300])
+    second.extend(LEAVES[:100])
+    second.extend(LEAVES[100:500])
+    first.extend(LEAVES[300:400])
     assert first.root() == Tree(LEAVES[:400]).root()
     assert second.root(400) == first.root()
 
 
 def test_a_short_file_is_noticed_when_it_is_read_and_when_it_is_opened(tmp_path: Path) -> None:
     files = TreeFiles(tmp_path)
-    files.extend(b"".join(LEAVES[:300]))
+    files.extend(LEAVES[:300])
     os.truncate(tmp_path / file_name(0), 299 * HASH_BYTES)
     with refused("LOG_DAMAGED"):
         files.leaf(299)
@@ -73,17 +73,17 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
 
 def test_a_write_that_fails_adds_nothing_and_can_be_repeated(tmp_path: Path) -> None:
     files = TreeFiles(tmp_path)
-    files.extend(b"".join(LEAVES[:10]))
+    files.extend(LEAVES[:10])
     before = files.root()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (400, limits[1]))
     try:
         with refused("LOG_TREE"):
-            files.extend(b"".join(LEAVES[10:300]))
+            files.extend(LEAVES[10:300])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (len(files), files.root()) == (10, before)
-    files.extend(b"".join(LEAVES[10:300]))
+    files.extend(LEAVES[10:300])
     assert files.root() == Tree(LEAVES[:300]).root()
 
 
@@ -162,7 +162,7 @@ def test_C11_a_damaged_hash_inside_is_not_handed_out_in_a_proof(original: tuple[
 
 def test_a_long_log_takes_no_memory(tmp_path: Path) -> None:
     files = TreeFiles(tmp_path)
-    run = b"".join(LEAVES[:500]) * 20
+    run = LEAVES[:500] * 20
     tracemalloc.start()
     for _ in range(20):
         files.extend(run)
