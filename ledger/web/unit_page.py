@@ -22,6 +22,7 @@ from ledger.web.check_words import CHECKS, IN_BROWSER, STATES
 from ledger.web.modules import modules
 from ledger.web.pages import CHECKING_POLICY, qr_code, render
 
+WHOLE_BYTES = 8 * 1024 * 1024  # recordings up to this size are checked before they play, longer ones as they play
 MANY_SCANS = 10  # more openings of one unit's code than one household makes
 
 
@@ -66,6 +67,7 @@ def _page(ledger: Ledger, request: Request, unit: Identifier) -> Response:
         bundle=f"/api/v1/units{page_path(unit)}/bundle" if ledger.bundle_of is not None else None,
         modules=modules(),
         records=f"/api/v1/units{page_path(unit)}/records" if can_be_checked(ledger) else None,
+        whole_bytes=WHOLE_BYTES,
         checks=CHECKS,
         states=STATES,
         in_browser=IN_BROWSER,

@@ -4,11 +4,11 @@
 import { check, STEPS } from "./check.mjs";
 import { Page } from "./page.mjs";
 import { accept, lastSeen, remember, remembered, saw } from "./pin.mjs";
-import { playWhole, silence } from "./player.mjs";
+import { silence } from "./player.mjs";
 import { Refusal, Unavailable } from "./refusal.mjs";
 import { behind, verifyNothingHidden } from "./shown.mjs";
 import { identifierAt } from "./subject.mjs";
-import { recordingOf } from "./video.mjs";
+import { Videos } from "./videos.mjs";
 import { WORDS } from "./words.mjs";
 
 const MAX_RECORDS_BYTES = 32 * 2 ** 20;
@@ -20,21 +20,16 @@ if (page.source !== null) run();
 async function run() {
   STEPS.slice(0, -1).forEach((step) => page.tell(step, "waiting"));
   page.verdict("waiting", page.say("verdict.waiting"));
-  const videos = page.steps().filter(({ video }) => video !== null);
   try {
-    const left = await checkAll();
-    page.verdict(left === "" ? "holds" : "unchecked", page.say(left === "" ? "verdict.holds" : `verdict.${left}`));
+    await checkAll();
   } catch (error) {
-    if (error instanceof Refusal) {
-      videos.forEach(({ video }) => silence(video));
-    } else {
-      page.verdict("unchecked", page.say("verdict.unavailable"));
-      if (!(error instanceof Unavailable)) throw error;
-    }
+    if (error instanceof Refusal) return silenceAll(page.steps());
+    page.verdict("unchecked", page.say("verdict.unavailable"));
+    if (!(error instanceof Unavailable)) throw error;
   }
 }
 
-/** All steps in their order; what keeps the verdict from green though nothing was false: "partly", "doubts" or "". */
+/** All steps in their order, and the verdict where nothing was false. */
 async function checkAll() {
   const seen = lastSeen();
   const text = await during("trust", () => fetchRecords(seen));
@@ -62,9 +57,14 @@ async function checkAll() {
   const steps = page.steps();
   const pending = await during("shown", async () => compare(steps, found));
   page.tell("shown", pending ? "unchecked" : "holds", page.say("more.shown", { count: steps.length }));
-  const missing = await checkVideos(steps, found);
-  if (pending || missing) return "partly";
-  return found.findings.length > 0 ? "doubts" : "";
+  await checkVideos(steps, found, (videos) => conclude(pending, videos, found));
+}
+
+/** What keeps the verdict from green though nothing was false. A refusal stays. */
+function conclude(pending, videos, { findings }) {
+  if (page.refused || !videos.settled) return;
+  const left = pending || videos.missing ? "partly" : videos.unfinished ? "playing" : findings.length > 0 ? "doubts" : "";
+  page.verdict(left === "" ? "holds" : "unchecked", page.say(left === "" ? "verdict.holds" : `verdict.${left}`));
 }
 
 async function fetchRecords(seen) {
@@ -144,38 +144,23 @@ function compare(steps, found) {
   return pending;
 }
 
-/** Check the bytes of every video and let exactly these play; true where one could not be loaded. */
-async function checkVideos(steps, { records }) {
-  const filmed = steps.filter(({ video, behind: record }) => video !== null && record !== undefined);
-  let missing = false;
-  for (const { article, video, behind: record } of filmed) {
-    const init = records.find(({ entry }) => entry === record.entries[0])?.init ?? null;
-    try {
-      await checkVideo(article, video, recordingOf(record.envelopes, init));
-      page.tellStep(article, "holds", factsOf(record));
-    } catch (error) {
-      silence(video);
-      if (error instanceof Refusal) await during("video", () => Promise.reject(error));
-      if (!(error instanceof Unavailable)) throw error;
-      missing = true;
-      page.tellStep(article, "unchecked", page.say("why.video-missing"));
-    }
+/** Check the bytes of the videos and let exactly these play, also those that are still to come. */
+async function checkVideos(steps, { records }, changed) {
+  const videos = new Videos(page, steps, records, {
+    wholeBytes: page.wholeBytes,
+    facts: factsOf,
+    changed: () => changed(videos),
+    refused: (error) => during("video", () => Promise.reject(error)).catch(() => silenceAll(steps)),
+  });
+  try {
+    await videos.check();
+  } catch (error) {
+    await during("video", () => Promise.reject(error));
   }
-  if (filmed.length === 0) page.tell("video", "unchecked", page.say("why.no-video"));
-  else if (missing) page.tell("video", "unchecked", page.say("why.video-missing"));
-  else page.tell("video", "holds", page.say("more.video", sumOf(filmed)));
-  return missing;
+  changed(videos);
 }
 
-const sumOf = (filmed) => ({
-  count: filmed.reduce((sum, { behind: { envelopes } }) => sum + envelopes.length, 0),
-  videos: filmed.length,
-});
-
-async function checkVideo(article, video, recording) {
-  const count = recording.pieces.length;
-  await playWhole(video, recording, (done) => page.tellStep(article, "waiting", page.say("more.pieces", { done, count })));
-}
+const silenceAll = (steps) => steps.forEach(({ video }) => video !== null && silence(video));
 
 /** What the record itself says, in the reader's sight: written here from verified bytes, not by the server. */
 function factsOf({ envelopes, event, findings }) {

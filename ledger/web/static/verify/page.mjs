@@ -17,6 +17,16 @@ export class Page {
     return this.root?.dataset.records ?? null;
   }
 
+  /** Recordings up to so many bytes are checked before they play. */
+  get wholeBytes() {
+    return Number(this.root.dataset.wholeBytes);
+  }
+
+  /** Whether something was found to be false: no later result takes that back. */
+  get refused() {
+    return this.body.dataset.verdict === "refused";
+  }
+
   /** The steps as the page shows them, each with its `article`. */
   steps() {
     return this.articles.map((article) => ({
