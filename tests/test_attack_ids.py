@@ -1,4 +1,4 @@
-"""Every attack case of the classes that concern contracts, proofs, messages and processes is a test that bears its id.
+"""Every attack case of the classes that concern contracts, proofs, messages, processes and devices is a test.
 
 The list stands beside the project, `../shared/attacks.tsv`; where it is absent, these tests say so and are skipped.
 A test bears an id in its name (`test_J05_…`, `test_b13_and_k01_…`) or in the name of one of its cases
@@ -16,19 +16,19 @@ import pytest
 
 TESTS = Path(__file__).parent
 LIST = TESTS.parents[1] / "shared" / "attacks.tsv"
-CLASSES = "ABCDEFGHIJK"
+CLASSES = frozenset((*"ABCDEFGHIJK", "OD"))
 # Not yet a test of their own, each with the reason. Take a row away once its test stands.
 WITHOUT_A_TEST = {
     "K06": "concerns the installation and not a process: the lock files' hashes are checked by the installer",
     "K08": "its twelve labels and a million clean transfers need the alarms of the portal beside the notaries'",
 }
-AN_ID = re.compile(r"(?<![0-9A-Za-z])([A-Z][0-9]{2})(?![0-9A-Za-z])")
+AN_ID = re.compile(r"(?<![0-9A-Za-z])([A-Z]{1,2}[0-9]{2})(?![0-9A-Za-z])")
 
 
 def listed(path: Path) -> dict[str, str]:
     """The attack cases of our classes: their title by id."""
     rows = (line.split("\t") for line in path.read_text().splitlines()[1:])
-    return {row[0]: row[2] for row in rows if row[0][:1] in CLASSES}
+    return {row[0]: row[2] for row in rows if row[0].rstrip("0123456789") in CLASSES}
 
 
 def named_in(source: str) -> Iterator[str]:
@@ -66,15 +66,17 @@ def test_an_id_is_read_from_a_test_and_from_a_case_and_from_nothing_else() -> No
 def test_B02_and_c03_hold(): "D04 in words"
 def test_of_something(): ...
 def not_a_test_E05(): ...
+def test_od10_holds(): ...
 CASES = {"F06 a case": 1, "G07_too": 2, "a case about H08": 3, "I09x": 4}
 """
-    assert set(named_in(source)) == {"B02", "C03", "F06", "G07"}
+    assert set(named_in(source)) == {"B02", "C03", "OD10", "F06", "G07"}
 
 
 def test_a_list_without_its_tests_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "attacks.tsv"
     path.write_text(
-        "id\tclass\tattack\tsubmit\tmust\nA01\tx\tHigh-s twin\ty\tz\nA99\tx\tUnheard of\ty\tz\nL01\tx\to\ty\tz\n"
+        "id\tclass\tattack\tsubmit\tmust\nOD01\tx\tSpoofed\ty\tz\n"
+        "A01\tx\tHigh-s twin\ty\tz\nA99\tx\tUnheard of\ty\tz\nL01\tx\to\ty\tz\n"
     )
-    assert listed(path) == {"A01": "High-s twin", "A99": "Unheard of"}
+    assert listed(path) == {"A01": "High-s twin", "A99": "Unheard of", "OD01": "Spoofed"}
     assert listed(path).keys() - named() == {"A99"}

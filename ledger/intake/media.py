@@ -26,8 +26,11 @@ class MediaStore(Protocol):
     `Unavailable` MEDIA_UNAVAILABLE where the storage itself fails.
     """
 
-    def put(self, data: bytes) -> str:
-        """Keep `data` durably and return its CID; keeping it again changes nothing."""
+    def put(self, data: bytes, *, cid: str | None = None) -> str:
+        """Keep `data` durably and return its CID; keeping it again changes nothing.
+
+        `cid`: what `cid_of` gave for these very bytes, where that was asked already; never what somebody says it is.
+        """
         ...
 
     def get(self, cid: str) -> bytes:
@@ -65,8 +68,8 @@ class FolderStore:
                 cure="Choose a folder that this user may write.",
             ) from error
 
-    def put(self, data: bytes) -> str:
-        cid = cid_of(data)
+    def put(self, data: bytes, *, cid: str | None = None) -> str:
+        cid = cid_of(data) if cid is None else cid
         path = self._path(cid)
         try:
             if not self._holds(path, data):

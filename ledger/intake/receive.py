@@ -9,6 +9,7 @@ evidence, or a write for somebody whose signature does not hold, save the one fi
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -37,6 +38,8 @@ from ledger.evidence.verification import read_signed
 from ledger.intake.media import MediaStore
 from ledger.mp4.fragments import group_digests, segment_facts
 from ledger.segment_body import SegmentBody, read_segment_body
+
+_HASHERS = ThreadPoolExecutor(2, "hash")  # threads begin with the first segment, not with the import
 
 _TRIES = 4  # when several workers take statements of one device at once
 
@@ -240,7 +243,7 @@ class Receiver:
     def _keep(self, evidence: Evidence, body: SegmentBody) -> str:
         """Keep a segment's bytes once they are what was signed; returns the CID of its initialisation part."""
         _check_media(evidence.segment.media, body)
-        self.media.put(body.media)
+        self.media.put(body.media, cid=evidence.segment.media.cid)
         return self.media.put(body.init)
 
 
@@ -261,17 +264,21 @@ def _check_claim(claimed: str | None, device_id: str) -> None:
 
 def _check_media(stated: Media, body: SegmentBody) -> None:
     """The bytes are those that were signed, and show what was signed about them."""
+    # The three passes over the video leave the interpreter's lock, so they share the machine's cores.
+    whole = _HASHERS.submit(sha256, body.media)
+    groups = _HASHERS.submit(group_digests, body.media)
+    cid = cid_of(body.media)
     for name, is_so in (
         ("init_sha256", stated.init_sha256 == sha256(body.init).digest()),
         ("size", stated.size == len(body.media)),
-        ("sha256", stated.sha256 == sha256(body.media).digest()),
-        ("cid", stated.cid == cid_of(body.media)),
+        ("sha256", stated.sha256 == whole.result().digest()),
+        ("cid", stated.cid == cid),
     ):
         if not is_so:
-            raise _not_as_signed(name, _located(stated, body.media) if name in ("size", "sha256") else "")
+            raise _not_as_signed(name, _located(stated, groups) if name in ("size", "sha256") else "")
     try:
         facts = segment_facts(body.init, body.media)
-        if stated.groups != group_digests(body.media):
+        if stated.groups != groups.result():
             raise _not_as_signed("groups")
     except BadInput as error:
         raise BadInput(error.code, error.what, where=f"media: {error.where}", cure=error.cure) from error
@@ -280,10 +287,10 @@ def _check_media(stated: Media, body: SegmentBody) -> None:
             raise _not_as_signed(name)
 
 
-def _located(stated: Media, media: bytes) -> str:
+def _located(stated: Media, groups: Future[tuple[bytes, ...]]) -> str:
     """Which groups of pictures differ; nothing where the bytes are too damaged to tell."""
     try:
-        return tell(differences(stated.groups, group_digests(media)))
+        return tell(differences(stated.groups, groups.result()))
     except BadInput:
         return ""
 

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.benchmarks import evidence_log
+from tests.benchmarks import evidence_ingest, evidence_log
 from tests.benchmarks.relay_figures import Figure, Measure, write
 
 TARGET = Path(__file__).parent.parent.parent / ".benchmarks" / "evidence.json"
@@ -17,6 +17,7 @@ MEASURES: dict[str, Measure] = {
     "append": evidence_log.appends,
     "tree": evidence_log.trees,
     "proof": evidence_log.proofs,
+    "ingest": evidence_ingest.ingests,
 }
 
 
