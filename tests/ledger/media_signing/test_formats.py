@@ -218,7 +218,7 @@ SIGNATURE = write_tag(3, b"\x01\x00\x08" + bytes([7]) * 8)
         _sei(b"", size=16),
         b"\x06\x05\xff\xff",
         b"\x06\x04" + _sei(GENERAL_TAG)[2:],
-        _sei(write_tag(7, bytes(60000)) * 9),
+        _sei(write_tag(6, b"\x01\x00" + bytes(60000)) * 9),
     ],
     ids=["short", "long", "stop bit", "flags", "behind the signature", "cut", "empty", "sizes", "kind", "huge"],
 )
