@@ -278,3 +278,12 @@ def test_a_forger_with_another_key_is_seen_as_another_signer(codec: Codec) -> No
     assert [group.provenance for group in groups[:3]] == [Provenance.TRUSTED] * 3
     assert [group.provenance for group in groups[3:]] == [Provenance.KEY_CHANGED] * 2
     assert groups[3].authenticity.value == BAD and groups[3].troubles[0].kind is TroubleKind.NOT_FOLLOWING
+
+
+@both
+def test_OV07_a_record_covers_nothing_that_comes_after_it(codec: Codec) -> None:
+    made = film(codec=codec)
+    records = [unit for unit, letter in zip(made.units, made.letters, strict=True) if letter == "S"]
+    others = [unit for unit, letter in zip(made.units, made.letters, strict=True) if letter != "S"]
+    assert Film(codec, [*records, *others]).says() == [OUT] * 5
+    assert Film(codec, [*others, *records]).says() == [OK] * 5
