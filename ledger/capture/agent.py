@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Event, Thread
 from typing import Protocol, Self
 
@@ -20,7 +21,7 @@ from ledger.capture.chain import Chain
 from ledger.capture.config import Agent, CameraConfig, FileSource, SensorConfig
 from ledger.capture.delivery import Delivery
 from ledger.capture.keys import open_key
-from ledger.capture.lines import GrowingFile, from_descriptor, from_path
+from ledger.capture.lines import GrowingFile, Line, from_descriptor, from_path
 from ledger.capture.live import Take, open_take
 from ledger.capture.recorder import Recorder
 from ledger.capture.segments import read_recording
@@ -29,12 +30,14 @@ from ledger.capture.signing import VideoSigning
 from ledger.capture.spool import Spool
 from ledger.capture.status import EVERY_SECONDS, StatusFile, problem_json
 from ledger.capture.uplink import Uplink
-from ledger.errors import Problem, WrongUse
+from ledger.errors import Problem, Unavailable, WrongUse
 from ledger.evidence import Device, DeviceSigner, SignedEvidence
 from ledger.evidence.fields import write_time
 
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _JOIN_SECONDS = 30.0
+_REOPEN_SECONDS = 2.0
+_RESTART = "Start it again: nothing that was signed is lost."
 
 Capture = Callable[[], None]
 
@@ -134,10 +137,19 @@ class Running:
             number = 0 if last is None else last.statement.sequence
             lines = GrowingFile(source.path, self.spool.folder, number).lines(self.stopping)
         else:
-            lines = from_path(source.path, self.stopping)
+            lines = self._reopened(source.path)
         for line in lines:
             sensor.take(line)
         self._wait_until_handed_over()
+
+    def _reopened(self, path: Path) -> Iterator[Line]:
+        """The lines of a serial device or a named pipe, opened again whenever it ends or cannot be read."""
+        while not self.stopping.is_set():
+            try:
+                yield from from_path(path, self.stopping)
+            except Unavailable as problem:
+                self.problem = problem
+            self.stopping.wait(_REOPEN_SECONDS)
 
     def _film_file(self, config: CameraConfig) -> None:
         assert isinstance(config.source, FileSource)
@@ -168,6 +180,12 @@ class Running:
                 run()
             except Problem as problem:
                 self.problem = problem
+                self.finished.set()
+            except Exception as error:
+                # A thread that is gone must not be missed: the program ends, and says so to whoever starts it again.
+                self.problem = Unavailable("AGENT_FAILED", f"The agent's {name} failed: {error!r}.", cure=_RESTART)
+                self.finished.set()
+                raise
             finally:
                 if name == "capture":
                     self.finished.set()

@@ -381,6 +381,41 @@ class TestProgram:
             assert spool.waiting() == (1, 2, 3)
 
 
+def test_a_thread_that_fails_ends_the_program_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Receiver):
+        def state(self, evidence: SignedEvidence) -> None:
+            raise ZeroDivisionError
+
+    make_key(tmp_path / "device.key", "Ed25519")
+    config = load_sensor(write(tmp_path, SENSOR | {"source": {"file": "readings"}}))
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    append(tmp_path, "1")
+    with Running(config.agent, intake=Broken()) as running:
+        running.read(config)
+        assert running.finished.wait(60)
+        while running.problem is None:
+            time.sleep(0.01)
+        assert running.problem.code == "AGENT_FAILED"
+    with Spool(tmp_path / "spool") as spool:
+        assert spool.waiting() == (1,)
+
+
+def test_a_serial_line_is_opened_again(tmp_path: Path) -> None:
+    make_key(tmp_path / "device.key", "Ed25519")
+    os.mkfifo(tmp_path / "line")
+    config = load_sensor(write(tmp_path, SENSOR | {"source": {"line": "line"}}))
+    receiver = Receiver()
+    with Running(config.agent, intake=receiver) as running:
+        running.read(config)
+        limit = time.monotonic() + 60
+        for value in ("1", "2"):
+            with (tmp_path / "line").open("w") as pipe:
+                pipe.write(json.dumps(READING | {"value": value}) + "\n")
+            while time.monotonic() < limit and len(receiver.stated) < int(value):
+                time.sleep(0.02)
+    assert values([read_statement(each.statement_bytes) for each in receiver.stated]) == ["1", "2"]
+
+
 class Away(Receiver):
     """A ledger that does not answer until it is let."""
 
