@@ -42,7 +42,7 @@ bench-relay:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.benchmarks.relay $(ARGS)
 
-# make bench-evidence [ARGS="append tree proof"]
+# make bench-evidence [ARGS="append tree proof camera"]
 .PHONY: bench-evidence
 bench-evidence:
 	@.ci/setup dev
