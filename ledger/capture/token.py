@@ -13,7 +13,15 @@ from typing import Any
 
 import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
-from pkcs11.exceptions import NoSuchKey, NoSuchToken, PinIncorrect, PinLenRange, PinLocked, PKCS11Error
+from pkcs11.exceptions import (
+    NoSuchKey,
+    NoSuchToken,
+    PinIncorrect,
+    PinLenRange,
+    PinLocked,
+    PKCS11Error,
+    UserAlreadyLoggedIn,
+)
 
 from ledger import p256
 from ledger.capture.keys import TokenPlace
@@ -40,7 +48,11 @@ class TokenKey:
             if not os.path.exists(place.library):  # noqa: PTH110  # loading what is not there aborts in some libraries
                 raise self._missing("there is no such PKCS#11 library")
             token = pkcs11.lib(str(place.library)).get_token(token_label=place.label)
-            self._session = token.open(user_pin=pin.decode("utf-8", errors="strict"))
+            try:
+                self._session = token.open(user_pin=pin.decode("utf-8", errors="strict"))
+            except UserAlreadyLoggedIn:
+                # One process logs in once, and a camera may have two keys here: its own, and its video's.
+                self._session = token.open()
         except (PinIncorrect, PinLenRange, PinLocked, UnicodeDecodeError):
             raise Refused("TOKEN_PIN", "The token does not take the PIN, or is locked.", where=place.label) from None
         except (NoSuchToken, PKCS11Error, RuntimeError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pkcs11
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from pkcs11 import Attribute, KeyType
 from pkcs11.util.ec import encode_named_curve_parameters
 
@@ -20,8 +21,20 @@ from ledger.capture.spool import Spool
 from ledger.capture.token import TokenKey
 from ledger.evidence import Algorithm, Device, DeviceSigner, sign_statement, verify_evidence
 from ledger.evidence.keys import verify_signature
+from ledger.media_signing import (
+    Authenticity,
+    Codec,
+    MediaSigner,
+    Provenance,
+    SegmentSigner,
+    length_prefixed_units,
+    verify_video,
+)
+from ledger.mp4.fragments import video_samples
 from tests.ledger.capture.estate import NOW, Receiver, recording, shot
 from tests.ledger.evidence.test_evidence import CAMERA, FIRST, RECEIVED
+from tests.ledger.media_signing.authority import MAKER, TRUST, issue
+from tests.ledger.media_signing.film import VENDOR
 from tests.ledger.refusals import refused
 
 LIBRARY = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -96,6 +109,21 @@ def test_a_camera_films_with_it(pin_file: Path, tmp_path: Path) -> None:
         device = Device("camera-1", own.public_key, "x", CAMERA.valid_from, CAMERA.valid_until, algorithm="P-256")
         Camera(device, own, spool=spool, intake=receiver, clock=lambda: NOW).film(film, shot())
     assert len(receiver.taken) == 3
+
+
+def test_it_signs_inside_the_video_beside_the_devices_own_key(pin_file: Path, tmp_path: Path) -> None:
+    """Both keys of a camera may be in one token, to which a process logs in once."""
+    with opened(place(pin_file)) as own, opened(place(pin_file)) as video, recording(tmp_path) as film:
+        assert own.public_key == video.public_key
+        public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), video.public_key)
+        chain = issue("camera 1", MAKER, public=public).chain
+        signer = MediaSigner(Codec.H264, video, chain, vendor=VENDOR)
+        made = SegmentSigner(signer, film.init, NOW)
+        for segment in film.segments:
+            samples = video_samples(film.init, made.sign(segment.data))
+            verdict = verify_video(length_prefixed_units(samples, 4), Codec.H264, TRUST)
+            assert (verdict.authenticity, verdict.provenance) == (Authenticity.AUTHENTIC, Provenance.TRUSTED)
+        verify_signature("P-256", own.public_key, b"tea", own.sign(b"tea"))
 
 
 @pytest.mark.parametrize(

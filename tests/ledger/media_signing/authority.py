@@ -51,20 +51,21 @@ def issue(
     private: PrivateKey | None = None,
     usage: x509.ExtendedKeyUsage | None = None,
     signs_certificates: bool | None = None,
+    public: ec.EllipticCurvePublicKey | None = None,
 ) -> Issued:
-    """A certificate for `name`, issued by `by` or by itself."""
+    """A certificate for `name`, issued by `by` or by itself. `public`: of a key that is elsewhere."""
     private = private or ec.generate_private_key(ec.SECP256R1())
     issuer_key, issuer = (private, _name(name)) if by is None else (by.private, by.certificate.subject)
     builder = (
         x509.CertificateBuilder()
         .subject_name(_name(name))
         .issuer_name(issuer)
-        .public_key(private.public_key())
+        .public_key(public or private.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public or private.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         .add_extension(_key_usage(ca=ca if signs_certificates is None else signs_certificates), critical=True)
     )
