@@ -90,6 +90,10 @@ def _filmed(step: FilmedStep) -> dict[str, object]:
         "entries": list(step.entries),
         "standing": _standing(step.standing),
         "doubts": list(step.doubts),
+        "findings": [
+            {"code": stored.finding.code, "what": stored.finding.what, "entry": stored.entry}
+            for stored in step.findings
+        ],
         "cameraSignatures": None
         if step.video is None
         else {

@@ -7,18 +7,21 @@ it is unproven, withdrawn or contradicted.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ledger.bundle.device_word import belongs
 from ledger.epcis import TransformationEvent
 from ledger.errors import BadInput
+from ledger.evidence import Code, DeviceFinding
+from ledger.evidence.fields import read_time
 from ledger.gs1 import Identifier, Level, goods_key, parse
 from ledger.history.related import events_about
 from ledger.media_signing.archive import VideoStanding, standing_of, worst
 from ledger.standing import Standing, Witnesses
-from ledger.store import Entry, Ledger, Lot, Name, StoredEvent, StoredSegment
+from ledger.store import Entry, Ledger, Lot, Name, StoredEvent, StoredFinding, StoredSegment
 from ledger.store.evidence_book import MAX_SEGMENTS_OF_LOTS
 from ledger.trace import Finding, Reason, Step, Trace, trace
 
@@ -30,6 +33,16 @@ class DoubtfulStep(StrEnum):
     VIDEO_MISSING = "video_missing"  # the evidence is there, the video is not
     WITHDRAWN = "withdrawn"  # its own author declared that it did not happen so
     NOT_RECORDED = "not_recorded"  # said to be done, but nothing was filmed
+    TIME_UNTRUSTED = "time_untrusted"  # the camera's clock contradicts itself or the receiver's
+    PART_LOST = "part_lost"  # numbers or time are missing in it or right before it
+    DEVICE_DOUBTED = "device_doubted"  # its camera's word contradicts itself or what was agreed for it
+
+
+_DOUBT_OF = {
+    Code.UNTRUSTED_TIME: DoubtfulStep.TIME_UNTRUSTED,
+    Code.GAP: DoubtfulStep.PART_LOST,
+    Code.SILENCE: DoubtfulStep.PART_LOST,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,7 @@ class FilmedStep:
     """One recording: the segments one camera filmed of one step. `place` is None where it has no public name.
 
     `entries`: the segments' indices in the log; `standing`: the least witnessed one's. Times UTC.
+    `findings`: what is wrong with the camera's word about it, each an entry of the log.
     `video`: what the camera's signatures inside the video itself show; None where it put none in.
     """
 
@@ -52,6 +66,7 @@ class FilmedStep:
     standing: Standing
     doubts: tuple[DoubtfulStep, ...]
     video: VideoStanding | None
+    findings: tuple[StoredFinding, ...] = ()
 
     @property
     def time(self) -> datetime:
@@ -159,7 +174,9 @@ def _filmed(ledger: Ledger, segments: Iterable[StoredSegment], vouching: Witness
         recordings[(segment.recording, segment.statement.step)].append(segment)
     labels = {device.id: device.label for device in ledger.evidence.devices()}
     logged = ledger.log.entries(segment.entry for found in recordings.values() for segment in found)
-    return [_filmed_step(ledger, found, vouching, labels, logged) for found in recordings.values()]
+    cameras = {found[0].statement.device for found in recordings.values()}
+    findings = {camera: ledger.evidence.findings(camera) for camera in cameras}
+    return [_filmed_step(ledger, found, vouching, labels, logged, findings) for found in recordings.values()]
 
 
 def _filmed_step(
@@ -168,8 +185,10 @@ def _filmed_step(
     vouching: Witnesses,
     labels: dict[str, str],
     logged: dict[int, Entry],
+    findings: dict[str, tuple[StoredFinding, ...]],
 ) -> FilmedStep:
     first = segments[0].statement
+    wrong = _about(segments, findings[first.device])
     entries = tuple(segment.entry for segment in segments)
     return FilmedStep(
         step=first.step,
@@ -182,9 +201,34 @@ def _filmed_step(
         duration=timedelta(milliseconds=sum(segment.statement.media.duration_ms for segment in segments)),
         entries=entries,
         standing=vouching.standing(max(entries)),
-        doubts=_doubts_about(ledger, segments, logged),
+        doubts=(*_doubts_about(ledger, segments, logged), *_doubts_of(wrong)),
         video=_video(ledger, segments),
+        findings=wrong,
     )
+
+
+def _about(segments: list[StoredSegment], findings: tuple[StoredFinding, ...]) -> tuple[StoredFinding, ...]:
+    """The findings that are about these segments, their numbers, or a silence in their time; the oldest first."""
+    numbers = [segment.statement.sequence for segment in segments]
+    begins, ends = segments[0].statement.recorded_from, segments[-1].statement.recorded_until
+    return tuple(
+        stored
+        for stored in reversed(findings)
+        if belongs(stored.finding, numbers)
+        or (stored.finding.code is Code.GAP and stored.finding.sequence == numbers[0] - 1)
+        or _silent_within(stored.finding, begins, ends)
+    )
+
+
+def _silent_within(finding: DeviceFinding, begins: datetime, ends: datetime) -> bool:
+    if finding.code is not Code.SILENCE:
+        return False
+    return read_time(finding.facts["since"]) < ends and begins < read_time(finding.facts["until"])
+
+
+def _doubts_of(findings: tuple[StoredFinding, ...]) -> Iterator[DoubtfulStep]:
+    kinds = {_DOUBT_OF.get(stored.finding.code, DoubtfulStep.DEVICE_DOUBTED) for stored in findings}
+    yield from (doubt for doubt in DoubtfulStep if doubt in kinds)
 
 
 def _video(ledger: Ledger, segments: list[StoredSegment]) -> VideoStanding | None:

@@ -77,6 +77,9 @@ DOUBTS = MappingProxyType(
         DoubtfulStep.VIDEO_MISSING: N_("The video is missing. Its evidence is still in the log."),
         DoubtfulStep.WITHDRAWN: N_("Withdrawn: its own author declared that it did not happen so."),
         DoubtfulStep.NOT_RECORDED: N_("Unproven: this step is said to have been done, but nothing was recorded."),
+        DoubtfulStep.TIME_UNTRUSTED: N_("The camera's clock was wrong: do not rely on the time of this step."),
+        DoubtfulStep.PART_LOST: N_("Something is missing here: the camera lost a part, or was silent."),
+        DoubtfulStep.DEVICE_DOUBTED: N_("Contradicted: the camera's own word does not fit together here."),
     }
 )
 

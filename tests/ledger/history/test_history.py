@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from ledger.api.unit_routes import as_json
+from ledger.capture.camera import Camera, Shot
+from ledger.capture.spool import Spool
 from ledger.epcis import build
+from ledger.evidence import Code, DeviceFinding
+from ledger.evidence.fields import write_time
 from ledger.gs1 import parse, unit
 from ledger.history import DoubtfulStep, EventStep, UnitHistory, history_of
 from ledger.standing import Stage
@@ -15,15 +21,19 @@ from ledger.store import Ledger, Name
 from ledger.store.ledger import DATABASE_FILE, MEDIA_FOLDER
 from tests.ledger.refusals import refused
 from tests.ledger.tea import (
+    CAMERA,
+    CAMERA_KEY,
     CASE,
     GARDEN,
     NOW,
     TEA,
     TEA_GTIN,
     UNITS,
+    Direct,
     cosign_log,
     document,
     film,
+    footage,
     name_things,
     open_ledger,
 )
@@ -133,3 +143,30 @@ def test_nothing_is_known_of_what_was_never_seen(ledger: Ledger) -> None:
     history = history_of(ledger, unit(TEA_GTIN, "999999"))
     assert (history.known, history.steps, history.product) == (False, (), None)
     assert history_of(ledger, CASE).known
+
+
+def test_OD07_a_step_filmed_with_a_wrong_clock_says_so_with_its_finding(ledger: Ledger, tmp_path: Path) -> None:
+    """The camera's clock ran a day ahead: the step is shown, its time is not relied on."""
+    late = open_ledger(tmp_path / "late")
+    late.evidence.enrol(CAMERA)
+    with Spool(tmp_path / "late-spool") as held:
+        camera = Camera(CAMERA, CAMERA_KEY, spool=held, intake=Direct(late), clock=lambda: NOW + timedelta(days=2))
+        camera.film(footage("packing"), Shot("p-1", NOW + timedelta(days=1), GARDEN.normal, TEA.normal, "packing"))
+    (step,) = history_of(late, TEA).filmed
+    assert step.doubts == (DoubtfulStep.TIME_UNTRUSTED,)
+    assert [stored.finding.code for stored in step.findings] == [Code.UNTRUSTED_TIME] * 2
+    shown = as_json(history_of(late, TEA))["steps"][0]  # type: ignore[index]
+    assert shown["doubts"] == ["time_untrusted"] and shown["findings"][0]["code"] == "UNTRUSTED_TIME"
+    assert all(step.doubts == () and step.findings == () for step in history_of(ledger, TEA).filmed)
+
+
+def test_a_silence_and_a_doubted_camera_are_shown_in_their_place(ledger: Ledger) -> None:
+    picking, packing = history_of(ledger, TEA).filmed
+    since, until = (write_time(moment) for moment in (packing.begins - timedelta(hours=1), packing.ends))
+    silent = DeviceFinding(Code.SILENCE, CAMERA.id, None, "Silent.", NOW, {"since": since, "until": until})
+    cloned = DeviceFinding(Code.CLONED_KEY, CAMERA.id, 1, "Twice at one time.", NOW)
+    for finding in (silent, cloned):
+        ledger.evidence.record(finding)
+    picking, packing = history_of(ledger, TEA).filmed
+    assert picking.doubts == (DoubtfulStep.DEVICE_DOUBTED,)
+    assert packing.doubts == (DoubtfulStep.PART_LOST,)
