@@ -68,3 +68,10 @@ SEED ?= 1
 fsck-flips:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.fsck_flips --count $(FLIPS) --seed $(SEED)
+
+# make kill-points [SEEDS=20] [FROM=0]: a relay process killed at every named point, in each seed's order
+.PHONY: kill-points
+kill-points: SEEDS = 20
+kill-points:
+	@.ci/setup dev
+	@.venv/bin/python -m tests.acceptance.kill_points --seeds $(SEEDS) --from $(FROM)

@@ -1,0 +1,19 @@
+"""A relay in a process of its own, killed at named points: some of them here, all with `make kill-points`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.acceptance.kill_points import POINTS, run
+
+# One of each part of the process that writes, where most is under way.
+HERE = [
+    "exchanger: after a call",
+    "indexer: while a block is written",
+    "submitter: written down, and not sent",
+]
+
+
+def test_J05_a_relay_killed_at_one_point_after_another_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    assert {*HERE} <= POINTS.keys()
+    assert run(1, tmp_path, points=HERE) == HERE
