@@ -11,10 +11,11 @@ from playwright.sync_api import Browser
 
 from ledger.api.app import create_app
 from ledger.epcis import build
+from ledger.gs1 import Identifier
 from ledger.http.addresses import page_path
 from ledger.serve import serve
 from tests.browser import page
-from tests.ledger.tea import GARDEN, NOW, TEA, UNITS, cosign_log, document, open_ledger
+from tests.ledger.tea import CASE, GARDEN, LEAVES, NOW, TEA, UNITS, cosign_log, document, open_ledger
 from tests.ledger.web.conftest import House, more, settle, states
 from tests.ledger.web.forging import relogged
 from tests.ledger.web.lying import Liar, Lie, about, about_records, publish_trust_root, trust_root_of
@@ -28,6 +29,43 @@ def test_every_step_holds_and_what_plays_is_what_was_checked(browser: Browser, h
         assert settle(shown, house.page) == "holds", (states(shown), shown.locator("#verdict").inner_text())
         assert states(shown) == dict.fromkeys(IN_BROWSER, "holds") | {"anchors": "unchecked"}
         assert complaints == []
+
+
+@pytest.mark.parametrize("thing", [TEA, LEAVES, CASE, UNITS[1]], ids=["lot", "upstream lot", "case", "another unit"])
+def test_every_kind_of_page_proves_itself(browser: Browser, house: House, thing: Identifier) -> None:
+    with page(browser, locale="en-GB") as (shown, complaints):
+        verdict = settle(shown, house.url + page_path(thing))
+        assert "refused" not in states(shown).values(), shown.locator("#verdict").inner_text()
+        assert states(shown) | {"video": "", "anchors": ""} == dict.fromkeys(IN_BROWSER, "holds") | {
+            "video": "",
+            "anchors": "",
+        }
+        assert verdict == "holds"
+        assert complaints == []
+
+
+LACKING = {
+    "cryptography, without https": "Object.defineProperty(globalThis, 'crypto', { value: {} })",
+    "Ed25519": """
+      const whole = crypto.subtle.importKey.bind(crypto.subtle);
+      crypto.subtle.importKey = (form, key, algorithm, ...rest) => algorithm.name === "Ed25519"
+        ? Promise.reject(new DOMException("unknown", "NotSupportedError")) : whole(form, key, algorithm, ...rest);""",
+    "anything to remember with": "Object.defineProperty(globalThis, 'localStorage', { get() { throw Error(); } })",
+}
+
+
+@pytest.mark.parametrize("lack", LACKING)
+def test_a_browser_that_lacks_something_says_so_and_accuses_nobody(browser: Browser, house: House, lack: str) -> None:
+    with page(browser, locale="en-GB") as (shown, _):
+        shown.add_init_script(LACKING[lack])
+        verdict = settle(shown, house.page)
+        assert "refused" not in states(shown).values()
+        if "remember" in lack:
+            assert verdict == "holds"
+            assert "Not remembered" in more(shown, "trust")
+        else:
+            assert verdict == "unchecked"
+            assert "could not check this page" in shown.locator("#verdict").inner_text()
 
 
 def test_a_step_that_no_notary_has_seen_yet_is_said_to_be_unchecked(browser: Browser, tmp_path: Path) -> None:
