@@ -245,7 +245,7 @@ def _flip_cosignature(records: dict[str, Any]) -> None:
 
 
 LIES: dict[str, tuple[Lie, str, str]] = {
-    "one byte of video": (about("/media/", _flip_last), "video", "The video is not what the camera signed."),
+    "OV01 one byte of video": (about("/media/", _flip_last), "video", "The video is not what the camera signed."),
     "one proof node": (about_records(_flip_node), "logged", "The log does not hold what this page was given."),
     "one cosignature": (about_records(_flip_cosignature), "cosigned", "The notaries' signatures do not hold."),
     "the event": (about_records(_swap_event), "logged", "The log does not hold what this page was given."),
