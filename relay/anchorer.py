@@ -21,6 +21,7 @@ from ledger.errors import Problem, Refused, Unavailable
 from ledger.interoperable import encode
 from ledger.store.log import Log
 from relay.panel import NotaryPanel
+from relay.stamper import Stamper
 
 
 class Anchorer:
@@ -65,6 +66,12 @@ class Anchorer:
         except Problem:
             return None  # it counts as not given; too few are noticed, and named, where they are counted
         return opened.cosignatures[0].cosigner.name
+
+    def stamp(self, cosigned: CosignedCheckpoint, stamper: Stamper) -> None:
+        """Have the published note stamped. Errors: those of `Stamper.stamp`; the anchor does not wait for it."""
+        note = self._log.cosigned_note(cosigned.checkpoint.size)
+        if note is not None:
+            self._log.keep_stamp(note, stamper.stamp(note))
 
     def anchored_size(self) -> int:
         """The size that stands on the origin chain now; 0 before the first anchor."""

@@ -180,6 +180,8 @@ class Bundler:
             verdict=crossing.verdict,
             signatures=crossing.signatures,
             pledge=None if loan is None else self._pledge(root, loan),
+            # One that the trust root's authorities do not vouch for would spoil the file; without any it is as good.
+            stamp=self.ledger.log.stamp(anchor.size) if root.timestamping else None,
         )
 
     def record_crossing(self) -> None:

@@ -30,6 +30,7 @@ def assemble(
     verdict: Verdict,
     signatures: bytes,
     pledge: Pledge | None = None,
+    stamp: bytes | None = None,
 ) -> bytes:
     """The file of one unit's bundle.
 
@@ -43,7 +44,8 @@ def assemble(
     `sent`: the origin gateway's `MessageSent` of that anchor; `committed`: the destination gateway's
     `MessageCommitted` for it; headers as RLP, log indices within the transaction.
     `certificate`: the one that the transaction chain recorded for it. `verdict`, `signatures`: as judged there, the
-    signatures packed. `pledge`: what was told about one loan secured by the subject's goods.
+    signatures packed. `pledge`: what was told about one loan secured by the subject's goods. `stamp`: an RFC 3161
+    timestamp over `note`.
 
     Raises whatever `verify` raises about the result: nothing that would be refused is handed out.
     """
@@ -60,6 +62,7 @@ def assemble(
         committed=anchor.committed,
         judged=anchor.judged,
         pledge=pledge,
+        stamp=stamp,
     )
     raw = dump(bundle)
     verify(raw, trust_root=trust_root)

@@ -117,7 +117,8 @@ class Bundle:
 
     `note`: the cosigned checkpoint that was anchored; `link`: where it was signed in a past epoch, what seals it, and
     then `objects` are proven in the later tree; `sent`, `committed`: the anchor leaving the origin and arriving at the
-    destination; `pledge`: of the goods that are the subject, where somebody lent against them.
+    destination; `pledge`: of the goods that are the subject, where somebody lent against them;
+    `stamp`: an RFC 3161 timestamp over `note`, where one was made.
     """
 
     subject: str
@@ -129,6 +130,7 @@ class Bundle:
     committed: BlockLog
     judged: Judged
     pledge: Pledge | None = None
+    stamp: bytes | None = None
 
     @property
     def anchor(self) -> Crossing:
@@ -191,6 +193,7 @@ def _write(bundle: Bundle) -> CborLike:
         "link": links,
         **_write_crossing(bundle.anchor),
         "pledge": pledges,
+        "stamp": [] if bundle.stamp is None else [bundle.stamp],
     }
 
 
@@ -222,9 +225,10 @@ def _write_log(log: BlockLog) -> CborLike:
 
 
 def _read(value: Cbor) -> Bundle:
-    names = ("subject", "objects", "note", "link", *Crossing.__slots__, "pledge")
+    names = ("subject", "objects", "note", "link", *Crossing.__slots__, "pledge", "stamp")
     top = _Fields(value, "", names)
     links, pledges = top.each("link", _read_link, 1), top.each("pledge", _read_pledge, 1)
+    stamps = top.each("stamp", _item(), 1)
     anchor = _crossing_of(top, "")
     return Bundle(
         subject=top.text("subject", MAX_SUBJECT_CHARS),
@@ -236,6 +240,7 @@ def _read(value: Cbor) -> Bundle:
         committed=anchor.committed,
         judged=anchor.judged,
         pledge=pledges[0] if pledges else None,
+        stamp=stamps[0] if stamps else None,
     )
 
 

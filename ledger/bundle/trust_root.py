@@ -20,6 +20,7 @@ from ledger.interoperable import caip2, parse_caip2
 from ledger.proposal import Chain
 from ledger.quorum import Committee
 from ledger.quorum import quorum as quorum_of
+from ledger.timestamp import read_authority
 
 TRUST_ROOT_DOMAIN: Final = "pledgetrail/trust-root/v1/json"
 FORMAT: Final = "pledgetrail/trust-root/v1"
@@ -74,7 +75,8 @@ class TrustRoot:
     then; `past`: those of earlier epochs, oldest first, whose word counts where the pinned ones have sealed it.
 
     Addresses have 20 bytes: `anchor_registry` stands on the origin, `anchor_mirror` on the destination,
-    `transaction_registry` on the transaction chain; `lending`: None where nobody lends. Creating one checks it:
+    `transaction_registry` on the transaction chain; `lending`: None where nobody lends;
+    `timestamping`: root certificates (DER) of authorities whose RFC 3161 timestamps count. Creating one checks it:
     `Refused` CONFIG_SET for a repeated chain, a log that cosigns itself, epochs that do not rise; `BadInput`
     TRUST_ROOT_FORMAT for a field out of range.
     """
@@ -90,6 +92,7 @@ class TrustRoot:
     anchor_mirror: bytes
     transaction_registry: bytes
     lending: Lending | None = None
+    timestamping: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
         epochs = [notaries.epoch for notaries in self.epochs]
@@ -101,6 +104,8 @@ class TrustRoot:
         if len({chain.chain_id for chain in chains}) != len(chains):
             raise Refused("CONFIG_SET", "two of the three chains have one chain id")
         lending = () if self.lending is None else (self.lending.loans, self.lending.receipts, self.lending.goods)
+        for certificate in self.timestamping:
+            read_authority(certificate)
         contracts = (self.anchor_registry, self.anchor_mirror, self.transaction_registry, *lending)
         if any(len(address) != 20 for address in contracts):
             raise _malformed("a contract's address does not have 20 bytes")
@@ -117,6 +122,7 @@ class TrustRoot:
     def dump(self) -> bytes:
         """Its RFC 8785 bytes: what is logged, carried and compared."""
         lending = self.lending
+        timestamping = {"timestamping": [each.hex() for each in self.timestamping]} if self.timestamping else {}
         loans, receipts, goods = (
             ({}, {}, {})
             if lending is None
@@ -129,6 +135,7 @@ class TrustRoot:
                 "log": {"origin": self.log.name, "key": self.log.public_key.hex()},
                 **_dump_notaries(self.pinned),
                 "past": [_dump_notaries(notaries) for notaries in self.past],
+                **timestamping,
                 "origin": _dump_chain(self.origin, "anchor_registry", self.anchor_registry) | receipts,
                 "destination": _dump_chain(self.destination, "anchor_mirror", self.anchor_mirror) | loans,
                 "transaction": _dump_chain(self.transaction, "registry", self.transaction_registry) | goods,
@@ -199,6 +206,7 @@ def _load(value: JsonValue) -> TrustRoot:
         anchor_mirror=_bytes(destination["anchor_mirror"]),
         transaction_registry=_bytes(transaction["registry"]),
         lending=_load_lending(origin, destination, transaction),
+        timestamping=tuple(bytes.fromhex(_text(each)) for each in _list(top.get("timestamping", []))),
     )
 
 

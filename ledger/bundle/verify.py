@@ -19,7 +19,7 @@ from ledger.bundle.contents import embedded_trust_root, verify_contents, verify_
 from ledger.bundle.crossing import verify_crossing
 from ledger.bundle.epochs import believe
 from ledger.bundle.findings import Findings, Proven, utc_text
-from ledger.bundle.format import load
+from ledger.bundle.format import Bundle, load
 from ledger.bundle.pledge import verify_pledge
 from ledger.bundle.subject import GoodsSubject, read_subject
 from ledger.bundle.transparent import verify_transparent
@@ -27,6 +27,7 @@ from ledger.bundle.trust_root import Notaries, TrustRoot
 from ledger.checkpoint import CosignedCheckpoint
 from ledger.errors import Problem, Refused, WrongUse
 from ledger.gs1 import goods_key
+from ledger.timestamp import verify_stamp
 
 NOT_PROVEN: Final = (
     "That the code on the goods in your hand is not a copy: a bundle is about an identifier, not about an object.",
@@ -66,6 +67,7 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
         believed = believe(bundle, root)
         cosigned = believed.anchored
         seen_by = _seen_by(cosigned, believed.cosigners)
+        stamped = _tell_stamp(bundle, root)
     with _located("the anchor's way between the chains"):
         anchored = verify_crossing(bundle, believed)
         anchored.require(cosigned.checkpoint)
@@ -85,6 +87,7 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
             *(instruction.proven for instruction in told),
             logged,
             _tell_checkpoint(cosigned, seen_by),
+            *stamped,
             *anchored.proven,
             *believed.proven,
             _tell_trust_root(root, given=trust_root is not None),
@@ -147,6 +150,14 @@ def _seen_by(cosigned: CosignedCheckpoint, notaries: Notaries) -> datetime:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         raise Refused("COSIGNATURE_FUTURE", "The cosigners' time is beyond any calendar.", where=str(seconds)) from None
+
+
+def _tell_stamp(bundle: Bundle, root: TrustRoot) -> tuple[Proven, ...]:
+    if bundle.stamp is None:
+        return ()
+    stamp = verify_stamp(bundle.stamp, bundle.note, authorities=root.timestamping)
+    what = "An authority outside saw the cosigned checkpoint."
+    return (Proven("stamped", what, f"RFC 3161 timestamp, {stamp.authority}", utc_text(int(stamp.time.timestamp()))),)
 
 
 def _require_goods(subject: str, key: bytes) -> None:

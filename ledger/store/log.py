@@ -160,7 +160,7 @@ class Log:
             if row is None:
                 raise Refused("CHECKPOINT_UNKNOWN", "The log never made this checkpoint.", where=f"size {size}")
             if row.cosigned is None or len(self._open(row.cosigned).cosignatures) < len(opened.cosignatures):
-                row.cosigned, row.cosigned_at = note, self._clock()
+                row.cosigned, row.cosigned_at, row.stamp = note, self._clock(), None
                 session.add(row)
         return opened
 
@@ -188,6 +188,21 @@ class Log:
         with self._database.reading() as session:
             row = session.get(CheckpointRow, size)
         return None if row is None else row.cosigned
+
+    def keep_stamp(self, note: bytes, stamp: bytes) -> None:
+        """Keep a timestamp over a published note; one over a note that was replaced since is of no use, and dropped."""
+        size = open_checkpoint(note, log_key=self.key).size
+        with self._database.writing() as session:
+            row = session.get(CheckpointRow, size)
+            if row is not None and row.cosigned == note:
+                row.stamp = stamp
+                session.add(row)
+
+    def stamp(self, size: int) -> bytes | None:
+        """The timestamp over the published note of this size; None where there is none."""
+        with self._database.reading() as session:
+            row = session.get(CheckpointRow, size)
+        return None if row is None else row.stamp
 
     def proof(self, index: int) -> LogProof:
         """The offline proof (C2SP tlog-proof) of entry `index` under the newest cosigned checkpoint.

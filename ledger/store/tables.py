@@ -14,7 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from ledger.store.columns import ExactJson, UtcTime
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class DeviceRow(SQLModel, table=True):
@@ -167,6 +167,7 @@ class CheckpointRow(SQLModel, table=True):
     made_at: datetime = Field(sa_type=UtcTime)
     cosigned: bytes | None = None
     cosigned_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    stamp: bytes | None = None  # an RFC 3161 timestamp over `cosigned`
 
 
 class BlockRow(SQLModel, table=True):

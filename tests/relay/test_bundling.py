@@ -69,9 +69,9 @@ def _credential(parts: dict[str, Any]) -> bytes:
 class House:
     """A ledger with one unit's history, whose log is cosigned by whom a test says."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, timestamping: tuple[bytes, ...] = ()) -> None:
         self.ledger = Ledger.open(folder, origin=LOG.name, clock=lambda: DAWN + timedelta(days=1))
-        self.root = replace(TRUST_ROOT, log=self.ledger.log.key)
+        self.root = replace(TRUST_ROOT, log=self.ledger.log.key, timestamping=timestamping)
         self.ledger.events.capture_document(document(story(), created_at=DAWN), DAWN + timedelta(hours=9))
         self.ledger.statements.enter(TRUST_ROOT_DOMAIN, self.root.dump())
         self.chains = Chains(self.root)
@@ -80,7 +80,9 @@ class House:
     def publish(self, cosigners: Sequence[Cosigner] = COSIGNERS, time: int = COSIGNED_AT) -> bytes:
         """A checkpoint of the present state, cosigned."""
         log = self.ledger.log
-        log.cosigners = Cosigners(tuple(each.key for each in cosigners), 3)
+        log.cosigners = Cosigners(
+            tuple(each.key for each in (COSIGNERS if cosigners[0] in COSIGNERS else cosigners)), 3
+        )
         note = log.make_checkpoint()
         lines = [cosign(note, log_key=log.key, cosigner=each, time=time + n) for n, each in enumerate(cosigners)]
         published = add_cosignatures(note, lines)
