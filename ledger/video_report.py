@@ -90,6 +90,9 @@ def show(verdict: VideoVerdict, manifest: ManifestVerdict | None, console: Conso
     console.print(table)
     for chain in verdict.chains:
         console.print(Text(f"signed by {chain.subject} (key {chain.key.hex()[:16]})", style="dim"))
+    if verdict.vendor is not None:
+        named = (verdict.vendor.manufacturer, verdict.vendor.serial, verdict.vendor.firmware)
+        console.print(Text(f"the signer calls itself {', '.join(each for each in named if each)}", style="dim"))
     console.print(_manifest(manifest))
     if (verdict.signed or manifest) and not trusted:
         console.print(Text("No trust list was given (--trust): no signer can be called trusted."))

@@ -37,6 +37,13 @@ def verdict_document(verdict: VideoVerdict) -> dict[str, JsonValue]:
         "pictures": verdict.pictures,
         "groups": [group_document(group) for group in verdict.groups],
         "signers": signers,
+        "camera": None
+        if verdict.vendor is None
+        else {
+            "manufacturer": verdict.vendor.manufacturer,
+            "serial": verdict.vendor.serial,
+            "firmware": verdict.vendor.firmware,
+        },
     }
 
 

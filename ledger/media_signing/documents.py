@@ -221,7 +221,8 @@ def _vendor(value: bytes) -> Vendor:
     texts, rest = [], value[1:]
     for _ in range(3):
         text, rest = _text(rest)
-        texts.append(text.decode("utf-8", "replace"))
+        shown = (char if char.isprintable() else "?" for char in text.decode("utf-8", "replace"))
+        texts.append("".join(shown))
     if rest:
         raise malformed("its maker cannot be read")
     return Vendor(*texts)

@@ -109,11 +109,18 @@ def test_the_command_shows_a_row_per_group_and_answers_with_its_exit_status(
     roots = tmp_path / "roots.pem"
     roots.write_bytes(pem(ROOT.certificate))
     status, shown = _verify(str(signed[codec]), "--trust", str(roots))
-    assert status == 0 and shown.count("authentic ") == 3 and "trusted" in shown and "films a screen" in shown
+    assert (
+        status == 0
+        and shown.count("authentic ") == 3
+        and "trusted" in shown
+        and "films a screen" in shown
+        and "Test cameras" in shown
+    )
     status, shown = _verify(str(signed[codec]))
     assert status == 1 and "untrusted signer" in shown.replace("\n", " ") and "tampered" not in shown
     status, shown = _verify(str(signed[codec]), "--trust", str(roots), "--json")
     document = json.loads(shown)
+    assert document["camera"] == {"manufacturer": "Test cameras", "serial": "ACCC8E0000", "firmware": "11.5"}
     assert status == 0 and document["held"] and [group["pictures"] for group in document["groups"]] == [8, 8, 8]
     raw = bytearray(signed[codec].read_bytes())
     with av.open(str(signed[codec])) as file:

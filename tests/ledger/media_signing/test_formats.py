@@ -238,3 +238,8 @@ def test_a_record_signed_with_its_emulation_prevention_is_digested_as_it_stands(
     assert raw.startswith(covered) and unescape(covered) == plain[: plain.index(SIGNATURE)]
     without = escape(_sei(zeros + SIGNATURE))
     assert read_record(without, Codec.H264).signed_bytes == unescape(without)[: unescape(without).index(SIGNATURE)]
+
+
+def test_a_maker_that_is_not_printable_reaches_no_terminal() -> None:
+    vendor = read_document(write_tag(5, b"\x01\x04\x1b[2J\x01b\x02\xff\n")).vendor
+    assert vendor is not None and (vendor.firmware, vendor.serial, vendor.manufacturer) == ("?[2J", "b", "\ufffd?")
