@@ -19,8 +19,6 @@ PUBLIC_KEY_BYTES = 65
 SIGNATURE_BYTES = 64
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
-_UNCOMPRESSED = 4
-
 
 def public_key(private_key: bytes) -> bytes:
     """The public key (65 bytes) of a private key (32 bytes). Raises `BadInput` KEY_LENGTH, KEY_INVALID."""
@@ -69,8 +67,7 @@ def _public(key: bytes) -> ec.EllipticCurvePublicKey:
     if len(key) != PUBLIC_KEY_BYTES:
         raise BadInput("KEY_LENGTH", f"A P-256 public key has {PUBLIC_KEY_BYTES} bytes, this one {len(key)}.")
     try:
-        if key[0] != _UNCOMPRESSED:
-            raise ValueError
+        # Of this length it takes the uncompressed spelling alone.
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key)
     except ValueError:
         raise BadInput("KEY_INVALID", "This is no point of the curve P-256.", cure="Make a new key pair.") from None

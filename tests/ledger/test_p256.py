@@ -36,7 +36,7 @@ def test_what_is_signed_verifies_and_is_low(message: bytes) -> None:
     p256.verify(PUBLIC, message, signature)
 
 
-def test_a01_the_twin_with_a_high_s_is_refused() -> None:
+def test_A01_the_twin_with_a_high_s_is_refused() -> None:
     with refused("SIG_MALLEABLE"):
         p256.verify(PUBLIC, b"tea", high_s(SIGNED))
     p256.verify(PUBLIC, b"tea", SIGNED)

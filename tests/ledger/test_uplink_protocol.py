@@ -17,7 +17,7 @@ def test_a_topic_names_its_device(device: str) -> None:
     assert topic.count("/") == 2 and not {"+", "#"} & set(topic)
 
 
-def test_od01_a_device_cannot_have_the_topic_of_another() -> None:
+def test_OD01_a_device_cannot_have_the_topic_of_another() -> None:
     assert topic_of("camera-1") == "pledgetrail/camera-1/evidence"
     assert topic_of("urn:example:camera-3") == "pledgetrail/urn:example:camera-3/evidence"
     assert topic_of("a/evidence") == "pledgetrail/a%2Fevidence/evidence"

@@ -429,7 +429,7 @@ class Away(Receiver):
         super().state(evidence)
 
 
-def test_od13_a_week_s_backlog_and_live_readings_arrive_once_in_order_and_live_ones_never_wait(tmp_path: Path) -> None:
+def test_OD13_a_week_s_backlog_and_live_readings_arrive_once_in_order_and_live_ones_never_wait(tmp_path: Path) -> None:
     """A thousand buffered readings stand for a million: what keeps one does not look at what waits."""
     make_key(tmp_path / "device.key", "Ed25519")
     key = SoftwareKey((tmp_path / "device.key").read_bytes())

@@ -187,7 +187,7 @@ def test_a_full_spool_does_not_stop_the_camera_and_the_loss_is_stated(tmp_path: 
     assert stated[0].sequence == kept[-1].sequence + 1
 
 
-def test_od07_a_clock_that_went_back_signs_nothing_and_says_so(tmp_path: Path) -> None:
+def test_OD07_a_clock_that_went_back_signs_nothing_and_says_so(tmp_path: Path) -> None:
     with rtsp_camera(RtspCamera(film("plain", 3.0))) as camera:
         yard = Yard(tmp_path, LiveSource("rtsp", camera.url, "rtsp"))
         ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=100)

@@ -67,7 +67,7 @@ def test_a_message_that_nobody_listens_for_was_not_taken(tmp_path: Path) -> None
         uplink.state(SIGNED)
 
 
-def test_od01_another_password_or_another_s_topic_is_refused(tmp_path: Path, running: Broker) -> None:
+def test_OD01_another_password_or_another_s_topic_is_refused(tmp_path: Path, running: Broker) -> None:
     with MqttUplink(place(tmp_path, running, "camera-1", "guessed"), "camera-1") as uplink, refused("BROKER_REFUSED"):
         uplink.state(SIGNED)
     with MqttUplink(place(tmp_path, running, "stranger"), "stranger") as uplink, refused("BROKER_REFUSED"):
@@ -149,7 +149,7 @@ def listening(ledger: Ledger, port: int) -> Callable[[], None]:
     return stop
 
 
-def test_od13_a_sensor_s_readings_survive_a_broker_and_a_ledger_that_go_away(tmp_path: Path) -> None:
+def test_OD13_a_sensor_s_readings_survive_a_broker_and_a_ledger_that_go_away(tmp_path: Path) -> None:
     make_key(tmp_path / "device.key", "Ed25519")
     ledger = Ledger.open(tmp_path / "ledger", origin="ledger.example/log")
     with broker(tmp_path / "broker", [device("scale-1")]) as own:

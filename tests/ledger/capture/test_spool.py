@@ -238,7 +238,7 @@ class TestDelivery:
         assert wild.step() == 0.0
         assert wild.taken == 1 and getattr(wild.problem, "code", None) is None
 
-    def test_od12_a_ledger_that_asks_for_time_gets_it_and_some_jitter(self, tmp_path: Path) -> None:
+    def test_OD12_a_ledger_that_asks_for_time_gets_it_and_some_jitter(self, tmp_path: Path) -> None:
         row = Row(tmp_path)
         row.weigh()
         asked = Later("http://ledger", "7"), Later("http://ledger", "7"), Later("http://ledger", "-1 day")

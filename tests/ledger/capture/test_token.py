@@ -138,7 +138,7 @@ def test_it_signs_inside_the_video_beside_the_devices_own_key(pin_file: Path, tm
         ("shown", "P-256", "TOKEN_EXTRACTABLE"),
     ],
 )
-def test_k03_no_other_key_is_opened(pin_file: Path, key: str, algorithm: Algorithm, code: str) -> None:
+def test_K03_no_other_key_is_opened(pin_file: Path, key: str, algorithm: Algorithm, code: str) -> None:
     with refused(code):
         open_key(place(pin_file, key, algorithm))
     with opened(place(pin_file)) as own:
@@ -160,6 +160,6 @@ def test_a_wrong_pin_or_a_missing_token_is_told(pin_file: Path, tmp_path: Path) 
         open_key(place(wrong))
 
 
-def test_k03_nothing_shows_the_key(pin_file: Path) -> None:
+def test_K03_nothing_shows_the_key(pin_file: Path) -> None:
     with opened(place(pin_file)) as own:
         assert repr(own) == f"TokenKey({own.public_key.hex()})"

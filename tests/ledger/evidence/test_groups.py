@@ -28,7 +28,7 @@ A, B, C, D, X = (sha256(name.encode()).digest() for name in "ABCDX")
         ((), "media.groups[0] missing, media.groups[1] missing, media.groups[2] missing, media.groups[3] missing"),
     ],
 )
-def test_ov01_ov02_each_difference_has_its_own_name(found: tuple[bytes, ...], told: str) -> None:
+def test_OV01_OV02_each_difference_has_its_own_name(found: tuple[bytes, ...], told: str) -> None:
     assert tell(differences((A, B, C, D), found)) == told
 
 

@@ -192,7 +192,7 @@ class TestAlgorithms:
         signed = sign_statement(statement, P256_KEY)
         assert verify_evidence(signed, device=P256_CAMERA, previous=None, received_at=RECEIVED).statement == statement
 
-    def test_a01_a_high_s_twin_is_refused_and_the_digest_knows_no_signature(self) -> None:
+    def test_A01_a_high_s_twin_is_refused_and_the_digest_knows_no_signature(self) -> None:
         from tests.ledger.test_p256 import high_s
 
         signed = sign_statement(FIRST, P256_KEY)

@@ -24,7 +24,7 @@ def test_it_reads_back_for_both_algorithms() -> None:
     assert read_request(write_request(other, P256_KEY)) == other
 
 
-def test_od10_a_key_cannot_be_asked_for_by_whoever_does_not_hold_it() -> None:
+def test_OD10_a_key_cannot_be_asked_for_by_whoever_does_not_hold_it() -> None:
     with refused("REQUEST_SIGNATURE"):
         read_request(write_request(REQUEST, OTHER_KEY))
     for signature in ("", "00" * 64):
@@ -48,6 +48,7 @@ def test_od10_a_key_cannot_be_asked_for_by_whoever_does_not_hold_it() -> None:
         ({"device": 7}, "EVIDENCE_FIELD"),
         ({"extra": "1"}, "EVIDENCE_FIELD"),
         ({"certificates": "00"}, "EVIDENCE_FIELD"),
+        ({"certificates": 7}, "EVIDENCE_FIELD"),
         ({"certificates": [7]}, "EVIDENCE_FIELD"),
         ({"certificates": ["00"] * 9}, "EVIDENCE_FIELD"),
         ({"certificates": ["00" * 6145]}, "EVIDENCE_FIELD"),

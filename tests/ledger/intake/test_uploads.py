@@ -122,7 +122,7 @@ def test_it_goes_on_where_the_network_broke_off(
 
 
 class TestRefused:
-    def test_od01_only_an_enrolled_device_can_begin_and_only_with_its_own_words(
+    def test_OD01_only_an_enrolled_device_can_begin_and_only_with_its_own_words(
         self, client: TestClient, ledger: Ledger, sent: list[SegmentBody]
     ) -> None:
         honest = sent[0]
@@ -132,7 +132,7 @@ class TestRefused:
         assert not ledger.uploads_folder.exists()
         assert begin(client, honest).json()["offset"] == 0
 
-    def test_od10_a_revoked_device_begins_nothing(
+    def test_OD10_a_revoked_device_begins_nothing(
         self, client: TestClient, ledger: Ledger, sent: list[SegmentBody]
     ) -> None:
         ledger.evidence.revoke(device().id, NOW - timedelta(seconds=1))
@@ -146,7 +146,7 @@ class TestRefused:
             )
             assert answer.status_code == 404
 
-    def test_ov12_a_piece_at_another_place_is_refused_and_changes_nothing(
+    def test_OV12_a_piece_at_another_place_is_refused_and_changes_nothing(
         self, client: TestClient, sent: list[SegmentBody]
     ) -> None:
         begin(client, sent[0])
@@ -174,7 +174,7 @@ class TestRefused:
         assert code(patch(client, sent[0], 0, too_much)) == (422, "UPLOAD_SIZE")
         assert patch(client, sent[0], 0, too_much[1:]).status_code == 200
 
-    def test_ov01_other_bytes_are_refused_and_the_right_ones_taken_after_them(
+    def test_OV01_other_bytes_are_refused_and_the_right_ones_taken_after_them(
         self, client: TestClient, ledger: Ledger, sent: list[SegmentBody]
     ) -> None:
         body = sent[0]
@@ -186,7 +186,7 @@ class TestRefused:
         assert begin(client, body).json()["offset"] == 0
         assert patch(client, body, 0, whole, last="?1").status_code == 201
 
-    def test_od12_a_missing_middle_piece_is_never_complete(self, client: TestClient, sent: list[SegmentBody]) -> None:
+    def test_OV12_a_missing_middle_piece_is_never_complete(self, client: TestClient, sent: list[SegmentBody]) -> None:
         body = sent[0]
         whole = body.init + body.media
         begin(client, body)
@@ -207,7 +207,7 @@ class TestRefused:
         assert held == len(second.init) + len(second.media)
         assert patch(client, second, held, b"", last="?1").status_code == 201
 
-    def test_od05_what_is_held_needs_no_bytes(self, client: TestClient, sent: list[SegmentBody]) -> None:
+    def test_OD05_what_is_held_needs_no_bytes(self, client: TestClient, sent: list[SegmentBody]) -> None:
         body = sent[0]
         begin(client, body)
         patch(client, body, 0, body.init + body.media, last="?1")
@@ -222,7 +222,7 @@ class TestRefused:
         assert code(client.post(UPLOADS_PATH, content=envelope, headers=JSON)) == (422, "EVIDENCE_KIND")
 
 
-def test_od12_uploads_are_bounded_and_stale_ones_make_room(
+def test_OD12_uploads_are_bounded_and_stale_ones_make_room(
     tmp_path: Path, ledger: Ledger, sent: list[SegmentBody]
 ) -> None:
     now = [0.0]
