@@ -15,10 +15,10 @@ from playwright.sync_api import Browser
 
 from ledger import ed25519, p256
 from ledger.bundle import TrustRoot, write_enrolment
-from ledger.canonical import canonical_json, parse_canonical
+from ledger.canonical import canonical_json, domain_separated, parse_canonical
 from ledger.checkpoint import Checkpoint, Cosigner, LogSigner, add_cosignatures, cosign, open_cosigned, sign_checkpoint
 from ledger.errors import Problem
-from ledger.evidence import Code, Device, DeviceFinding, DeviceOrder, SignedEvidence, read_envelope
+from ledger.evidence import EVIDENCE_DOMAIN, Code, Device, DeviceFinding, DeviceOrder, SignedEvidence, read_envelope
 from ledger.evidence.keys import SoftwareKey, verify_signature
 from ledger.evidence.verification import verify_stretch
 from ledger.merkle import Tree, leaf_hash, verify_inclusion
@@ -515,3 +515,71 @@ def test_a_finding_answers_for_what_it_is_about_and_a_revocation_ends_a_key(rule
     whose, findings, orders, code = _answered()[case]
     signed, device, _ = _evidence_cases()[whose]
     assert rules.codes([("evidence", *_told(signed, device), findings, orders)]) == [code]
+
+
+def test_what_is_malformed_is_refused_by_its_own_code(rules: Rules) -> None:
+    signed, device, _ = _evidence_cases()["honest"]
+    envelopes, enrolled, seen_by = _told(signed, device)
+    honest = json.loads(signed[0].envelope())
+
+    def logged(value: Any) -> list[dict[str, Any]]:
+        return [{"entry": 1, "canonical": canonical_json(value)}]
+
+    def stated(**changes: Any) -> list[dict[str, Any]]:
+        return logged({**honest, "statement": {**honest["statement"], **changes}})
+
+    def enrolment(**changes: Any) -> list[dict[str, Any]]:
+        return [{"entry": 0, "canonical": canonical_json({**json.loads(enrolled[0]["canonical"]), **changes})}]
+
+    def word(envelopes: Any = envelopes, enrolled: Any = enrolled, *beside: Any) -> tuple[Any, ...]:
+        return "evidence", envelopes, enrolled, seen_by, *beside
+
+    finding = json.loads(_finding(Code.GAP, 1)["canonical"])
+    cases: list[tuple[tuple[Any, ...], str]] = [
+        (word(), ""),
+        (word(logged([])), "ENVELOPE_FORMAT"),
+        (word(logged({"statement": honest["statement"]})), "ENVELOPE_FORMAT"),
+        (word(logged({**honest, "more": 1})), "ENVELOPE_FORMAT"),
+        (word(logged({**honest, "signature": "00"})), "ENVELOPE_FORMAT"),
+        (word(logged({**honest, "signature": honest["signature"].upper()})), "ENVELOPE_FORMAT"),
+        (word(logged({**honest, "statement": None})), "EVIDENCE_FIELD"),
+        (word(stated(sequence=0)), "EVIDENCE_FIELD"),
+        (word(stated(sequence=1.5)), "EVIDENCE_FIELD"),
+        (word(stated(device="")), "EVIDENCE_FIELD"),
+        (word(stated(previous="00")), "EVIDENCE_FIELD"),
+        (word(stated(lot="other")), "EVIDENCE_SIGNATURE"),
+        (word(enrolled=enrolment(kind="other")), "DEVICE_FORMAT"),
+        (word(enrolled=enrolment(key="zz")), "DEVICE_FORMAT"),
+        (word(enrolled=enrolment(valid_from="2026")), "DEVICE_FORMAT"),
+        (word(enrolled=[*enrolled, *enrolled]), "DEVICE_REPEATED"),
+        (word(envelopes, enrolled, logged({**finding, "kind": "other"})), "FINDING_FORMAT"),
+        (word(envelopes, enrolled, logged(None)), "FINDING_FORMAT"),
+        (word(envelopes, enrolled, [], logged({"kind": "pardon", "device": "x"})), "DEVICE_ORDER"),
+        (word(envelopes, enrolled, [], logged({"kind": "revocation", "device": "x", "at": "now"})), "DEVICE_ORDER"),
+    ]
+    assert rules.codes([case for case, _ in cases]) == [code for _, code in cases]
+
+
+def _restated(signed: SignedEvidence, **changes: Any) -> SignedEvidence:
+    """Another statement that the camera itself signed."""
+    raw = canonical_json({**json.loads(signed.statement_bytes), **changes})
+    return SignedEvidence(raw, estate.CAMERA_KEY.sign(domain_separated(EVIDENCE_DOMAIN, raw)))
+
+
+def test_what_a_camera_signs_that_cannot_be_is_refused_in_both(rules: Rules) -> None:
+    first, second, third = _filmed()
+    longer = {**json.loads(second.statement_bytes)["media"], "duration_ms": 9000}
+    begins = json.loads(first.statement_bytes)["recorded_from"]
+    cases: list[tuple[list[SignedEvidence], str]] = [
+        ([first, second, third], ""),
+        ([first, _restated(second, media=longer)], "EVIDENCE_TIME"),
+        ([first, _restated(second, recorded_from=begins)], "EVIDENCE_TIME"),
+        ([first, _restated(second, recorded_until=begins)], "EVIDENCE_TIME"),
+        ([second, first], "EVIDENCE_REPEATED"),
+        ([first, first], "EVIDENCE_FORK"),
+        ([first, _restated(second, previous="00" * 32)], "EVIDENCE_PREVIOUS"),
+    ]
+    found = rules.codes([("evidence", *_told(signed, estate.CAMERA)) for signed, _ in cases])
+    assert found == [code for _, code in cases]
+    ours = [code_of(lambda s=s: verify_stretch(s, device=estate.CAMERA, received_at=SEEN_BY)) for s, _ in cases]  # type: ignore[misc]
+    assert [bool(code) for code in ours] == [bool(code) for _, code in cases], ours
