@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from contracts.manifest import Manifest
+from ledger.errors import Unavailable
 from relay.journey import Journey, State
 from relay.packed import pack, unpack
 
@@ -123,7 +124,10 @@ class Journeys(Mapping[bytes, Journey]):
             return list(self._held.values())
 
     def put_away(self, is_busy: Callable[[bytes], bool]) -> None:
-        """Put the oldest away, where there are more than are held. `is_busy`: whether a step of it is under way."""
+        """Put the oldest away, where there are more than are held. `is_busy`: whether a step of it is under way.
+
+        Errors: `Unavailable` AWAY_WRITE, and then all of them stay in memory.
+        """
         if len(self._held) <= self._most + self._spare:
             return
         with self._lock:
@@ -134,7 +138,11 @@ class Journeys(Mapping[bytes, Journey]):
                     break
                 if not is_busy(journey.id):
                     leaving.append(journey)
-            self._write(leaving)
+            try:
+                self._write(leaving)
+            except sqlite3.Error as error:
+                cure = "Make room where the system keeps temporary files; meanwhile it takes more memory."
+                raise Unavailable("AWAY_WRITE", f"messages cannot be put away: {error}", cure=cure) from error
             for journey in leaving:
                 del self._held[journey.id], self._numbers[journey.id]
                 self._away[journey.state] += 1
@@ -150,8 +158,9 @@ class Journeys(Mapping[bytes, Journey]):
             for place in (each.origin, *(fact.place for fact in each.facts)):
                 highest[place.chain_id] = max(place.block, highest.get(place.chain_id, 0))
             places += [(each.id, chain, block) for chain, block in highest.items()]
-        db.executemany("INSERT INTO away VALUES (?,?,?,?,?)", rows)
-        db.executemany("INSERT INTO stands VALUES (?,?,?)", places)
+        # Some may be there from a time when the disk was full in the middle.
+        db.executemany("INSERT OR REPLACE INTO away VALUES (?,?,?,?,?)", rows)
+        db.executemany("INSERT OR REPLACE INTO stands VALUES (?,?,?)", places)
 
     def _back(self, message_id: bytes) -> Journey:
         with self._lock:
@@ -197,7 +206,7 @@ def private_file(tables: str) -> sqlite3.Connection:
     """A database on the disk that nobody else can open, and that is gone with the process; a little of it in memory."""
     db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA synchronous = OFF")
-    db.execute("PRAGMA journal_mode = OFF")
+    db.execute("PRAGMA journal_mode = MEMORY")
     db.execute("PRAGMA cache_size = -4096")  # KiB
     for statement in tables.split(";"):
         db.execute(statement)

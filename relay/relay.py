@@ -47,6 +47,7 @@ JUDGING_WAITS_SECONDS = 10.0  # at most, for messages that are still to be deliv
 # knowing more than can be carried, and reading must not crowd out carrying.
 BACKLOG = 2_000
 RESTS = 4.0
+_MEMORY = 0  # beside the ids of chains: what is in the way of putting messages away
 SENT_SECONDS = 5.0  # a step whose transaction is in a block is looked at again, should no final block show its log
 
 
@@ -213,7 +214,12 @@ class Relay:
             groups = list(self._groups())
             read_to = {watcher.chain.chain_id: watcher.next_block for watcher in self._watchers}
             self.exchanger.look(self.journeys, self._docket.times, read_to)
-            self.journeys.put_away(self._turns.is_under_way)
+            try:
+                self.journeys.put_away(self._turns.is_under_way)
+            except Problem as problem:
+                self._troubles[_MEMORY] = problem  # it carries on, with more in memory
+            else:
+                self._troubles.pop(_MEMORY, None)
         for queue, group in groups:
             self._pool(queue).submit(self._take, queue, group)
         begun = any([self.exchanger.begin(), self.freezer.begin()])

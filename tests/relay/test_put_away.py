@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tracemalloc
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,7 @@ from relay.turns import Turns
 from relay.watcher import Place
 from tests.relay.test_backlog import block, filled, names
 from tests.relay.test_journeys import Chains
-from tests.relay.test_whole_journeys import ONCE
+from tests.relay.test_whole_journeys import ONCE, trouble_of
 from tests.relay.written import MANIFEST, MESSAGE, PAYLOAD, attested, committed, message, proposed, sent
 from tests.simulator.inline import Clock
 from tests.simulator.network import Network, is_over
@@ -204,6 +205,25 @@ def test_J07_a_relay_holds_no_more_when_it_has_carried_more(network: Network) ->
     assert relay.journeys.counts() == {State.CLOSED: 3 * FEW}
     assert [network.effects(each) for each in ids] == [ONCE] * (3 * FEW)
     assert relay.journeys[ids[0]].explain() == "closed"
+
+
+def test_a_full_disk_keeps_messages_in_memory_and_stops_nothing(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = small(network, 0)
+
+    def full(_journeys: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(relay.journeys, "_write", full)
+        first = network.carry_anchor().message.id
+        network.run(relay, until=lambda: is_over(relay, first))
+        assert trouble_of(relay) == "AWAY_WRITE"
+        assert relay.journeys.in_memory == 1
+    network.settle(relay, steps=12)
+    assert (trouble_of(relay), relay.journeys.in_memory, len(relay.journeys)) == (None, 0, 1)
+    assert network.effects(first) == ONCE
 
 
 def test_E03_what_a_fork_takes_from_a_message_that_was_put_away_is_done_again(network: Network) -> None:
