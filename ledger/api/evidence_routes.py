@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from ledger.api.upload_routes import upload_routes
 from ledger.errors import BadInput
 from ledger.evidence.signed import MAX_ENVELOPE_BYTES
+from ledger.http.lanes import Lanes
 from ledger.http.memory import BodyMemory
 from ledger.http.requests import raw_path, read_query
 from ledger.intake.quota import Quota
@@ -34,7 +35,7 @@ def evidence_routes(ledger: Ledger, quota: Quota | None = None) -> APIRouter:
     router = APIRouter(tags=["evidence"])
     video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers)
     receiver = Receiver(ledger.evidence, ledger.media, quota or Quota(), video.take)
-    memory = BodyMemory()
+    memory, lanes = BodyMemory(), Lanes()
 
     @router.post(SEGMENTS_PATH)
     async def segments(request: Request) -> Response:
@@ -61,7 +62,7 @@ def evidence_routes(ledger: Ledger, quota: Quota | None = None) -> APIRouter:
         request: Request, claimed: str | None, take: Callable[..., Received], media_type: str, limit: int
     ) -> Response:
         read_query(request, ())
-        async with memory.body(request, limit=limit, types=(media_type,)) as raw:
+        async with memory.body(request, limit=limit, types=(media_type,)) as raw, lanes.enter(raw):
             received = await run_in_threadpool(take, raw, received_at=ledger.clock(), claimed=claimed)
         body = {"digest": received.evidence.digest.hex(), "entry": received.entry, "new": received.added}
         return JSONResponse(body, status_code=201 if received.added else 200)

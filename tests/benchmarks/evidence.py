@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.benchmarks import evidence_camera, evidence_ingest, evidence_log
+from tests.benchmarks import evidence_camera, evidence_ingest, evidence_intake, evidence_log
 from tests.benchmarks.relay_figures import Figure, Measure, write
 
 TARGET = Path(__file__).parent.parent.parent / ".benchmarks" / "evidence.json"
@@ -18,6 +18,7 @@ MEASURES: dict[str, Measure] = {
     "tree": evidence_log.trees,
     "proof": evidence_log.proofs,
     "ingest": evidence_ingest.ingests,
+    "intake": evidence_intake.intake,
     "camera": evidence_camera.agents,
 }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +20,7 @@ from ledger.api.app import create_app
 from ledger.errors import Refused
 from ledger.evidence import Code
 from ledger.http import requests
+from ledger.http.lanes import ComeAgain, Lanes
 from ledger.http.memory import BodyMemory
 from ledger.intake.quota import Quota
 from ledger.intake.receive import Receiver
@@ -202,8 +205,6 @@ class TestSlowBodies:
         assert at.held() == 3
 
     def test_bodies_together_hold_no_more_memory_than_they_may(self) -> None:
-        import asyncio
-
         from ledger.errors import Unavailable
 
         memory, seen = BodyMemory(1000), []
@@ -320,3 +321,65 @@ def test_workers_that_take_one_device_s_statements_at_once_lose_and_double_none(
     for worker in workers:
         worker.join()
     assert (len(added), added.count(True), at.held(), at.codes()) == (96, 24, 24, [])
+
+
+class TestReturning:
+    """Very many devices come back at once: those that speak all along go past them."""
+
+    @staticmethod
+    def _named(name: str) -> bytes:
+        return f'{{"signature":"","statement":{{"device":"{name}"}}}}'.encode()
+
+    def test_OD12_the_crowd_waits_or_comes_again_and_a_live_device_goes_straight_in(self) -> None:
+        lanes, log = Lanes(at_work=2, waiting=3), list[str]()
+
+        async def work(name: str, hold: asyncio.Event) -> None:
+            async with lanes.enter(self._named(name)):
+                log.append(name)
+                await hold.wait()
+
+        async def play() -> list[object]:
+            none = asyncio.Event()
+            none.set()
+            await work("live", none)
+            hold = asyncio.Event()
+            crowd = [asyncio.create_task(work(f"back-{number}", hold)) for number in range(8)]
+            while sum(task.done() for task in crowd) < 3:
+                await asyncio.sleep(0)
+            await work("live", none)
+            assert log == ["live", "back-0", "back-1", "live"]
+            hold.set()
+            return list(await asyncio.gather(*crowd, return_exceptions=True))
+
+        ended = asyncio.run(play())
+        refusals = [problem for problem in ended if isinstance(problem, ComeAgain)]
+        assert ended[:5] == [None] * 5 and len(refusals) == 3
+        assert all(2 <= problem.retry_after <= 30 for problem in refusals)
+
+    def test_OD12_whoever_failed_is_no_live_device(self) -> None:
+        lanes = Lanes(at_work=1, waiting=0)
+
+        async def play() -> None:
+            with pytest.raises(Refused):
+                async with lanes.enter(self._named("forged")):
+                    raise Refused("EVIDENCE_SIGNATURE", "Not signed.")
+            async with lanes.enter(self._named("back")):
+                with pytest.raises(ComeAgain):
+                    async with lanes.enter(self._named("forged")):
+                        pass
+            async with lanes.enter(self._named("forged")), lanes.enter(self._named("back")):
+                pass
+
+        asyncio.run(play())
+
+    def test_OD12_the_answer_says_when_to_come_again(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(_lanes: Lanes, _body: bytes) -> NoReturn:
+            raise ComeAgain
+
+        envelope = Voice().reading().envelope()
+        with monkeypatch.context() as patch:
+            patch.setattr(Lanes, "enter", full)
+            answer = client.post(STATEMENTS, content=envelope, headers=JSON)
+        assert (answer.status_code, answer.json()["code"]) == (503, "INTAKE_BUSY")
+        assert 2 <= int(answer.headers["Retry-After"]) <= 30
+        assert client.post(STATEMENTS, content=envelope, headers=JSON).status_code == 201

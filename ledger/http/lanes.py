@@ -1,0 +1,68 @@
+"""Two lanes into the intake: devices that spoke lately go straight in, those that come back wait their turn.
+
+When very many come back at once, a few of them are worked on at a time, some wait, and the rest are told when to come
+again, each at another time. Who speaks is only claimed here, as a hint: a false claim gets to a signature check sooner,
+and no further. May never happen here: a decision about what is believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from ledger.errors import Unavailable
+
+LATELY_SECONDS = 900.0
+MAX_LIVE = 20_000
+AT_WORK, WAITING = 2, 32
+RETRY_SECONDS = (2, 30)
+
+_NAMED = re.compile(rb'"device":"([^"\\]{1,256})"')
+_TAIL_BYTES = 20 * 1024  # a segment's statement stands at the end of its body
+
+
+class ComeAgain(Unavailable):
+    """503 INTAKE_BUSY: come again after `retry_after` seconds, which are others for each."""
+
+    def __init__(self) -> None:
+        self.retry_after = random.randint(*RETRY_SECONDS)  # noqa: S311  (spreads a crowd, hides nothing)
+        super().__init__(
+            "INTAKE_BUSY", "Many devices come back at once.", cure=f"Send it again in {self.retry_after} s."
+        )
+
+
+class Lanes:
+    """Admits work by the device it claims to be from. For one event loop. `clock`: monotonic seconds."""
+
+    def __init__(
+        self, *, at_work: int = AT_WORK, waiting: int = WAITING, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._slots, self._room, self._clock = asyncio.Semaphore(at_work), at_work + waiting, clock
+        self._here = 0
+        self._live: OrderedDict[bytes, float] = OrderedDict()
+
+    @asynccontextmanager
+    async def enter(self, body: bytes) -> AsyncIterator[None]:
+        """Wait for this body's turn; once the work succeeded its device is a live one. Raises `ComeAgain`."""
+        found = _NAMED.search(body[-_TAIL_BYTES:])
+        name = found[1] if found else b""
+        if self._clock() - self._live.get(name, float("-inf")) < LATELY_SECONDS:
+            yield
+        else:
+            if self._here >= self._room:
+                raise ComeAgain
+            self._here += 1
+            try:
+                async with self._slots:
+                    yield
+            finally:
+                self._here -= 1
+        self._live[name] = self._clock()
+        self._live.move_to_end(name)
+        if len(self._live) > MAX_LIVE:
+            self._live.popitem(last=False)
