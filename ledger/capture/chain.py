@@ -170,14 +170,13 @@ def _own(last: SignedEvidence, device: Device) -> Evidence:
 def _read_loss(spool: Spool) -> Loss | None:
     path = spool.folder / LOSS_FILE
     try:
-        value = parse_json(path.read_bytes(), max_bytes=_MAX_LOSS_BYTES)
-        if not isinstance(value, dict):
-            raise TypeError
+        read = parse_json(path.read_bytes(), max_bytes=_MAX_LOSS_BYTES)
+        value = read if isinstance(read, dict) else {}
         times = read_time(str(value["from"])), read_time(str(value["until"]))
         return Loss(*times, str(value["reason"]), int(str(value["count"])))
     except FileNotFoundError:
         return None
-    except (OSError, Problem, KeyError, TypeError, ValueError) as error:
+    except (OSError, Problem, KeyError, ValueError) as error:
         raise BadInput(
             "SPOOL_DAMAGED",
             "The note of what was lost cannot be read.",

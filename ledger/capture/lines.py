@@ -117,14 +117,13 @@ class GrowingFile:
 def _read_note(path: Path, last_number: int) -> tuple[str, int]:
     """The file's identity and how far it was kept."""
     try:
-        value = parse_json(path.read_bytes(), max_bytes=_MAX_CURSOR_BYTES)
-        if not isinstance(value, dict):
-            raise TypeError
+        read = parse_json(path.read_bytes(), max_bytes=_MAX_CURSOR_BYTES)
+        value = read if isinstance(read, dict) else {}
         was_kept = last_number >= int(str(value["number"]))
         return str(value["file"]), int(str(value["after" if was_kept else "before"]))
     except FileNotFoundError:
         return "", 0
-    except (OSError, Problem, KeyError, TypeError, ValueError) as error:
+    except (OSError, Problem, KeyError, ValueError) as error:
         raise BadInput(
             "SPOOL_DAMAGED",
             "The note of how far the file was read cannot be read.",

@@ -38,6 +38,7 @@ WAITS_SECONDS: Final = (0.25, 1.0, 4.0)
 TIMEOUT_SECONDS: Final = 30.0
 MAX_ANSWER_BYTES: Final = 64 * 1024
 MAX_LATER_SECONDS: Final = 3600.0
+MIN_PIECE_BYTES: Final = 32 * 1024
 
 _HELD = frozenset({200, 201})
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -73,6 +74,7 @@ class Uplink:
                 "UPLINK_URL", "This is not the address of a ledger.", where=base_url, cure="Use http(s)://host:port."
             )
         self._base, self._wait, self._waits = base_url.rstrip("/"), wait, waits
+        self._failures = 0
         self._client = client or httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False)
 
     def __enter__(self) -> Self:
@@ -88,10 +90,15 @@ class Uplink:
     def submit(self, evidence: SignedEvidence, init: bytes, media: bytes) -> None:
         """Send until it is held. Raises `Unavailable` UPLINK_DOWN after the last attempt, or the ledger's refusal."""
         body = write_segment_body(SegmentBody(evidence, init, media))
-        if len(body) <= CHUNK_BYTES:
-            self._try_again(lambda: self._post(SEGMENTS_PATH, body, MEDIA_TYPE))
-        else:
-            self._try_again(lambda: self._upload(evidence, init + media))
+
+        def send() -> None:
+            if len(body) <= self._piece():
+                self._post(SEGMENTS_PATH, body, MEDIA_TYPE)
+            else:
+                self._upload(evidence, init + media)
+            self._failures = max(0, self._failures - 1)
+
+        self._try_again(send)
 
     def state(self, evidence: SignedEvidence) -> None:
         """Send a reading or a gap until it is held. Raises as `submit`."""
@@ -103,10 +110,19 @@ class Uplink:
             try:
                 send()
             except Unavailable:
+                self._failures += 1
                 self._wait(wait)
             else:
                 return
-        send()
+        try:
+            send()
+        except Unavailable:
+            self._failures += 1
+            raise
+
+    def _piece(self) -> int:
+        """How much goes at once: a bad network gets ever smaller pieces, since a ledger waits for each only so long."""
+        return max(min(MIN_PIECE_BYTES, CHUNK_BYTES), CHUNK_BYTES >> min(self._failures, 16))
 
     def _post(self, path: str, body: bytes, media_type: str) -> None:
         self._ask("POST", path, body, {"Content-Type": media_type})
@@ -117,7 +133,7 @@ class Uplink:
             return
         path, offset = f"{UPLOADS_PATH}/{evidence.digest.hex()}", self._offset(begun, len(body))
         while True:
-            chunk = body[offset : offset + CHUNK_BYTES]
+            chunk = body[offset : offset + self._piece()]
             is_last = offset + len(chunk) == len(body)
             answered = self._ask(
                 "PATCH",

@@ -121,6 +121,29 @@ def test_it_goes_on_where_the_network_broke_off(
     assert sum(whole.sizes[1:]) == size - held  # what was heard did not go again
 
 
+def test_a_bad_network_gets_smaller_pieces_and_a_good_one_larger_again(
+    client: TestClient, ledger: Ledger, sent: list[SegmentBody], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink_module, "MIN_PIECE_BYTES", PIECE)
+    first, second, _ = sent
+    way = Sent(client, cut_at=1)
+    network = uplink(way)
+    for cut_at in (1, 2, 3, 4, 5, 6, 7):  # whole, then begun or in pieces, and cut off each time
+        way.cut_at = cut_at
+        with pytest.raises(Unavailable):
+            network.submit(first.evidence, first.init, first.media)
+    way.sizes.clear()
+    way.cut_at = 10**9
+    network.submit(first.evidence, first.init, first.media)
+    assert max(way.sizes) == PIECE
+    for _ in range(7):
+        network.submit(first.evidence, first.init, first.media)
+    way.sizes.clear()
+    network.submit(second.evidence, second.init, second.media)
+    assert len(way.sizes) == 1 and way.sizes[0] > len(second.media)
+    assert len(ledger.evidence.segments_of_lots(["lot-1"])) == 2
+
+
 class TestRefused:
     def test_OD01_only_an_enrolled_device_can_begin_and_only_with_its_own_words(
         self, client: TestClient, ledger: Ledger, sent: list[SegmentBody]
