@@ -172,6 +172,7 @@ LIES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "C04 two hashes swapped": ("tile/0/000", lambda raw: raw[32:64] + raw[:32] + raw[64:]),
     "C04 a tile cut short": ("tile/0/000", lambda raw: raw[:-32]),
     "C04 a tile with a hash more": ("tile/0/273.p/112", lambda raw: raw + bytes(32)),
+    "C04 a full tile with a hash more": ("tile/0/000", lambda raw: raw + raw[:32]),
     "C04 an empty tile": ("tile/2/000.p/1", lambda raw: b""),
     "C02 the last hash doubled in place of what follows": ("tile/1/001.p/17", lambda raw: raw[:-32] + raw[-64:-32]),
     "C06 a tile of zeros": ("tile/0/000", lambda raw: bytes(len(raw))),

@@ -104,3 +104,30 @@ def test_refuses_another_kind_of_database_without_showing_its_password(tmp_path:
 def test_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with refused("STORE_FOLDER"):
         Database.open(tmp_path / "missing" / "a.sqlite")
+
+
+def test_an_insert_that_fails_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "a.sqlite")
+    insert = "INSERT INTO place (identifier, name_en, name_zh) VALUES (?, 'a', 'b')"
+    with pytest.raises(RuntimeError), database.inserting() as connection:
+        connection.execute(insert, ("first",))
+        raise RuntimeError
+    with database.inserting() as connection:
+        connection.execute(insert, ("second",))
+    with database.reading() as session:
+        assert session.connection().exec_driver_sql("SELECT identifier FROM place").all() == [("second",)]
+    database.close()
+
+
+def test_an_insert_waits_for_another_program_and_then_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.store.database.BUSY_TIMEOUT_MS", 50)
+    database = Database.open(tmp_path / "a.sqlite")
+    other = sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with refused("STORE_BUSY"), database.inserting():
+        pass
+    other.execute("ROLLBACK")
+    other.close()
+    with database.inserting():
+        pass
+    database.close()

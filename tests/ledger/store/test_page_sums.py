@@ -258,6 +258,28 @@ def test_the_write_ahead_log_is_read_as_sqlite_reads_it(path: Path) -> None:
     database.close()
 
 
+@pytest.mark.parametrize("thorough", [True, False])
+def test_what_a_killed_writer_left_behind_the_last_commit_is_not_taken_for_live(
+    path: Path, tmp_path: Path, thorough: bool
+) -> None:
+    """Frames of the same salts, with a commit at their end, whose checksums follow from frames that are not there."""
+    database = Database.open(path)
+    enter(database, 30)
+    raw = beside(path, WAL).read_bytes()
+    enter(database, 1, size=9000)
+    longer = beside(path, WAL).read_bytes()
+    database.close()
+    copy = tmp_path / "wal"
+    copy.write_bytes(raw)
+    live = read_wal(copy, thorough=thorough)
+    assert live is not None
+    copy.write_bytes(raw + longer[len(raw) + 4120 :])  # without the frame that the others follow from
+    found = read_wal(copy, thorough=thorough)
+    assert found is not None
+    assert (found.pages, found.page_count, found.committed) == (live.pages, live.page_count, live.committed)
+    assert found.unread > 0
+
+
 def test_C11_a_flipped_bit_ends_the_write_ahead_log_before_it(path: Path, tmp_path: Path) -> None:
     database = Database.open(path)
     enter(database, 12)
