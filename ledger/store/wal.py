@@ -7,6 +7,7 @@ whose checksum fails for the end of the log and says nothing; here that place is
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,8 @@ _MAGIC = (0x377F0682, 0x377F0683)  # the last bit: whether checksums are over bi
 class Wal:
     """What the log holds. `pages`: the newest committed version of each page; `page_count`: of the database then.
 
-    `committed`: bytes up to the last commit. `unread`: bytes after it: what was being written when the process died, or
-    frames that are no longer what was written.
+    `committed`: bytes up to the last commit. `unread`: bytes in use after it: what was being written when the process
+    died, or frames that are no longer what was written. What an earlier use of the file left is in neither.
     """
 
     page_size: int
@@ -59,7 +60,31 @@ def read_wal(path: Path, *, thorough: bool = True) -> Wal | None:
     last = max((at for at, frame in enumerate(frames) if frame.size_after), default=-1)
     pages = {frame.number: frame.page(raw, page_size) for frame in frames[: last + 1]}
     committed = _HEADER if last < 0 else frames[last].start + _FRAME + page_size
-    return Wal(page_size, 0 if last < 0 else frames[last].size_after, pages, committed, len(raw) - committed)
+    unread = max(0, _end_of_use(raw, page_size, (salt_1, salt_2)) - committed)
+    return Wal(page_size, 0 if last < 0 else frames[last].size_after, pages, committed, unread)
+
+
+def live_bytes(path: Path) -> int:
+    """How much of the file is in use, found without reading it: what an earlier use left behind its end is not."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        header, size = os.pread(handle, _HEADER, 0), os.fstat(handle).st_size
+        if len(header) < _HEADER:
+            return size
+        step, salts = _FRAME + int.from_bytes(header[8:12], "big"), header[16:24]
+        low, high = 0, (size - _HEADER) // step
+        while low < high:
+            middle = (low + high) // 2
+            if os.pread(handle, 8, _HEADER + middle * step + 8) == salts:
+                low = middle + 1
+            else:
+                high = middle
+        return _HEADER + low * step
+    finally:
+        os.close(handle)
 
 
 def wal_bytes(path: Path) -> int:
@@ -92,6 +117,16 @@ def _of_salts(raw: bytes, page_size: int, salts: tuple[int, int]) -> list[_Frame
             break
         frames.append(_Frame(start, number, size_after, (sums[0], sums[1])))
     return frames
+
+
+def _end_of_use(raw: bytes, page_size: int, salts: tuple[int, int]) -> int:
+    """The end of the last frame that bears a salt of this use; one that bears only one of both was damaged."""
+    end, step = _HEADER, _FRAME + page_size
+    for start in range(_HEADER, len(raw) - _FRAME + 1, step):
+        found = struct.unpack(">2I", raw[start + 8 : start + 16])
+        if found[0] == salts[0] or found[1] == salts[1]:
+            end = min(start + step, len(raw))
+    return end
 
 
 def _begins(frames: list[_Frame]) -> list[int]:

@@ -17,7 +17,7 @@ from ledger.store import page_sums
 from ledger.store.database import Database, remove
 from ledger.store.page_sums import BESIDE, COMING, DAMAGED, FOLD_BYTES, SUMS, WAL, beside, read_sums, sum_of
 from ledger.store.statement_book import StatementBook
-from ledger.store.wal import read_wal, wal_bytes
+from ledger.store.wal import live_bytes, read_wal, wal_bytes
 from tests.ledger.refusals import refused
 
 DOMAIN = "pledgetrail/test/v1/json"
@@ -239,6 +239,23 @@ def test_a_database_is_removed_with_all_that_belongs_to_it(path: Path) -> None:
     database.close()
     remove(path)
     assert list(path.parent.iterdir()) == []
+
+
+def test_C11_a_reused_write_ahead_log_is_told_from_what_an_earlier_use_left(path: Path, tmp_path: Path) -> None:
+    database = Database.open(path)
+    enter(database, 60, size=100_000)
+    assert live_bytes(beside(path, WAL)) < wal_bytes(beside(path, WAL))
+    held = read_wal(beside(path, WAL))
+    assert held is not None
+    assert (held.unread, held.committed) == (0, live_bytes(beside(path, WAL)))
+    raw, copy = beside(path, WAL).read_bytes(), tmp_path / "wal"
+    database.close()
+    last = held.committed - 4120
+    for at in (last + 8, last + 11, last + 12, last + 15, last + 30):  # either salt of the last frame, and its page
+        copy.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
+        found = read_wal(copy)
+        assert found is not None
+        assert found.unread > 0
 
 
 def test_the_write_ahead_log_is_read_as_sqlite_reads_it(path: Path) -> None:
