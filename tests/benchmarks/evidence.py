@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.benchmarks import evidence_camera, evidence_ingest, evidence_intake, evidence_log
+from tests.benchmarks import evidence_bundle, evidence_camera, evidence_ingest, evidence_intake, evidence_log
 from tests.benchmarks.relay_figures import Figure, Measure, write
 
 TARGET = Path(__file__).parent.parent.parent / ".benchmarks" / "evidence.json"
@@ -20,6 +20,7 @@ MEASURES: dict[str, Measure] = {
     "ingest": evidence_ingest.ingests,
     "intake": evidence_intake.intake,
     "camera": evidence_camera.agents,
+    "bundle": evidence_bundle.bundles,
 }
 
 
