@@ -36,6 +36,8 @@ _EXPONENT_FROM = 1e21  # RFC 8785 section 3.2.2.3: larger numbers are written wi
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_BASIC = re.compile("[\u0000-\ud7ff\ue000-\uffff]*")
+_PLAIN = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9./_-]*")
 # Refusals that mean "another spelling of some value", which is what a reader of canonical bytes has to know.
 _SPELLING = frozenset({"JSON_DUPLICATE_KEY", "JSON_ENCODING", "JSON_NUMBER"})
@@ -96,6 +98,8 @@ def parse_canonical(raw: bytes, *, max_bytes: int = MAX_JSON_BYTES) -> JsonValue
 def canonical_json(value: JsonLike) -> bytes:
     """The RFC 8785 bytes of `value`. Raises `BadInput`: JSON_NUMBER, JSON_ENCODING, JSON_TYPE, JSON_DEPTH."""
     try:
+        if _is_plain(value):
+            return _PLAIN.encode(value).encode("utf-8")
         return rfc8785.dumps(value)
     except (rfc8785.IntegerDomainError, rfc8785.FloatDomainError) as error:
         raise BadInput("JSON_NUMBER", f"No canonical JSON for this number: {error}.") from None
@@ -107,6 +111,35 @@ def canonical_json(value: JsonLike) -> bytes:
         raise BadInput("JSON_TYPE", f"No canonical JSON for this value: {error}.") from None
     except RecursionError:
         raise _too_deep(MAX_JSON_DEPTH) from None
+
+
+def _is_plain(value: JsonLike) -> bool:
+    """Whether the standard library writes this as RFC 8785 does, many times faster than the library made for it.
+
+    It does so for text, safe integers, truth values and null: both escape the same characters in the same way, and
+    where no key leaves the basic plane, the order of code points is that of UTF-16 units. Doubles are another matter.
+    """
+    pending: list[tuple[JsonLike, int]] = [(value, 0)]
+    while pending:
+        item, depth = pending.pop()
+        kind = type(item)
+        if kind is str or kind is bool or item is None:
+            continue
+        if kind is int:
+            if not -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER:  # type: ignore[operator]
+                return False
+        elif kind is dict or kind is list or kind is tuple:
+            if depth == MAX_JSON_DEPTH:
+                return False
+            if kind is dict:
+                if not all(type(key) is str and _BASIC.fullmatch(key) for key in item):  # type: ignore[union-attr]
+                    return False
+                pending.extend((child, depth + 1) for child in item.values())  # type: ignore[union-attr]
+            else:
+                pending.extend((child, depth + 1) for child in item)  # type: ignore[union-attr]
+        else:
+            return False
+    return True
 
 
 def digest(domain: str, canonical: bytes) -> bytes:

@@ -145,8 +145,8 @@ def _verify_statement(bundle: Bundle, subject: EvidenceSubject, seen_by: datetim
     signed = read_envelope(found.canonical)
     if signed.digest != subject.digest:
         raise _unknown("The statement in the bundle is not the one it says it is about.", bundle)
-    name = read_statement(signed.statement_bytes).device
-    word = verify_word(bundle, {name: [Spoken(found, signed)]}, seen_by=seen_by)
+    statement = read_statement(signed.statement_bytes)
+    word = verify_word(bundle, {statement.device: [Spoken(found, signed, statement)]}, seen_by=seen_by)
     (evidence,) = word.evidence
     if isinstance(evidence.statement, SegmentStatement):
         return Contents((_tell_evidence(word.evidence, word.devices, seen_by),), word.doubts)
@@ -203,7 +203,7 @@ def _read_evidence(bundle: Bundle, wanted: frozenset[str], seen_by: datetime) ->
         statement = read_segment(signed.statement_bytes)
         if _normal(statement.lot) not in wanted:
             raise superfluous("A segment was filmed for something else than the unit.", found)
-        by_device.setdefault(statement.device, []).append(Spoken(found, signed))
+        by_device.setdefault(statement.device, []).append(Spoken(found, signed, statement))
     return verify_word(bundle, by_device, seen_by=seen_by)
 
 

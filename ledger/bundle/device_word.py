@@ -25,7 +25,7 @@ from ledger.evidence import (
     Judged,
     SegmentStatement,
     SignedEvidence,
-    read_statement,
+    Statement,
 )
 from ledger.evidence.findings import read_finding
 from ledger.evidence.orders import read_order
@@ -37,15 +37,16 @@ ORDERLY = frozenset({Code.GAP, Code.CHAIN_BROKEN, Code.COUNTER_ROLLBACK})
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A statement as the bundle carries it: the entry, and the envelope's content. Nothing is verified."""
+    """A statement as the bundle carries it: the entry, and the envelope's content, read. Nothing is verified."""
 
     found: LoggedObject
     signed: SignedEvidence
+    statement: Statement
 
     @property
     def sequence(self) -> int:
         """The device's number."""
-        return read_statement(self.signed.statement_bytes).sequence
+        return self.statement.sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def _require_not_revoked(statements: Sequence[Spoken], orders: Sequence[tuple[Lo
     """What was logged before the revocation was, and speaks of a time before it, was said by the device itself."""
     for found, order in orders:
         for each in statements:
-            statement = read_statement(each.signed.statement_bytes)
+            statement = each.statement
             if each.found.index > found.index or statement.ends > order.at:
                 raise Refused(
                     "DEVICE_REVOKED",

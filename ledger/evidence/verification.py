@@ -156,9 +156,7 @@ def judge_evidence(
     operator's release lets pass. `OutOfTurn` where its predecessor is missing.
     """
     statement = read_signed(signed, device=device, received_at=received_at)
-    _check_revocation(statement, device, received_at)
-    order = _judge_order(statement, signed.digest, past)
-    return _judge(statement, signed, device, past, received_at, terms, order)
+    return _judge(statement, signed, device, past, received_at, terms, _judge_order(statement, signed.digest, past))
 
 
 def _judge(
@@ -170,6 +168,7 @@ def _judge(
     terms: Terms | None,
     order: Iterable[tuple[Code, str, dict[str, str]]],
 ) -> Judged:
+    _check_revocation(statement, device, received_at)
     told = partial(_finding, statement, received_at)
     findings = [told(*found) for found in order]
     _check_own_times(statement)
@@ -238,11 +237,9 @@ def judge_stretch(signed: Sequence[SignedEvidence], *, device: Device, received_
     for each in signed:
         past = Past(judged[-1].evidence if judged else None, trusted)
         statement = read_signed(each, device=device, received_at=received_at)
-        if judged or statement.sequence == 1:
-            found = judge_evidence(each, device=device, past=past, received_at=received_at)
-        else:
-            _check_revocation(statement, device, received_at)
-            found = _judge(statement, each, device, past, received_at, None, ())
+        known = judged or statement.sequence == 1
+        order = _judge_order(statement, each.digest, past) if known else ()
+        found = _judge(statement, each, device, past, received_at, None, order)
         judged.append(found)
         trusted = statement.ends if found.trusted_time else trusted
     return tuple(judged)

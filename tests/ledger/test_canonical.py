@@ -8,12 +8,15 @@ import json
 import math
 import struct
 from collections import Counter
+from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.canonical import (
+    MAX_SAFE_INTEGER,
     JsonLike,
     JsonValue,
     canonical_json,
@@ -261,3 +264,54 @@ def test_refuses_a_salt_of_another_length(salt: bytes) -> None:
 def test_refuses_a_domain_that_could_be_confused(domain: str) -> None:
     with refused("DOMAIN_INVALID"):
         digest(domain, b"{}")
+
+
+_KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER) | st.text(max_size=8) | st.floats(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_VALUES)
+def test_the_fast_way_and_the_library_write_the_same_bytes(value: Any) -> None:
+    try:
+        expected = rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+        with pytest.raises(BadInput):
+            canonical_json(value)
+    else:
+        assert canonical_json(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"\ue000": 1, "\U00010000": 2},  # UTF-16 puts the second first
+        {"a": {"\uffff": 1, "\U0010ffff": 2}},
+        ["".join(map(chr, range(0x20))), '\x7f\u2028\u2029"\\/'],
+        {"": [], "b": {}, "a": [1, -1, 0, True, False, None]},
+        [MAX_SAFE_INTEGER, -MAX_SAFE_INTEGER],
+        (1, ("a", [2])),
+    ],
+)
+def test_the_fast_way_keeps_to_the_librarys_order_and_escapes(value: Any) -> None:
+    assert canonical_json(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("value", [MAX_SAFE_INTEGER + 1, [-MAX_SAFE_INTEGER - 1], {"a": 2**64}])
+def test_no_way_writes_an_unsafe_integer(value: Any) -> None:
+    with refused("JSON_NUMBER"):
+        canonical_json(value)
+
+
+def test_no_way_writes_half_a_pair_or_a_depth_without_end() -> None:
+    with refused("JSON_ENCODING"):
+        canonical_json({"a": "\ud800"})
+    with refused("JSON_ENCODING"):
+        canonical_json({"\ud800": "a"})
+    deep: Any = []
+    deep.append(deep)
+    with refused("JSON_DEPTH"):
+        canonical_json(deep)
