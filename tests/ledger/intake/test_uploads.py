@@ -188,6 +188,15 @@ class TestRefused:
         assert code(patch(client, sent[0], 0, b"x", last="yes")) == (422, "UPLOAD_HEADER")
         assert begin(client, sent[0]).json()["offset"] == 0
 
+    def test_OV10_a_segment_over_the_bound_is_not_even_begun(
+        self, client: TestClient, ledger: Ledger, sent: list[SegmentBody], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("ledger.intake.uploads.MAX_SEGMENT_BYTES", len(sent[0].media) - 1)
+            assert code(begin(client, sent[0])) == (422, "MEDIA_LIMIT")
+            assert not ledger.uploads_folder.exists()
+        assert begin(client, sent[0]).status_code == 200
+
     def test_more_than_was_signed_is_refused(
         self, client: TestClient, sent: list[SegmentBody], monkeypatch: pytest.MonkeyPatch
     ) -> None:
