@@ -274,6 +274,24 @@ def test_OD12_uploads_are_bounded_and_stale_ones_make_room(
             uploads.append(names[0], len(sent[0].media), b"")
 
 
+def test_no_name_leads_out_of_the_folder(tmp_path: Path, ledger: Ledger, sent: list[SegmentBody]) -> None:
+    here, there = Uploads(tmp_path / "here"), Uploads(tmp_path / "there")
+    name, _ = there.begin(sent[0].evidence.envelope(), book=ledger.evidence, received_at=NOW)
+    here.begin(sent[1].evidence.envelope(), book=ledger.evidence, received_at=NOW)
+    with refused("UPLOAD_UNKNOWN"):
+        here.append(f"../there/{name}", 0, b"x")
+    assert there.append(name, 0, b"x") == 1
+
+
+def test_a_disk_that_fails_is_told_and_passes(tmp_path: Path, ledger: Ledger, sent: list[SegmentBody]) -> None:
+    (tmp_path / "uploads").write_bytes(b"")
+    uploads = Uploads(tmp_path / "uploads")
+    with refused("MEDIA_UNAVAILABLE"):
+        uploads.begin(sent[0].evidence.envelope(), book=ledger.evidence, received_at=NOW)
+    (tmp_path / "uploads").unlink()
+    assert uploads.begin(sent[0].evidence.envelope(), book=ledger.evidence, received_at=NOW)[1] == 0
+
+
 def test_two_connections_of_one_device_do_no_harm(ledger: Ledger, sent: list[SegmentBody], tmp_path: Path) -> None:
     uploads, body = Uploads(tmp_path / "uploads"), sent[0]
     whole = body.init + body.media
