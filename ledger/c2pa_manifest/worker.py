@@ -7,27 +7,21 @@ report is written to standard output; `null` where the file has no manifest.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 
 import c2pa
 
+from ledger.cage import Bounds, enter
+
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024
 MAX_CPU_SECONDS = 60
+MAX_WRITTEN_BYTES = 8 * 1024 * 1024  # a report; more than 4 MiB are not read
 FAILED = 3
 
 
 def main(settings: str) -> int:
     """Exit status 0, or `FAILED` with a reason on standard error."""
-    for kind, value in (
-        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
-        (resource.RLIMIT_CPU, MAX_CPU_SECONDS),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 3),  # only the standard descriptors: no file or socket can be opened any more
-    ):
-        _, hard = resource.getrlimit(kind)
-        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (most, most))
+    enter(Bounds(MAX_MEMORY_BYTES, MAX_CPU_SECONDS, MAX_WRITTEN_BYTES))
     try:
         with open(0, "rb", closefd=False) as file:
             reader = c2pa.Reader.try_create(None, file, context=c2pa.Context.from_json(settings))

@@ -20,6 +20,7 @@ from ledger.media_signing.elementary import Codec
 from ledger.media_signing.packets import packet_units, prefix_bytes
 
 CODECS = {"h264": Codec.H264, "hevc": Codec.H265}
+MAX_WRITTEN_BYTES = 1024**3  # a file has at most 512 MiB
 MARKS = {Codec.H264: b"\x04", Codec.H265: b"\x05"}
 
 
@@ -36,7 +37,7 @@ def container(head: bytes) -> str | None:
 
 def main() -> int:
     """Exit status 0, or `FAILED` with a reason on standard error."""
-    _bound_this_process()
+    _bound_this_process(MAX_WRITTEN_BYTES)
     try:
         with open(0, "rb", closefd=False) as file, open(1, "wb", closefd=False) as out:
             _demux(file, out)

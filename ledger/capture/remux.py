@@ -9,15 +9,17 @@ the two it was started with; growing beyond the bounds below, whatever the input
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from typing import IO
 
 import av
 import av.subtitles.stream  # av loads it late, when no file may be opened any more
 
+from ledger.cage import Bounds, enter
+
 MAX_MEMORY_BYTES = 448 * 1024 * 1024
 MAX_CPU_SECONDS = 60
+MAX_WRITTEN_BYTES = 5 * 1024**3  # a recording has at most 4 GiB
 FAILED = 3
 """Exit status for a recording that the demuxer or muxer refused; its reason is on standard error."""
 
@@ -54,19 +56,9 @@ def main() -> int:
     return 0
 
 
-def _bound_this_process() -> None:
+def _bound_this_process(file_bytes: int = MAX_WRITTEN_BYTES) -> None:
     av.logging.set_level(None)
-    _limit(resource.RLIMIT_AS, MAX_MEMORY_BYTES)
-    _limit(resource.RLIMIT_CPU, MAX_CPU_SECONDS)
-    _limit(resource.RLIMIT_CORE, 0)
-    # Only the three standard descriptors: no file, socket or device can be opened any more.
-    _limit(resource.RLIMIT_NOFILE, 3)
-
-
-def _limit(kind: int, value: int) -> None:
-    _, hard = resource.getrlimit(kind)
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (value, value))
+    enter(Bounds(MAX_MEMORY_BYTES, MAX_CPU_SECONDS, file_bytes))
 
 
 def _remux(file: IO[bytes]) -> None:

@@ -36,6 +36,8 @@ TARGET_SECONDS = 2.0
 MIN_TARGET_SECONDS = 1.0
 MAX_WORKER_SECONDS = 120
 _MAX_REASON_BYTES = 2048
+# Isolated from the user's own modules, and of the same version as this one.
+_WORKER = "import sys; sys.path.insert(0, sys.argv[1]); from ledger.capture.remux import main; sys.exit(main())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def _judge(source: FileBytes) -> int:
 
 def _run_worker(origin: IO[bytes], cut: IO[bytes]) -> None:
     origin.seek(0)
-    command = [sys.executable, "-I", "-m", remux.__name__]
+    command = [sys.executable, "-I", "-c", _WORKER, str(Path(remux.__file__).parents[2])]
     with tempfile.TemporaryFile() as reason:
         try:
             status = subprocess.run(  # noqa: S603 our own module, and no argument from outside

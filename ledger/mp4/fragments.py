@@ -15,6 +15,7 @@ from itertools import pairwise
 from ledger.errors import BadInput
 from ledger.mp4.avc import starts_afresh, units
 from ledger.mp4.boxes import Box, ByteSource, find, number, too_much, walk
+from ledger.mp4.effort import MAX_RECORDING_STEPS, MAX_SEGMENT_STEPS, ROWS_PER_STEP, Effort
 from ledger.mp4.movie import MAX_SAMPLES, MAX_TABLE_BYTES, Movie, Track, check_pace, read_movie
 
 MAX_SEGMENT_BYTES = 64 * 1024 * 1024
@@ -71,14 +72,18 @@ def split_init(source: ByteSource) -> tuple[Movie, int]:
     return movie, end
 
 
-def fragments(source: ByteSource, movie: Movie, start: int, end: int) -> Iterator[Fragment]:
-    """The fragments between `start` and `end`, which hold nothing else."""
+def fragments(
+    source: ByteSource, movie: Movie, start: int, end: int, *, most_steps: int = MAX_RECORDING_STEPS
+) -> Iterator[Fragment]:
+    """The fragments between `start` and `end`, which hold nothing else; MEDIA_LIMIT beyond `most_steps` of work."""
     moof: Box | None = None
+    effort = Effort(most_steps)
     for box in walk(source, start, end):
+        effort.spend()
         if moof is None and box.kind == b"moof":
             moof = box
         elif moof is not None and box.kind == b"mdat":
-            yield _fragment(source, movie, moof, box)
+            yield _fragment(source, movie, moof, box, effort)
             moof = None
         else:
             raise _structure("a segment is one or more pairs of moof and mdat")
@@ -96,7 +101,7 @@ def segment_facts(init: bytes, media: bytes) -> SegmentFacts:
     if kinds != [b"ftyp", b"moov"]:
         raise _structure("an init is ftyp and moov, and nothing else")
     movie, _ = split_init(init)
-    parts = list(fragments(media, movie, 0, len(media)))
+    parts = list(fragments(media, movie, 0, len(media), most_steps=MAX_SEGMENT_STEPS))
     if not parts or not parts[0].afresh:
         raise _structure("a segment begins with a key frame")
     return facts_of(movie, parts)
@@ -108,10 +113,10 @@ def video_samples(init: bytes, media: bytes) -> Iterator[memoryview]:
     Raises BadInput as `segment_facts`, which judges the same bytes more strictly and is to be asked first.
     """
     movie, _ = split_init(init)
-    view = memoryview(media)
+    view, effort = memoryview(media), Effort(MAX_SEGMENT_STEPS)
     for box in walk(media):
         if box.kind == b"moof":
-            for track, run in _runs(media, movie, box):
+            for track, run in _runs(media, movie, box, effort):
                 at = run.start
                 for size in run.sizes if track is movie.video else ():
                     yield view[at : at + size]
@@ -151,45 +156,51 @@ def facts_of(movie: Movie, parts: list[Fragment]) -> SegmentFacts:
 
 def count_frames(source: ByteSource, movie: Movie) -> int:
     """Video frames in a fragmented file of someone else's making; 0 when it has none."""
-    count = 0
+    count, effort = 0, Effort(MAX_RECORDING_STEPS)
     for box in walk(source):
         if box.kind == b"moof":
-            for track, run in _runs(source, movie, box):
+            for track, run in _runs(source, movie, box, effort):
                 count += len(run.sizes) if track is movie.video else 0
             if count > MAX_SAMPLES:
                 raise too_much(f"{count} frames", f"at most {MAX_SAMPLES}")
     return count
 
 
-def _fragment(source: ByteSource, movie: Movie, moof: Box, mdat: Box) -> Fragment:
+def _fragment(source: ByteSource, movie: Movie, moof: Box, mdat: Box, effort: Effort) -> Fragment:
     if mdat.end - moof.start > MAX_SEGMENT_BYTES:
         raise too_much(f"{mdat.end - moof.start} bytes between two key frames", f"at most {MAX_SEGMENT_BYTES} bytes")
-    frames, base, duration, afresh = 0, None, 0, False
-    for track, run in _runs(source, movie, moof):
-        if not mdat.body <= run.start <= run.start + sum(run.sizes) <= mdat.end:
+    frames, base, duration, afresh, room = 0, None, 0, False, mdat.end - mdat.body
+    for track, run in _runs(source, movie, moof, effort):
+        taken = sum(run.sizes)
+        if not mdat.body <= run.start <= run.start + taken <= mdat.end:
             raise _structure("frames lie outside their fragment")
+        room -= taken
+        if room < 0:
+            raise too_much("samples that share their bytes", "their sizes add up to more than their fragment")
         if track is not movie.video or not run.sizes:
             continue
         if base is None:
-            base, afresh = run.base, _check_pictures(source, movie, run)
+            base, afresh = run.base, _check_pictures(source, movie, run, effort)
         else:
-            _check_pictures(source, movie, run)
+            _check_pictures(source, movie, run, effort)
         frames, duration = frames + len(run.sizes), duration + run.duration
     return Fragment(moof.start, mdat.end, frames, base, duration, afresh)
 
 
-def _check_pictures(source: ByteSource, movie: Movie, run: Run) -> bool:
+def _check_pictures(source: ByteSource, movie: Movie, run: Run, effort: Effort) -> bool:
     """True if the first picture is an IDR; VIDEO_DAMAGED unless every sample is a row of whole NAL units."""
+    effort.spend(len(run.sizes))
     view, at, length = memoryview(source[run.start : run.start + sum(run.sizes)]), 0, movie.avc.nal_length_bytes
     for size in run.sizes:
         for _ in units(view[at : at + size], length):
-            pass
+            effort.spend()
         at += size
     return starts_afresh(view[: run.sizes[0]], length)
 
 
-def _runs(source: ByteSource, movie: Movie, moof: Box) -> Iterator[tuple[Track, Run]]:
+def _runs(source: ByteSource, movie: Movie, moof: Box, effort: Effort) -> Iterator[tuple[Track, Run]]:
     for traf in walk(source, moof.body, moof.end):
+        effort.spend()
         if traf.kind != b"traf":
             continue
         head = find(source, traf, b"tfhd").content(source, at_most=64)
@@ -204,24 +215,25 @@ def _runs(source: ByteSource, movie: Movie, moof: Box) -> Iterator[tuple[Track, 
                 values[flag], rest = number(head, rest, width), rest + width
         base = values.get(0x1, moof.start)
         each, size = values.get(0x8, track.default_duration), values.get(0x10, track.default_size)
-        yield from ((track, run) for run in _track_runs(source, traf, base, each, size))
+        yield from ((track, run) for run in _track_runs(source, traf, base, each, size, effort))
 
 
-def _track_runs(source: ByteSource, traf: Box, base: int, each: int, size: int) -> Iterator[Run]:
+def _track_runs(source: ByteSource, traf: Box, base: int, each: int, size: int, effort: Effort) -> Iterator[Run]:
     when = 0
     for box in walk(source, traf.body, traf.end):
+        effort.spend()
         if box.kind == b"tfdt":
             raw = box.content(source, at_most=64)
             when = number(raw, 4, 8 if raw[:1] == b"\x01" else 4)
         if box.kind == b"trun":
-            run = _run(box.content(source, at_most=MAX_TABLE_BYTES), when, base, each, size)
+            run = _run(box.content(source, at_most=MAX_TABLE_BYTES), when, base, each, size, effort)
             if sum(run.sizes) > len(source):
                 raise too_much("samples that share their bytes", "their sizes add up to more than the file")
             yield run
             when += run.duration
 
 
-def _run(raw: bytes, when: int, base: int, each: int, size: int) -> Run:
+def _run(raw: bytes, when: int, base: int, each: int, size: int, effort: Effort) -> Run:
     flags, count, at = number(raw, 1, 3), number(raw, 4, 4), 8
     offset = 0
     if flags & 0x1:
@@ -231,6 +243,7 @@ def _run(raw: bytes, when: int, base: int, each: int, size: int) -> Run:
     if count > MAX_SAMPLES:
         raise too_much(f"{count} samples in a fragment", f"at most {MAX_SAMPLES}")
     number(raw, at, 4 * len(fields) * count)  # refuses a run that is shorter than it says
+    effort.spend(count if fields else count // ROWS_PER_STEP)
     step = 4 * len(fields)
     columns = {
         flag: [int.from_bytes(raw[start : start + 4], "big") for start in range(first, first + step * count, step)]

@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from ledger.api.app import create_app
 from ledger.capture import uplink as uplink_module
 from ledger.capture.uplink import Uplink
+from ledger.cid import cid_of
 from ledger.errors import Unavailable
 from ledger.evidence import sign_statement
 from ledger.intake.receive import Receiver
@@ -218,13 +219,18 @@ class TestRefused:
         assert begin(client, body).json()["offset"] == 0
         assert patch(client, body, 0, whole, last="?1").status_code == 201
 
-    def test_OV12_a_missing_middle_piece_is_never_complete(self, client: TestClient, sent: list[SegmentBody]) -> None:
+    def test_OV12_a_missing_middle_piece_is_never_complete(
+        self, client: TestClient, ledger: Ledger, sent: list[SegmentBody]
+    ) -> None:
         body = sent[0]
         whole = body.init + body.media
         begin(client, body)
         patch(client, body, 0, whole[:5000])
         assert code(patch(client, body, 9000, whole[9000:], last="?1")) == (409, "UPLOAD_OFFSET")
         assert code(patch(client, body, 5000, whole[9000:], last="?1"))[1] == "MANIFEST"
+        assert ledger.evidence.held(body.evidence.digest) is None
+        assert not ledger.media.has(cid_of(body.media)) and begin(client, body).json()["held"] is False
+        assert patch(client, body, 0, whole, last="?1").status_code == 201
 
     def test_a_segment_that_comes_too_early_stays_until_its_turn(
         self, client: TestClient, sent: list[SegmentBody]
