@@ -16,6 +16,11 @@ def page_path(identifier: Identifier) -> str:
     return f"/id/{quote(identifier.normal, safe='')}"
 
 
+def media_path(cid: str) -> str:
+    """Where the bytes of a content id are."""
+    return f"/media/{cid}"
+
+
 def recording_path(recording: str) -> str:
     """Where a recording plays."""
     return f"/recordings/{recording}.mp4"
