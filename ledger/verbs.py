@@ -1,4 +1,4 @@
-"""The ledger's verbs: `verify`, `video`, `doctor`, `fsck`, `device`, `camera`, `sensor`.
+"""The ledger's verbs: `verify`, `video`, `doctor`, `fsck`, `erase`, `device`, `camera`, `sensor`.
 
 What they do lives elsewhere and is imported late: an auditor's `verify` must start quickly.
 """
@@ -12,6 +12,7 @@ import typer
 
 from ledger import device_verbs, intake_verbs
 from ledger.capture import verbs as capture
+from ledger.erase_verb import erase
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command()(verify)
     app.command()(doctor)
     app.command()(fsck)
+    app.command()(erase)
     video = typer.Typer(help="Video that carries its own signatures.", no_args_is_help=True)
     video.command("verify")(verify_video)
     video.callback()(_videos)

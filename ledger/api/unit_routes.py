@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from ledger.api.bundle_routes import bundle_answer
 from ledger.bundle import GoodsSubject
 from ledger.errors import Refused
+from ledger.evidence.fields import write_time
 from ledger.gs1 import Identifier
 from ledger.history import EventStep, FilmedStep, UnitHistory, history_of, records_of
 from ledger.http.addresses import page_path, recording_path
@@ -69,6 +70,10 @@ def as_json(history: UnitHistory) -> dict[str, object]:
         "lots": [lot.normal for lot in history.lots],
         "steps": [_filmed(step) if isinstance(step, FilmedStep) else _event(step) for step in history.steps],
         "missing": list(history.missing),
+        "erased": [
+            {"entry": each.entry, "kind": each.kind, "at": write_time(each.at), "reason": each.reason}
+            for each in history.erased
+        ],
         "findings": [
             {"code": finding.code, "what": finding.what, "event": finding.event.digest.hex()}
             for finding in history.findings

@@ -17,7 +17,7 @@ from ledger.evidence.segment import Media, SegmentStatement
 from ledger.evidence.signed import SignedEvidence, read_envelope, sign_statement
 from ledger.evidence.statement import EVIDENCE_DOMAIN, Statement, as_segment, read_segment, read_statement
 from ledger.evidence.terms import TERMS_DOMAIN, Terms
-from ledger.evidence.verification import Device, Evidence, Judged, Past, judge_evidence, verify_evidence
+from ledger.evidence.verification import ChainLink, Device, Evidence, Judged, Past, judge_evidence, verify_evidence
 
 __all__ = [
     "EVIDENCE_DOMAIN",
@@ -26,6 +26,7 @@ __all__ = [
     "ORDER_DOMAIN",
     "TERMS_DOMAIN",
     "Algorithm",
+    "ChainLink",
     "Code",
     "Device",
     "DeviceFinding",

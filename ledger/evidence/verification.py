@@ -68,21 +68,37 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainLink:
+    """What a device's chain goes on from: all that stays of evidence once it is erased."""
+
+    device: str
+    sequence: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
     """What the receiver holds of a device when its next statement comes.
 
     `previous`: its last evidence; None before its first. `trusted_until`: UTC; the latest time it stated that was
     trusted. `released_after`: the number whose successor an operator's release lets come in any form.
+    `erased`: its last evidence where that was erased; `previous` is None then.
     """
 
     previous: Evidence | None = None
     trusted_until: datetime | None = None
     released_after: int | None = None
+    erased: ChainLink | None = None
+
+    @property
+    def last(self) -> ChainLink | None:
+        """Number and digest of the last evidence, erased or not."""
+        return _link(self.previous) if self.erased is None else self.erased
 
     @property
     def number(self) -> int:
         """The last number that is held; 0 before the first."""
-        return 0 if self.previous is None else self.previous.statement.sequence
+        return 0 if self.last is None else self.last.sequence
 
     @property
     def is_released(self) -> bool:
@@ -139,7 +155,7 @@ def verify_evidence(
     """
     statement = read_signed(signed, device=device, received_at=received_at)
     _check_standing(statement, device, received_at)
-    _check_order(statement, signed.digest, previous)
+    _check_order(statement, signed.digest, _link(previous))
     _check_own_times(statement)
     why = _distrusted(statement, device, None if previous is None else previous.statement.ends, received_at)
     if why:
@@ -181,7 +197,7 @@ def _judge(
     earlier = None if past.previous is None else past.previous.statement
     findings += [told(*found) for found in against_terms(statement, terms)]
     findings += [told(*found) for found in against_earlier(statement, earlier, terms)]
-    follows = None if past.previous is None else past.previous.digest
+    follows = None if past.last is None else past.last.digest
     return Judged(Evidence(statement, signed, signed.digest), tuple(findings), follows)
 
 
@@ -272,10 +288,16 @@ def _check_revocation(statement: Statement, device: Device, received_at: datetim
         raise _refused("DEVICE_REVOKED", f"The device's key was revoked at {revoked.isoformat()}", statement)
 
 
-def _check_order(statement: Statement, digest: bytes, previous: Evidence | None) -> None:
-    if previous is not None and previous.statement.device != statement.device:
+def _link(evidence: Evidence | None) -> ChainLink | None:
+    if evidence is None:
+        return None
+    return ChainLink(evidence.statement.device, evidence.statement.sequence, evidence.digest)
+
+
+def _check_order(statement: Statement, digest: bytes, previous: ChainLink | None) -> None:
+    if previous is not None and previous.device != statement.device:
         raise WrongUse("DEVICE_MISMATCH", "The previous evidence is another device's.", where=statement.device)
-    last, expected = (0, NO_PREVIOUS) if previous is None else (previous.statement.sequence, previous.digest)
+    last, expected = (0, NO_PREVIOUS) if previous is None else (previous.sequence, previous.digest)
     if previous is not None and statement.sequence == last and digest != previous.digest:
         raise _refused("EVIDENCE_FORK", f"The device made two different statements of number {last}", statement)
     if statement.sequence <= last:
@@ -293,7 +315,7 @@ def _judge_order(statement: Statement, digest: bytes, past: Past) -> Iterator[tu
     if stated is not None:
         facts |= {"reason": stated.reason, "unsigned": str(stated.unsigned), "unsent": str(stated.unsent)}
     try:
-        _check_order(statement, digest, past.previous)
+        _check_order(statement, digest, past.last)
     except Refused as refusal:
         # The statements just before this one are lost, and it says so; what it follows is among them.
         covers = stated is not None and statement.sequence - 1 - stated.unsent <= past.number < statement.sequence - 1

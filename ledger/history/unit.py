@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ledger.bundle.device_word import belongs
-from ledger.epcis import TransformationEvent
+from ledger.epcis import AggregationEvent, AssociationEvent, TransformationEvent
+from ledger.erasure import Erasure
 from ledger.errors import BadInput
 from ledger.evidence import Code, DeviceFinding
 from ledger.evidence.fields import read_time
@@ -95,7 +96,8 @@ class UnitHistory:
     """The account of `unit`. `product`: the registered lot it is of; `lots`: every lot in it, upstream ones too.
 
     `missing`: steps the lot is said to have gone through, of which nothing was filmed. `complete`: False when a bound
-    stopped the search. `witnesses`: what vouches for the log itself, and what contradicts it.
+    stopped the search. `witnesses`: what vouches for the log itself, and what contradicts it. `erased`: what stood here
+    once; nothing else is known of it any more, so it has no place among the steps.
     """
 
     unit: Identifier
@@ -106,11 +108,12 @@ class UnitHistory:
     findings: tuple[Finding, ...]
     complete: bool
     witnesses: Witnesses
+    erased: tuple[Erasure, ...] = ()
 
     @property
     def known(self) -> bool:
         """Whether the ledger has anything to say about it."""
-        return bool(self.steps) or self.product is not None
+        return bool(self.steps or self.erased) or self.product is not None
 
     @property
     def filmed(self) -> tuple[FilmedStep, ...]:
@@ -140,6 +143,7 @@ def history_of(ledger: Ledger, unit: Identifier) -> UnitHistory:
         findings=traced.findings,
         complete=traced.complete and len(segments) < MAX_SEGMENTS_OF_LOTS,
         witnesses=vouching,
+        erased=ledger.erasures.told_about(_named(unit, lots, traced)),
     )
 
 
@@ -155,6 +159,16 @@ def _lots(unit: Identifier, traced: Trace) -> tuple[Identifier, ...]:
             leads.extend(step.event.consumed())
         found.update(dict.fromkeys(lead for lead in leads if lead.level is Level.LOT))
     return tuple(found)
+
+
+def _named(unit: Identifier, lots: Iterable[Identifier], traced: Trace) -> list[str]:
+    """The identifiers that the account goes along."""
+    found = [unit.normal, *(lot.normal for lot in lots)]
+    for step in traced.steps:
+        found.append(step.via.normal)
+        if isinstance(step.event, AggregationEvent | AssociationEvent) and step.event.parent is not None:
+            found.append(step.event.parent.normal)
+    return found
 
 
 def _product(ledger: Ledger, lots: Iterable[Identifier]) -> Lot | None:

@@ -100,6 +100,17 @@ class FolderStore:
         except OSError as error:
             raise _unavailable(error, cid) from error
 
+    def remove(self, cid: str) -> None:
+        """Delete the object for good; one that is not held is no error. Its name is gone from the disk on return."""
+        path = self._path(cid)
+        self._verified.pop(cid, None)
+        try:
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                _sync_folder(path.parent)
+        except OSError as error:
+            raise _unavailable(error, cid) from error
+
     def has(self, cid: str) -> bool:
         return self._path(cid).is_file()
 

@@ -65,7 +65,7 @@ class EvidenceBook(Protocol):
         ...
 
     def held(self, evidence_digest: bytes, /) -> HeldEvidence | None:
-        """The evidence with this digest, if the book has it."""
+        """The evidence with this digest, if the book has it. `Refused` ERASED where it had it once."""
         ...
 
     def number(self, device_id: str, sequence: int, /) -> Evidence | None:
@@ -221,6 +221,8 @@ class Receiver:
         self.admit(device.id)
         init_cid = "" if body is None else self._keep(judged.evidence, body)
         added = self.book.add(judged, init_cid=init_cid, received_at=received_at)
+        if body is not None and not (self.media.has(init_cid) and self.media.has(judged.evidence.segment.media.cid)):
+            self._keep(judged.evidence, body)  # erased just before the row named them
         self._look(added.evidence, body, received_at)
         return Received(added.evidence, added.entry, added.added, init_cid)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,11 +22,13 @@ from sqlmodel import Session, SQLModel
 
 from ledger.errors import Problem, Unavailable, WrongUse
 from ledger.store import tables
-from ledger.store.page_sums import BESIDE, Pages, beside
+from ledger.store.page_sums import BESIDE, READERS_SECONDS, Pages, beside
 
 APPLICATION_ID = 0x504C4454  # "PLDT", SQLite's own mark of whose file this is
 BUSY_TIMEOUT_MS = 10_000
 DURABILITY, FULL = "FULL", 2  # PRAGMA synchronous: what is set, and the least that is accepted
+
+REWRITE_TRIES = 200  # each waits `READERS_SECONDS` for those who read an old state
 
 _SQLITE_URL = "sqlite:///"
 
@@ -100,6 +103,32 @@ class Database:
                     connection.execute("ROLLBACK")
                     raise
                 connection.execute("COMMIT")
+
+    def rewrite(self) -> None:
+        """Write every page anew, so that nothing of what was deleted is left in the file or beside it.
+
+        Deleting alone leaves it: in pages that are free, and where rows once stood that SQLite moved since. Costs the
+        disk and, while pages move from the write-ahead log, the memory of the whole database. `Unavailable` STORE_BUSY
+        where somebody goes on reading an old state.
+        """
+        pages = self._pages
+        assert pages is not None
+        with self._writer:
+            with pages.writing(), _typed(str(self.path)), closing(self._engine.raw_connection()) as pooled:
+                connection = pooled.driver_connection
+                assert isinstance(connection, sqlite3.Connection)
+                connection.execute("VACUUM")
+            with _typed(str(self.path)), _folder(self.path):
+                for _ in range(REWRITE_TRIES):
+                    if pages.empty():
+                        return
+                    time.sleep(READERS_SECONDS)
+        raise Unavailable(
+            "STORE_BUSY",
+            "Somebody still reads an old state of the database.",
+            where=str(self.path),
+            cure="Try again when no long query or check runs.",
+        )
 
     def close(self) -> None:
         """Close every connection; the object is of no use afterwards."""

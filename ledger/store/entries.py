@@ -19,6 +19,7 @@ from ledger.store.tables import EntryRow
 
 _ASKED_AT_ONCE = 500
 _APPEND = 'INSERT INTO entry ("index", digest, salt, domain, object_digest) VALUES (?, ?, ?, ?, ?)'
+_ERASED = "SELECT 1 FROM entry WHERE domain = ? AND object_digest = ? AND salt = x''"
 _HIGHEST = 'SELECT max("index") FROM entry'
 _DIGESTS = 'SELECT digest FROM entry WHERE "index" >= ? ORDER BY "index" LIMIT ?'
 
@@ -34,8 +35,8 @@ class Entry:
     object_digest: bytes
 
     def holds(self, canonical: bytes) -> bool:
-        """Whether these bytes are what was logged."""
-        return entry_digest(self.domain, self.salt, canonical) == self.digest
+        """Whether these bytes are what was logged; of an erased entry nobody can say so."""
+        return bool(self.salt) and entry_digest(self.domain, self.salt, canonical) == self.digest
 
 
 def append_entry(connection: sqlite3.Connection, *, domain: str, canonical: bytes, object_digest: bytes) -> Entry:
@@ -43,8 +44,28 @@ def append_entry(connection: sqlite3.Connection, *, domain: str, canonical: byte
     salt = secrets.token_bytes(SALT_BYTES)
     entry = Entry(size_of(connection), entry_digest(domain, salt, canonical), salt, domain, object_digest)
     row = (entry.index, entry.digest, salt, domain, object_digest)
-    connection.execute(_APPEND, row)
+    try:
+        connection.execute(_APPEND, row)
+    except sqlite3.IntegrityError as error:
+        if is_erased(connection, domain, object_digest):
+            raise erased(f"entry of {object_digest.hex()}") from error
+        raise
     return entry
+
+
+def is_erased(connection: sqlite3.Connection, domain: str, object_digest: bytes) -> bool:
+    """Whether an entry of this object is there, and the object was erased."""
+    return connection.execute(_ERASED, (domain, object_digest)).fetchone() is not None
+
+
+def erased(where: str) -> Refused:
+    """What is said of something that stood in the log and was erased."""
+    return Refused(
+        "ERASED",
+        "This was erased: it stood in the log, and is not taken again.",
+        where=where,
+        cure="Nothing is to be sent again. The log's record of the erasure says when and why.",
+    )
 
 
 def size_of(connection: sqlite3.Connection) -> int:

@@ -17,6 +17,7 @@ from ledger.canonical import canonical_json, digest
 from ledger.errors import BadInput, Refused, WrongUse
 from ledger.evidence import (
     EVIDENCE_DOMAIN,
+    ChainLink,
     Device,
     DeviceFinding,
     Evidence,
@@ -33,8 +34,8 @@ from ledger.gs1 import parse
 from ledger.store import devices
 from ledger.store.database import Database, driver
 from ledger.store.devices import MAX_FINDINGS, StoredFinding, enter_finding
-from ledger.store.entries import append_entry
-from ledger.store.tables import AnnouncementRow, DeviceRow, EvidenceRow, ReadingRow, SegmentRow
+from ledger.store.entries import append_entry, erased, is_erased
+from ledger.store.tables import AnnouncementRow, DeviceRow, EntryRow, ErasedRow, EvidenceRow, ReadingRow, SegmentRow
 
 EVIDENCE_ENTRY_DOMAIN = EVIDENCE_DOMAIN
 """An entry for evidence is over its envelope (`SignedEvidence.envelope()`), so that no signature can be stripped."""
@@ -98,9 +99,11 @@ class SqlEvidenceBook:
             return device, terms, _past(session, device_id)
 
     def held(self, evidence_digest: bytes) -> Held | None:
-        """The evidence of this digest where it is held already."""
+        """The evidence of this digest where it is held already. `Refused` ERASED where it once was."""
         with self._database.reading() as session:
             row = session.get(EvidenceRow, evidence_digest)
+            if row is None and is_erased(driver(session), EVIDENCE_ENTRY_DOMAIN, evidence_digest):
+                raise erased(f"evidence {evidence_digest.hex()}")
         return None if row is None else Held(_evidence(row), row.entry, added=False)
 
     def number(self, device_id: str, sequence: int) -> Evidence | None:
@@ -121,7 +124,7 @@ class SqlEvidenceBook:
             row = session.get(EvidenceRow, evidence.digest)
             if row is not None:
                 return Held(_evidence(row), row.entry, added=False)
-            newest = session.exec(_newest_of(statement.device)).first()
+            newest = _past(session, statement.device).last
             if (newest.digest if newest else None) != judged.follows:
                 raise Refused(
                     "EVIDENCE_MEANWHILE",
@@ -344,7 +347,22 @@ def _past(session: Session, device_id: str) -> Past:
         .limit(1)
     )
     released = session.exec(select(DeviceRow.released_after).where(DeviceRow.id == device_id)).first()
-    return Past(None if row is None else _evidence(row), session.exec(trusted).first(), released)
+    until = session.exec(trusted).first()
+    erased_link = _newest_erased(session, device_id)
+    if erased_link is not None and (row is None or erased_link.sequence > row.sequence):
+        return Past(None, until, released, erased_link)
+    return Past(None if row is None else _evidence(row), until, released)
+
+
+def _newest_erased(session: Session, device_id: str) -> ChainLink | None:
+    query = (
+        select(ErasedRow.sequence, EntryRow.object_digest)
+        .where(ErasedRow.device == device_id, ErasedRow.entry == EntryRow.index)
+        .order_by(col(ErasedRow.sequence).desc())
+        .limit(1)
+    )
+    found = session.exec(query).first()
+    return None if found is None or found[0] is None else ChainLink(device_id, found[0], found[1])
 
 
 def _evidence(row: EvidenceRow) -> Evidence:

@@ -18,6 +18,7 @@ from ledger.media_signing import TrustList
 from ledger.standing import Witnesses, witnesses
 from ledger.store.chain_book import ChainBook, Cursor
 from ledger.store.database import Database
+from ledger.store.erasure_book import ErasureBook
 from ledger.store.event_book import EventBook
 from ledger.store.evidence_book import SqlEvidenceBook
 from ledger.store.log import Cosigners, Log
@@ -68,6 +69,7 @@ class Ledger:
     scans: ScanBook
     statements: StatementBook
     signed_video: SignedVideoBook
+    erasures: ErasureBook
     signers: TrustList = field(default_factory=TrustList)
     clock: Callable[[], datetime] = utc_now
     public_url: str | None = None
@@ -100,9 +102,12 @@ class Ledger:
         database = Database.open(folder / DATABASE_FILE)
         try:
             log = Log(database, log_signer(folder / KEY_FILE, origin), clock=clock, cosigners=cosigners)
+            media = FolderStore(folder / MEDIA_FOLDER)
+            erasures = ErasureBook(database, media, folder / UPLOADS_FOLDER)
+            erasures.finish()  # what a process that died left undone
             return cls(
                 database=database,
-                media=FolderStore(folder / MEDIA_FOLDER),
+                media=media,
                 log=log,
                 evidence=SqlEvidenceBook(database),
                 events=EventBook(database),
@@ -111,6 +116,7 @@ class Ledger:
                 scans=ScanBook(database),
                 statements=StatementBook(database),
                 signed_video=SignedVideoBook(database),
+                erasures=erasures,
                 signers=_signers(folder / SIGNERS_FILE),
                 clock=clock,
                 operator_key_file=folder / OPERATOR_KEY_FILE,

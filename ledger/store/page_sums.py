@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.durable_file import write_whole
-from ledger.store.wal import Wal, live_bytes, read_wal
+from ledger.store.wal import Wal, live_bytes, read_wal, wal_bytes
 
 SUMS, COMING, LOCK, WAL = "-sums", "-sums.new", "-lock", "-wal"
 BESIDE = ("", WAL, "-shm", SUMS, COMING, LOCK)  # what belongs to one database, by what follows its name
@@ -129,6 +129,15 @@ class Pages:
                 # At the end the file goes. Before, it stays as long as it is: to grow it anew costs the disk more than
                 # to write over it, half of the speed of small writes.
                 self._not_before = 0 if self._fold(truncate=at_least < FOLD_BYTES) else held + FOLD_BYTES
+
+    def empty(self) -> bool:
+        """Fold all of the write-ahead log and cut the file off; whether nothing is left in it.
+
+        A file that is only written over keeps what it held before. No other thread may write meanwhile.
+        """
+        with self._alone(wait=True):
+            self._fold(truncate=True)
+            return not wal_bytes(beside(self._path, WAL))
 
     def _fold(self, *, truncate: bool) -> bool:
         sums, wal = self._settled(), read_wal(beside(self._path, WAL), thorough=truncate)

@@ -38,7 +38,7 @@ class StatementBook:
     def enter(self, domain: str, canonical: bytes) -> Statement:
         """Log a statement; one that is held already is answered and not logged again."""
         with self._database.inserting() as connection:
-            return _enter(connection, domain, canonical)
+            return enter_raw(connection, domain, canonical)
 
     def of_domain(self, domain: str) -> tuple[Statement, ...]:
         """Every statement of a domain, in the order of their entries."""
@@ -49,10 +49,11 @@ class StatementBook:
 
 def enter(session: Session, domain: str, canonical: bytes) -> Statement:
     """Log a statement inside the caller's write."""
-    return _enter(driver(session), domain, canonical)
+    return enter_raw(driver(session), domain, canonical)
 
 
-def _enter(connection: sqlite3.Connection, domain: str, canonical: bytes) -> Statement:
+def enter_raw(connection: sqlite3.Connection, domain: str, canonical: bytes) -> Statement:
+    """As `enter`, on SQLite's own connection. `Refused` ERASED for one that was logged and erased."""
     key = digest(domain, canonical)
     held = connection.execute(_HELD, (key,)).fetchone()
     if held is not None:

@@ -14,7 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from ledger.store.columns import ExactJson, UtcTime
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class DeviceRow(SQLModel, table=True):
@@ -34,7 +34,10 @@ class DeviceRow(SQLModel, table=True):
 
 
 class EntryRow(SQLModel, table=True):
-    """One leaf of the log. `object_digest` names what was logged; the public only ever sees `digest`."""
+    """One leaf of the log. `object_digest` names what was logged; the public only ever sees `digest`.
+
+    `salt` is empty once the object was erased (`ErasedRow`): then nobody can say any more what `digest` is over.
+    """
 
     __tablename__ = "entry"
     __table_args__ = (UniqueConstraint("domain", "object_digest"),)
@@ -156,6 +159,35 @@ class EventIdentifierRow(SQLModel, table=True):
     __tablename__ = "event_identifier"
     identifier: str = Field(primary_key=True)
     event: bytes = Field(primary_key=True, foreign_key="event.digest", index=True)
+
+
+class ErasedRow(SQLModel, table=True):
+    """An entry whose object was erased; what it says is the logged record (`ledger.erasure`) of the same digest."""
+
+    __tablename__ = "erased"
+    __table_args__ = (Index("erased_by_device", "device", "sequence"),)
+    entry: int = Field(primary_key=True, foreign_key="entry.index", sa_type=BigInteger)
+    digest: bytes = Field(unique=True, foreign_key="statement.digest")
+    kind: str
+    erased_at: datetime = Field(sa_type=UtcTime)
+    reason: str
+    device: str | None = None  # of evidence: its next statement still has to follow
+    sequence: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class ErasedMarkRow(SQLModel, table=True):
+    """What an erased entry was about, as `ledger.erasure.mark_of`: found by who names it, and not readable."""
+
+    __tablename__ = "erased_mark"
+    mark: bytes = Field(primary_key=True)
+    entry: int = Field(primary_key=True, foreign_key="erased.entry", sa_type=BigInteger)
+
+
+class ErasureWorkRow(SQLModel, table=True):
+    """What is still to be done after an erasure was written: a file to delete, or the pages to write anew."""
+
+    __tablename__ = "erasure_work"
+    what: str = Field(primary_key=True)
 
 
 class CheckpointRow(SQLModel, table=True):

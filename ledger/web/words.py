@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from ledger import erasure
 from ledger.collateral import Attention, LoanState, MessageState, ReceiptState
+from ledger.erasure import Kind
 from ledger.history import DoubtfulStep
 from ledger.media_signing import Authenticity, Provenance
 from ledger.trace import Reason
@@ -66,6 +68,23 @@ REASONS = MappingProxyType(
         Reason.LOT: N_("about the lot it was made in"),
         Reason.PARENT: N_("about what it was packed in"),
         Reason.TRANSFORMATION: N_("about what it was made from"),
+    }
+)
+
+ERASED_KINDS = MappingProxyType(
+    {
+        Kind.EVENT: N_("An erased event"),
+        Kind.EVIDENCE: N_("Erased evidence"),
+        Kind.FINDING: N_("An erased finding"),
+    }
+)
+
+ERASURE_REASONS = MappingProxyType(
+    {
+        erasure.Reason.REQUEST: N_("Somebody whom it was about asked for it."),
+        erasure.Reason.RETENTION: N_("The time for which it was to be kept was over."),
+        erasure.Reason.ORDER: N_("A court or an authority ordered it."),
+        erasure.Reason.MISTAKE: N_("It should not have been recorded."),
     }
 )
 

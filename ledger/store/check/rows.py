@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ledger.canonical import digest, entry_digest
 from ledger.epcis import EVENT_DOMAIN, read_event
+from ledger.erasure import ERASURE_DOMAIN, read_erasure
 from ledger.errors import Problem
 from ledger.evidence import (
     EVIDENCE_DOMAIN,
@@ -37,6 +38,8 @@ BOUND_BY_SUMS_ALONE: Mapping[str, str] = {
     "loan_document": "papers: what counts of them is on chain",
     "scan": "counts of page views",
     "announcement": "signed by its device, and logged once its video is there",
+    "erased_mark": "digests of identifiers that are gone: nothing is left to draw them from again",
+    "erasure_work": "what is still to be done; empty but after a kill",
     "signed_video": "verdicts: drawn again from the video and the certificate chains, which are named by their content",
 }
 _WITH_ENTRIES = (
@@ -69,6 +72,7 @@ def check_rows(database: sqlite3.Connection, progress: Progress) -> Iterator[Fou
         for row in database.execute("PRAGMA foreign_key_check"):
             yield Found("ROW_UNBOUND", f"{row['table']} row {row['rowid']}", "It refers to a row that is not there.")
         yield from _without_object(database)
+        yield from _erased(database)
     finally:
         database.row_factory = None
 
@@ -138,9 +142,25 @@ def _identifiers(database: sqlite3.Connection) -> Iterator[Found]:
 
 def _without_object(database: sqlite3.Connection) -> Iterator[Found]:
     union = " UNION ALL ".join(f'SELECT entry FROM "{bound.table}"' for bound in BOUND)  # noqa: S608
-    query = f'SELECT "index" FROM entry WHERE "index" NOT IN ({union}) ORDER BY "index" LIMIT 100'  # noqa: S608
+    query = f'SELECT "index" FROM entry WHERE "index" NOT IN ({union}) AND length(salt) ORDER BY "index" LIMIT 100'  # noqa: S608
     for row in database.execute(query):
         yield Found("OBJECT_MISSING", f"entry {row['index']}", "What it is the digest of is not there.")
+
+
+def _erased(database: sqlite3.Connection) -> Iterator[Found]:
+    """Erased entries: none without its logged record, no record of what still stands."""
+    recorded = "SELECT e.entry FROM erased AS e JOIN statement AS s USING (digest) WHERE s.domain = ?"
+    query = f'SELECT "index" FROM entry WHERE length(salt) = 0 AND "index" NOT IN ({recorded}) ORDER BY "index"'  # noqa: S608
+    for row in database.execute(query, (ERASURE_DOMAIN,)):
+        yield Found("SALT_MISSING", f"entry {row['index']}", "Its salt is gone, and no record says that it was erased.")
+    query = f'SELECT "index" FROM entry WHERE length(salt) AND "index" IN ({recorded}) ORDER BY "index"'  # noqa: S608
+    for row in database.execute(query, (ERASURE_DOMAIN,)):
+        yield Found(
+            "ERASURE_UNDONE", f"entry {row['index']}", "A record says that it was erased, and its salt is there."
+        )
+    query = "SELECT entry FROM statement WHERE domain = ? AND digest NOT IN (SELECT digest FROM erased) ORDER BY entry"
+    for row in database.execute(query, (ERASURE_DOMAIN,)):
+        yield Found("ROW_UNBOUND", f"erased of entry {row['entry']}", "The record of an erasure has no row.")
 
 
 def _evidence_object(row: sqlite3.Row) -> tuple[str, bytes]:
@@ -205,6 +225,16 @@ def _of_finding(row: sqlite3.Row) -> Mapping[str, object]:
     }
 
 
+def _of_erased(row: sqlite3.Row) -> Mapping[str, object]:
+    said = read_erasure(row["canonical"])
+    return {
+        "entry": said.entry,
+        "kind": said.kind.value,
+        "erased_at": utc_text(said.at),
+        "reason": said.reason.value,
+    }
+
+
 _MALFORMED = (Problem, TypeError, ValueError, AttributeError, KeyError)
 
 BOUND = (
@@ -220,4 +250,5 @@ DERIVED: tuple[tuple[str, str, Callable[[sqlite3.Row], Mapping[str, object]]], .
         "SELECT f.*, s.entry AS stated, s.canonical, s.domain FROM finding AS f JOIN statement AS s USING (digest)",
         _of_finding,
     ),
+    ("erased", "SELECT e.*, s.canonical FROM erased AS e JOIN statement AS s USING (digest)", _of_erased),
 )
