@@ -1,4 +1,4 @@
-"""The ledger's verbs: `verify`, `video`, `doctor`, `fsck`, `erase`, `device`, `camera`, `sensor`.
+"""The ledger's verbs: `ledger`, `verify`, `video`, `doctor`, `fsck`, `erase`, `device`, `camera`, `sensor`.
 
 What they do lives elsewhere and is imported late: an auditor's `verify` must start quickly.
 """
@@ -29,6 +29,10 @@ def register(app: typer.Typer) -> None:
     export.command("segment")(export_segment)
     export.callback()(_group)
     app.add_typer(export, name="export")
+    served = typer.Typer(help="Take evidence and events in, and serve pages and API.", no_args_is_help=True)
+    served.command("run")(run_ledger)
+    served.callback()(_served)
+    app.add_typer(served, name="ledger")
     app.add_typer(device_verbs.app, name="device")
     app.add_typer(intake_verbs.app, name="intake")
     capture.register(app)
@@ -40,6 +44,33 @@ def _videos() -> None:
 
 def _group() -> None:
     """Take things out of a ledger's folder."""
+
+
+def _served() -> None:
+    """Take evidence and events in, and serve pages and API."""
+
+
+def run_ledger(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The data folder; made where it is missing.")],
+    origin: Annotated[str, typer.Option(metavar="NAME", help="The log's name, such as ledger.example/tea; for good.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    trust_root: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Whose cosigners count; without it nothing is published.")
+    ] = None,
+    public_url: Annotated[str | None, typer.Option(metavar="URL", help="What printed codes point at.")] = None,
+) -> None:
+    """Serve one ledger until it is interrupted; prints its URL and its log's key as one line of JSON.
+
+    It has no sign-in but the operator's key: keep it behind a proxy that has one, or on this machine.
+    """
+    from ledger.program import run_until_interrupted  # noqa: PLC0415
+    from ledger.serving import start  # noqa: PLC0415
+
+    run_until_interrupted(
+        lambda: start(data, origin=origin, host=host, port=port, trust_root=trust_root, public_url=public_url),
+        lambda running: {"url": running.server.url, "log": running.ledger.log.key.verifier_key},
+    )
 
 
 def verify(

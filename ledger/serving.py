@@ -1,0 +1,63 @@
+"""`pledgetrail ledger run`: the ledger's API and pages over one data folder, until interrupted.
+
+What happens here: the folder is opened, cosigners are taken from the trust root where one is given, and the application
+is served. May never happen here: a trust root of another log, or a page that links to an address nobody named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.api.app import create_app
+from ledger.bundle import TRUST_ROOT_DOMAIN, TrustRoot
+from ledger.bundle.trust_root import MAX_TRUST_ROOT_BYTES
+from ledger.errors import WrongUse
+from ledger.serve import RunningServer, serve
+from ledger.store import Cosigners, Ledger
+from ledger.verify_report import read_file
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A ledger that is served. `stop` ends the server first, then closes the folder."""
+
+    ledger: Ledger
+    server: RunningServer
+
+    def stop(self) -> None:
+        """Stop listening, let open requests end, close the folder."""
+        self.server.stop()
+        self.ledger.close()
+
+
+def start(data: Path, *, origin: str, host: str, port: int, trust_root: Path | None, public_url: str | None) -> Serving:
+    """Open the folder (made where it is missing) and serve it.
+
+    `origin`: the log's name, for good. `trust_root`: whose cosigners count; logged once, so that the log itself holds
+    it. `public_url`: what printed codes point at; the server's own address where None. Errors: those of `Ledger.open`,
+    `TrustRoot.load` and `serve`; `WrongUse` TRUST_ROOT_LOG.
+    """
+    ledger = Ledger.open(data, origin=origin)
+    try:
+        if trust_root is not None:
+            _believe(ledger, TrustRoot.load(read_file(trust_root, MAX_TRUST_ROOT_BYTES)))
+        ledger.public_url = None if public_url is None else public_url.rstrip("/")
+        server = serve(create_app(ledger), host=host, port=port)
+        ledger.public_url = ledger.public_url or server.url
+    except BaseException:
+        ledger.close()
+        raise
+    return Serving(ledger, server)
+
+
+def _believe(ledger: Ledger, root: TrustRoot) -> None:
+    if root.log != ledger.log.key:
+        raise WrongUse(
+            "TRUST_ROOT_LOG",
+            "The trust root names another log, or another key of it.",
+            where=root.log.name,
+            cure="Give the trust root that was made for this folder.",
+        )
+    ledger.statements.enter(TRUST_ROOT_DOMAIN, root.dump())
+    ledger.log.cosigners = Cosigners(root.pinned.cosigners, root.pinned.quorum)

@@ -1,0 +1,83 @@
+"""`pledgetrail ledger run` as its operator runs it: a process of its own, asked over HTTP, stopped by a signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ledger.checkpoint import LogKey
+from ledger.note_keys import read_log_key
+from ledger.store import Ledger
+from tests.ledger.bundle.estate import TRUST_ROOT
+
+ORIGIN = "ledger.example/tea"
+COMMAND = [sys.executable, "-c", "from ledger.cli import main; main()", "ledger", "run", "--origin", ORIGIN]
+
+
+@contextmanager
+def running(data: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """The ledger in a process of its own, and what it printed once it listened."""
+    command = [*COMMAND, "--port", "0", "--data", str(data), *more]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            yield process, json.loads(line) if line else {}
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def test_it_serves_a_new_folder_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as (process, said):
+        assert httpx.get(f"{said['url']}/healthz", trust_env=False).json()["status"] == "ok"
+        assert read_log_key(said["log"]).name == ORIGIN
+    assert process.returncode == 0
+
+
+def test_it_publishes_what_the_trust_roots_cosigners_cosigned_and_logs_the_trust_root_once(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as (_, said):
+        key = read_log_key(said["log"])
+    root = tmp_path / "root.json"
+    root.write_bytes(replace(TRUST_ROOT, log=key).dump())
+    for _ in range(2):
+        with running(tmp_path / "data", "--trust-root", str(root)) as (_, said):
+            assert httpx.get(f"{said['url']}/healthz", trust_env=False).json()["entries"] == 1
+
+
+def test_a_trust_root_of_another_log_is_refused_and_nothing_is_logged(tmp_path: Path) -> None:
+    root = tmp_path / "root.json"
+    root.write_bytes(TRUST_ROOT.dump())
+    with running(tmp_path / "data", "--trust-root", str(root)) as (process, said):
+        assert process.wait(60) == 2
+        assert process.stderr is not None
+        assert "TRUST_ROOT_LOG" in process.stderr.read()
+        assert said == {}
+    ledger = Ledger.open(tmp_path / "data", origin=ORIGIN)
+    assert ledger.log.size == 0
+    assert isinstance(ledger.log.key, LogKey)
+    ledger.close()
+
+
+def test_another_name_for_the_same_log_is_refused(tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path / "data", origin="other.example/tea")
+    ledger.log.make_checkpoint()
+    ledger.close()
+    with running(tmp_path / "data") as (process, _):
+        assert process.wait(60) != 0
+        assert process.stderr is not None
+        assert "LOG_KEY" in process.stderr.read()
