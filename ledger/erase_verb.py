@@ -47,15 +47,15 @@ def erase(
 
 def _open(data: Path) -> ErasureBook:
     from ledger.errors import WrongUse  # noqa: PLC0415
-    from ledger.intake.media import FolderStore  # noqa: PLC0415
+    from ledger.intake.media_config import open_media  # noqa: PLC0415
     from ledger.store.database import Database  # noqa: PLC0415
     from ledger.store.erasure_book import ErasureBook  # noqa: PLC0415
-    from ledger.store.ledger import DATABASE_FILE, MEDIA_FOLDER, UPLOADS_FOLDER  # noqa: PLC0415
+    from ledger.store.ledger import DATABASE_FILE, UPLOADS_FOLDER  # noqa: PLC0415
 
     if not (data / DATABASE_FILE).is_file():
         raise WrongUse("STORE_FOLDER", "This is no ledger's data folder.", where=str(data), cure="Name it with --data.")
     database = Database.open(data / DATABASE_FILE)
-    book = ErasureBook(database, FolderStore(data / MEDIA_FOLDER), data / UPLOADS_FOLDER)
+    book = ErasureBook(database, open_media(data), data / UPLOADS_FOLDER)
     book.finish()  # what a process that died left undone
     return book
 

@@ -18,11 +18,11 @@ from ledger.durable_file import write_whole
 from ledger.errors import Refused, WrongUse
 from ledger.evidence.fields import write_time
 from ledger.evidence.keys import SoftwareKey
-from ledger.intake.media import FolderStore
+from ledger.intake.media_config import open_media
 from ledger.media_signing import Authenticity
 from ledger.store.database import Database
 from ledger.store.evidence_book import SqlEvidenceBook, StoredSegment
-from ledger.store.ledger import DATABASE_FILE, MEDIA_FOLDER
+from ledger.store.ledger import DATABASE_FILE
 from ledger.verify_report import read_file
 
 MAX_CHAIN_BYTES = 64 * 1024
@@ -57,7 +57,7 @@ def read_segment(data: Path, entry: int) -> tuple[StoredSegment, bytes]:
             where=str(entry),
             cure="Take the number from the step's page or from /api/v1.",
         )
-    media = FolderStore(data / MEDIA_FOLDER)
+    media = open_media(data)
     return found, media.get(found.init_cid) + media.get(found.media_cid)
 
 

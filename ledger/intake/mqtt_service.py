@@ -11,14 +11,13 @@ from ledger.canonical import JsonValue, parse_json
 from ledger.config_file import non_empty, read_file
 from ledger.errors import BadInput, Problem, Unavailable
 from ledger.intake.broker import ALL_TOPICS, INTAKE_USER, password_of
-from ledger.intake.media import FolderStore
+from ledger.intake.media_config import open_media
 from ledger.intake.mqtt import BrokerAddress, Desk, Subscriber
 from ledger.intake.quota import BURST, PER_SECOND, Quota
 from ledger.intake.receive import EvidenceBook, Receiver
 
 MAX_CONFIG_BYTES = 64 * 1024
 START_SECONDS = 30.0
-MEDIA_FOLDER = "media"
 _FIELDS = {"data", "broker_host", "broker_port"}
 _OPTIONAL = {"ca_file", "statements_per_second", "burst"}
 
@@ -88,7 +87,7 @@ class RunningIntake:
 
 def start(config: IntakeConfig, book: EvidenceBook, secret: bytes) -> RunningIntake:
     """Listen to the broker for the ledger in `config.data`. `secret`: the broker's, which its passwords come from."""
-    receiver = Receiver(book, FolderStore(config.data / MEDIA_FOLDER), Quota(config.per_second, config.burst))
+    receiver = Receiver(book, open_media(config.data), Quota(config.per_second, config.burst))
     address = BrokerAddress(config.host, config.port, password_of(secret, INTAKE_USER), config.ca_file)
     subscriber = Subscriber(address, Desk(receiver, lambda: datetime.now(UTC)))
     running = RunningIntake(subscriber, f"{config.host}:{config.port}")

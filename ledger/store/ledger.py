@@ -12,7 +12,8 @@ from ledger.bundle import Subject
 from ledger.collateral import Collateral, fold
 from ledger.errors import WrongUse
 from ledger.evidence.maker import read_makers
-from ledger.intake.media import FolderStore, MediaStore
+from ledger.intake.media import MediaStore
+from ledger.intake.media_config import open_media
 from ledger.interoperable import caip2
 from ledger.media_signing import TrustList
 from ledger.standing import Witnesses, witnesses
@@ -36,7 +37,6 @@ DATABASE_FILE = "ledger.sqlite"
 KEY_FILE = "log.key"
 MAKERS_FILE = "makers.pem"
 OPERATOR_KEY_FILE = "operator.key"
-MEDIA_FOLDER = "media"
 UPLOADS_FOLDER = "uploads"
 SIGNERS_FILE = "signers.pem"
 
@@ -91,7 +91,7 @@ class Ledger:
     ) -> Ledger:
         """Open the ledger in `folder`, or make it. `origin`: the log's name, for good.
 
-        Raises what `Database.open`, `log_signer`, `Log` and `FolderStore` raise; `WrongUse` STORE_FOLDER.
+        Raises what `Database.open`, `log_signer`, `Log` and `open_media` raise; `WrongUse` STORE_FOLDER.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ class Ledger:
         database = Database.open(folder / DATABASE_FILE)
         try:
             log = Log(database, log_signer(folder / KEY_FILE, origin), clock=clock, cosigners=cosigners)
-            media = FolderStore(folder / MEDIA_FOLDER)
+            media = open_media(folder)
             erasures = ErasureBook(database, media, folder / UPLOADS_FOLDER)
             erasures.finish()  # what a process that died left undone
             return cls(

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ledger.errors import WrongUse
+from ledger.intake.media_config import MEDIA_FOLDER, open_remote
 from ledger.store.check.found import UNREADABLE, Found, Progress
 from ledger.store.check.key import check_key
 from ledger.store.check.media import check_media
@@ -16,7 +17,7 @@ from ledger.store.check.pages import check_pages
 from ledger.store.check.rows import check_rows
 from ledger.store.check.tree import check_log
 from ledger.store.database import APPLICATION_ID
-from ledger.store.ledger import DATABASE_FILE, MEDIA_FOLDER
+from ledger.store.ledger import DATABASE_FILE
 from ledger.store.log import TREE_SUFFIX
 from ledger.store.page_sums import WAL, beside
 from ledger.store.tables import SCHEMA_VERSION
@@ -46,7 +47,11 @@ def check_folder(folder: Path, progress: Progress) -> Iterator[Found]:
                 lambda: check_log(database, path.with_suffix(TREE_SUFFIX), key, lambda: _size(path), progress)
             )
             yield from _guarded(lambda: check_rows(database, progress))
-        yield from _guarded(lambda: check_media(folder / MEDIA_FOLDER, None if readable else database, progress))
+        yield from _guarded(
+            lambda: check_media(
+                folder / MEDIA_FOLDER, None if readable else database, progress, elsewhere=open_remote(folder)
+            )
+        )
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.cid import cid_of, parse_cid
-from ledger.errors import BadInput
+from ledger.errors import BadInput, Unavailable
+from ledger.intake.remote_media import MAX_OBJECT_BYTES, Remote
 from ledger.store.check.found import Found, Progress, Severity
 
 _NAMED = (
@@ -16,8 +17,13 @@ _NAMED = (
 )
 
 
-def check_media(folder: Path, database: sqlite3.Connection | None, progress: Progress) -> Iterator[Found]:
-    """Hash every object again. `database`: None where it cannot be read; what is missing is then not known."""
+def check_media(
+    folder: Path, database: sqlite3.Connection | None, progress: Progress, *, elsewhere: Remote | None = None
+) -> Iterator[Found]:
+    """Hash every object again. `database`: None where it cannot be read; what is missing is then not known.
+
+    `elsewhere`: what holds the objects whose copies are in `folder`; it is asked for every one, whatever is copied.
+    """
     held = set[str]()
     files = sorted(path for path in folder.rglob("*") if not path.is_dir()) if folder.is_dir() else []
     for at, path in enumerate(files):
@@ -40,8 +46,22 @@ def check_media(folder: Path, database: sqlite3.Connection | None, progress: Pro
                 "Restore this file from a copy; sending the same segment again repairs it too.",
             )
     for (cid,) in database.execute(_NAMED) if database is not None else ():
-        if cid not in held:
+        if elsewhere is not None:
+            yield from _check_there(elsewhere, cid)
+        elif cid not in held:
             yield Found("MEDIA_MISSING", f"{folder.name}/…/{cid}", "A row of segments names it, and it is not there.")
+
+
+def _check_there(remote: Remote, cid: str) -> Iterator[Found]:
+    try:
+        data = remote.get(cid, at_most=MAX_OBJECT_BYTES)
+    except Unavailable as problem:
+        yield Found("MEDIA_UNREADABLE", cid, f"The media store does not answer: {problem.what}.")
+        return
+    if data is None:
+        yield Found("MEDIA_MISSING", cid, "A row of segments names it, and the media store does not have it.")
+    elif cid_of(data) != cid:
+        yield Found("MEDIA_DAMAGED", cid, "What the media store holds under this name is something else.")
 
 
 def _is_name(path: Path, folder: Path) -> bool:

@@ -16,9 +16,10 @@ from ledger.evidence import Code, DeviceFinding
 from ledger.evidence.fields import write_time
 from ledger.gs1 import parse, unit
 from ledger.history import DoubtfulStep, EventStep, UnitHistory, history_of
+from ledger.intake.media_config import MEDIA_FOLDER
 from ledger.standing import Stage
 from ledger.store import Ledger, Name
-from ledger.store.ledger import DATABASE_FILE, MEDIA_FOLDER
+from ledger.store.ledger import DATABASE_FILE
 from tests.ledger.refusals import refused
 from tests.ledger.tea import (
     CAMERA,

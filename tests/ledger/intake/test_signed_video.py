@@ -15,6 +15,7 @@ from ledger.capture.segments import read_recording
 from ledger.capture.spool import Spool
 from ledger.errors import BadInput
 from ledger.evidence import Evidence
+from ledger.intake.media_config import MEDIA_FOLDER
 from ledger.intake.receive import Receiver
 from ledger.intake.signed_video import SignedVideo
 from ledger.media_signing import Authenticity, Codec, Provenance
@@ -23,7 +24,7 @@ from ledger.media_signing.records import UUID
 from ledger.segment_body import read_segment_body
 from ledger.store import Ledger
 from ledger.store.check import check_folder
-from ledger.store.ledger import MEDIA_FOLDER, SIGNERS_FILE
+from ledger.store.ledger import SIGNERS_FILE
 from tests.ledger.capture import estate
 from tests.ledger.capture.estate import KEY, NOW, device, shot
 from tests.ledger.media_signing.authority import CAMERA, ROOT, TRUST, pem

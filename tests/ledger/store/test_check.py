@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 
 from ledger import verbs
 from ledger.errors import Problem
+from ledger.intake.media_config import MEDIA_FOLDER
 from ledger.store import Ledger
 from ledger.store.check import Found, Severity, check_folder
 from ledger.store.check.rows import BOUND, BOUND_BY_SUMS_ALONE, DERIVED
 from ledger.store.database import _TABLES
-from ledger.store.ledger import DATABASE_FILE, MEDIA_FOLDER
+from ledger.store.ledger import DATABASE_FILE
 from ledger.store.page_sums import SUMS, WAL, beside
 from tests.fsck_flips import checked, filled, flips
 from tests.ledger.refusals import refused

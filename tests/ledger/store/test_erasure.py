@@ -19,10 +19,11 @@ from ledger.erasure import ERASURE_DOMAIN, Kind, Reason, mark_of, read_erasure
 from ledger.errors import Problem
 from ledger.history import history_of
 from ledger.http.addresses import page_path
+from ledger.intake.media_config import MEDIA_FOLDER
 from ledger.segment_body import MEDIA_TYPE, SegmentBody, write_segment_body
 from ledger.store import Database, Ledger, StoredSegment
 from ledger.store.erasure_book import Erasable, ErasureBook
-from ledger.store.ledger import DATABASE_FILE, MEDIA_FOLDER, UPLOADS_FOLDER
+from ledger.store.ledger import DATABASE_FILE, UPLOADS_FOLDER
 from tests.fsck_flips import checked
 from tests.ledger.refusals import refused
 from tests.ledger.tea import CAMERA, NOW, TEA, UNITS, Direct, cosign_log, document, film, open_ledger

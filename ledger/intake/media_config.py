@@ -1,0 +1,75 @@
+"""Which media store a data folder has: a folder of its own, unless `media.json` in it names another.
+
+`{"store": "folder"}`, or `{"store": "ipfs", "rpc": "http://127.0.0.1:5001", "cache_bytes": 4294967296}`; `cache_bytes`
+may be left out. May never happen here: a store that is guessed where the file cannot be read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from ledger.canonical import JsonValue, parse_json
+from ledger.config_file import non_empty, read_file
+from ledger.errors import BadInput
+from ledger.intake.kubo import KuboRemote
+from ledger.intake.media import FolderStore
+from ledger.intake.remote_media import MAX_CACHE_BYTES, Remote, RemoteStore
+
+MEDIA_CONFIG_FILE: Final = "media.json"
+MEDIA_FOLDER: Final = "media"
+"""Of the data folder: all objects, or the copies of those that another store holds."""
+MAX_CONFIG_BYTES: Final = 16 * 1024
+_FIELDS: Final = {"folder": {"store"}, "ipfs": {"store", "rpc", "cache_bytes"}}
+_MOST = 1 << 50
+
+
+def open_media(data: Path) -> FolderStore | RemoteStore:
+    """The store of the data folder `data`. `Unavailable` CONFIG_UNREADABLE; `BadInput` MEDIA_CONFIG; `WrongUse`."""
+    folder, value = data / MEDIA_FOLDER, _read(data)
+    remote = _remote(data, value)
+    if remote is None:
+        return FolderStore(folder)
+    most = value.get("cache_bytes", MAX_CACHE_BYTES)
+    if not isinstance(most, int) or isinstance(most, bool) or not 0 < most <= _MOST:
+        raise _bad(data, f"cache_bytes is a number from 1 to {_MOST}")
+    return RemoteStore(remote, folder, most_bytes=most)
+
+
+def open_remote(data: Path) -> Remote | None:
+    """What holds the media of `data` elsewhere; None: its own folder does. Raises as `open_media`."""
+    return _remote(data, _read(data))
+
+
+def _read(data: Path) -> dict[str, JsonValue]:
+    path = data / MEDIA_CONFIG_FILE
+    if not path.exists():
+        return {"store": "folder"}
+    value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
+    fields = _FIELDS.get(str(value.get("store"))) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or fields is None or not set(value) <= fields:
+        raise _bad(data, 'it is {"store": "folder"} or {"store": "ipfs", "rpc": …, "cache_bytes": …}')
+    return value
+
+
+def _remote(data: Path, value: dict[str, JsonValue]) -> Remote | None:
+    if value["store"] == "folder":
+        return None
+    try:
+        rpc = non_empty(value.get("rpc"))
+        parts = urlsplit(rpc)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("rpc is no HTTP address")
+    except ValueError as error:
+        raise _bad(data, f"rpc is the address of a Kubo node's RPC: {error}") from error
+    return KuboRemote(rpc)
+
+
+def _bad(data: Path, what: str) -> BadInput:
+    return BadInput(
+        "MEDIA_CONFIG",
+        f"The media store's configuration cannot be used: {what}.",
+        where=str(data / MEDIA_CONFIG_FILE),
+        cure="See ledger/intake/README.md, section The media store.",
+    )

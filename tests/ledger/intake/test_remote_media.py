@@ -1,0 +1,271 @@
+"""One contract for every media store, and what a lying or failing remote side gets out of it: nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ledger.cid import cid_of
+from ledger.errors import Problem
+from ledger.intake import remote_media
+from ledger.intake.kubo import KuboRemote
+from ledger.intake.media import FolderStore
+from ledger.intake.remote_media import RemoteStore
+from ledger.store.check.media import check_media
+from tests.ledger.refusals import refused
+
+DATA = bytes(range(256)) * 2048  # two chunks
+OTHER = b"another object"
+ABSENT = cid_of(b"never put")
+
+
+@dataclass
+class Node:
+    """A Kubo node's RPC as its documentation has it, in memory. `lie`: what it does to an answer; None: nothing."""
+
+    held: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    unpinned: set[str] = field(default_factory=set)
+    lie: Callable[[httpx.Request, httpx.Response], httpx.Response] | None = None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.path.removeprefix("/api/v0/"))
+        assert request.method == "POST"  # the RPC knows no other
+        answer = self._answer(request, self.asked[-1], dict(request.url.params))
+        return answer if self.lie is None else self.lie(request, answer)
+
+    def _answer(self, request: httpx.Request, command: str, arguments: dict[str, str]) -> httpx.Response:
+        if command == "add":
+            assert (arguments["chunker"], arguments["raw-leaves"], arguments["pin"]) == ("size-262144", "true", "true")
+            body = request.read()
+            data = body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0]
+            self.held[cid_of(data)] = data
+            self.unpinned.discard(cid_of(data))
+            return httpx.Response(200, json={"Name": "x", "Hash": cid_of(data), "Size": str(len(data))})
+        if command == "pin/rm":
+            return self._unpin(arguments["arg"])
+        if command == "repo/gc":
+            self.held = {cid: data for cid, data in self.held.items() if cid not in self.unpinned}
+            return httpx.Response(200)
+        assert arguments["offline"] == "true"
+        if arguments["arg"] not in self.held:
+            message = f"block was not found locally (offline): ipld: could not find {arguments['arg']}"
+            return httpx.Response(500, json={"Message": message, "Code": 0, "Type": "error"})
+        if command == "cat":
+            return httpx.Response(200, content=self.held[arguments["arg"]])
+        assert command == "block/stat"
+        return httpx.Response(200, json={"Key": arguments["arg"], "Size": 1})
+
+    def _unpin(self, cid: str) -> httpx.Response:
+        if cid not in self.held:
+            return httpx.Response(500, json={"Message": "not pinned or pinned indirectly", "Code": 0, "Type": "error"})
+        self.unpinned.add(cid)
+        return httpx.Response(200, json={"Pins": [cid]})
+
+    def store(self, cache: Path, **options: int) -> RemoteStore:
+        client = httpx.Client(transport=httpx.MockTransport(self))
+        return RemoteStore(KuboRemote("http://node.test:5001/", client), cache, **options)
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+@pytest.fixture(params=["folder", "ipfs"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, node: Node) -> FolderStore | RemoteStore:
+    return FolderStore(tmp_path / "media") if request.param == "folder" else node.store(tmp_path / "cache")
+
+
+class TestContract:
+    @pytest.mark.parametrize("data", [b"", b"x", DATA, DATA + b"x"], ids=["empty", "one byte", "two chunks", "three"])
+    def test_what_was_put_is_got_under_its_own_hash(self, store: FolderStore | RemoteStore, data: bytes) -> None:
+        cid = store.put(data)
+        assert cid == store.put(data) == cid_of(data)
+        assert (store.get(cid), store.size(cid), store.has(cid)) == (data, len(data), True)
+
+    @pytest.mark.parametrize(
+        ("start", "length"), [(0, 10), (262_140, 10), (len(DATA) - 5, 100), (len(DATA), 1), (7, 0)]
+    )
+    def test_ranges_are_those_of_the_whole(self, store: FolderStore | RemoteStore, start: int, length: int) -> None:
+        cid = store.put(DATA)
+        assert store.read(cid, start, length) == DATA[start : start + length]
+
+    def test_an_object_that_is_not_held(self, store: FolderStore | RemoteStore) -> None:
+        assert not store.has(ABSENT)
+        for ask in (store.get, store.size, lambda cid: store.read(cid, 0, 1)):
+            with refused("MEDIA_UNKNOWN"):
+                ask(ABSENT)
+
+    @pytest.mark.parametrize("name", ["../x", "", "bafy", ABSENT.upper(), ABSENT + "\n", "?arg=x&offline=false"])
+    def test_os06_a_name_that_is_no_cid_goes_nowhere(
+        self, store: FolderStore | RemoteStore, node: Node, name: str
+    ) -> None:
+        for ask in (store.get, store.size, store.has, lambda cid: store.read(cid, 0, 1)):
+            with refused("CID_SYNTAX"):
+                ask(name)
+        assert not node.asked
+
+    def test_what_is_removed_is_gone_and_can_come_again(self, store: FolderStore | RemoteStore) -> None:
+        cid, other = store.put(DATA), store.put(OTHER)
+        for _ in range(2):
+            store.remove(cid)
+            assert not store.has(cid) and store.get(other) == OTHER
+            with refused("MEDIA_UNKNOWN"):
+                store.get(cid)
+        assert store.put(DATA) == cid and store.get(cid) == DATA
+
+    def test_a_negative_range(self, store: FolderStore | RemoteStore) -> None:
+        cid = store.put(DATA)
+        with pytest.raises(Problem) as caught:
+            store.read(cid, -1, 1)
+        assert caught.value.code == "MEDIA_RANGE"
+
+
+def answering(data: bytes, status: int = 200) -> Callable[[httpx.Request, httpx.Response], httpx.Response]:
+    return lambda request, answer: httpx.Response(status, content=data)
+
+
+def breaking(error: type[httpx.TransportError]) -> Callable[[httpx.Request, httpx.Response], httpx.Response]:
+    def tell(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        raise error("broken", request=request)
+
+    return tell
+
+
+LIES = {
+    "other bytes": (answering(OTHER), "MEDIA_CORRUPT"),
+    "a byte less": (answering(DATA[:-1]), "MEDIA_CORRUPT"),
+    "a byte more": (answering(DATA + b"x"), "MEDIA_CORRUPT"),
+    "one bit flipped": (answering(b"\x01" + DATA[1:]), "MEDIA_CORRUPT"),
+    "nothing": (answering(b""), "MEDIA_CORRUPT"),
+    "an error with the right bytes": (answering(DATA, 500), "MEDIA_UNAVAILABLE"),
+    "another way to go": (
+        lambda r, a: httpx.Response(302, headers={"Location": "http://evil.test"}),
+        "MEDIA_UNAVAILABLE",
+    ),
+    "it must not be asked": (answering(b"", 403), "MEDIA_UNAVAILABLE"),
+    "too slow": (breaking(httpx.ReadTimeout), "MEDIA_UNAVAILABLE"),
+    "not there": (breaking(httpx.ConnectError), "MEDIA_UNAVAILABLE"),
+    "cut off": (breaking(httpx.RemoteProtocolError), "MEDIA_UNAVAILABLE"),
+}
+
+
+@pytest.mark.parametrize(("lie", "code"), LIES.values(), ids=LIES.keys())
+def test_a_remote_side_that_lies_or_fails_hands_nothing_out_and_leaves_nothing(
+    node: Node, tmp_path: Path, lie: Callable[[httpx.Request, httpx.Response], httpx.Response], code: str
+) -> None:
+    cid = node.store(tmp_path / "writer").put(DATA)
+    store = node.store(tmp_path / "cache")
+    node.lie = lie
+    for ask in (store.get, store.size, lambda name: store.read(name, 0, 5)):
+        with pytest.raises(Problem) as caught:
+            ask(cid)
+        assert caught.value.code == code
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    node.lie = None
+    assert store.get(cid) == DATA
+
+
+def test_more_than_any_object_has_is_not_read(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cid = node.store(tmp_path / "writer").put(DATA)
+    taken: list[int] = []
+
+    def endless() -> object:
+        for _ in range(10_000):
+            taken.append(1000)
+            yield bytes(1000)
+
+    monkeypatch.setattr(remote_media, "MAX_OBJECT_BYTES", len(DATA))
+    node.lie = lambda request, answer: httpx.Response(200, content=endless())  # type: ignore[arg-type]
+    with refused("MEDIA_CORRUPT"):
+        node.store(tmp_path / "cache").get(cid)
+    assert sum(taken) <= len(DATA) + 2000
+    node.lie = None
+    assert node.store(tmp_path / "cache").get(cid) == DATA
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"Hash": ABSENT}, {}, [], {"Hash": None}],
+    ids=["another name", "no name", "no answer to this", "an empty name"],
+)
+def test_what_the_node_names_otherwise_is_not_called_kept(node: Node, tmp_path: Path, told: object) -> None:
+    store = node.store(tmp_path / "cache")
+    node.lie = answering(json.dumps(told).encode())
+    with pytest.raises(Problem) as caught:
+        store.put(DATA)
+    assert caught.value.code == "MEDIA_UNAVAILABLE"
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    node.lie = None
+    assert store.put(DATA) == cid_of(DATA)
+
+
+def test_what_the_node_still_has_is_not_called_deleted(node: Node, tmp_path: Path) -> None:
+    store = node.store(tmp_path / "cache")
+    cid = store.put(DATA)
+    for lie in (lambda r, a: a if "gc" not in r.url.path else httpx.Response(500), lambda r, a: httpx.Response(200)):
+        node.lie = lie
+        with pytest.raises(Problem) as caught:
+            store.remove(cid)
+        assert caught.value.code == "MEDIA_UNAVAILABLE"
+    node.lie = None
+    assert store.get(cid) == DATA
+    store.remove(cid)
+    assert cid not in node.held and not list((tmp_path / "cache").rglob(cid))
+
+
+class TestCache:
+    def test_seeking_asks_the_node_once(self, node: Node, tmp_path: Path) -> None:
+        cid = node.store(tmp_path / "writer").put(DATA)
+        store = node.store(tmp_path / "cache")
+        for at in range(0, len(DATA), 50_000):
+            assert store.read(cid, at, 7) == DATA[at : at + 7]
+        assert node.asked.count("cat") == 1
+
+    def test_os08_a_copy_that_changed_in_the_folder_is_fetched_again(self, node: Node, tmp_path: Path) -> None:
+        store = node.store(tmp_path / "cache")
+        cid = store.put(DATA)
+        (path,) = (tmp_path / "cache").rglob(cid)
+        path.write_bytes(b"\x01" + DATA[1:])
+        assert store.read(cid, 0, 4) == DATA[:4]
+        path.write_bytes(b"short")
+        assert store.get(cid) == DATA
+
+    def test_it_holds_no_more_than_it_may(self, node: Node, tmp_path: Path) -> None:
+        store = node.store(tmp_path / "cache", most_bytes=2500)
+        cids = [store.put(bytes([value]) * 1000) for value in range(6)]
+        kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+        assert sum(path.stat().st_size for path in kept) <= 2500 and {path.name for path in kept} <= set(cids)
+        assert [store.get(cid)[:1] for cid in cids] == [bytes([value]) for value in range(6)]
+
+
+class TestCheck:
+    """`pledgetrail fsck` asks the remote side for every object, and believes it in nothing."""
+
+    def found(self, node: Node, tmp_path: Path) -> list[str]:
+        database = sqlite3.connect(":memory:")
+        database.execute("CREATE TABLE segment (init_cid TEXT, media_cid TEXT)")
+        database.execute("CREATE TABLE signed_video (document BLOB)")
+        database.execute("INSERT INTO segment VALUES (?, ?)", (cid_of(OTHER), cid_of(DATA)))
+        remote = KuboRemote("http://node.test:5001", httpx.Client(transport=httpx.MockTransport(node)))
+        folder = tmp_path / "cache"
+        return sorted(found.code for found in check_media(folder, database, lambda *_: None, elsewhere=remote))
+
+    def test_it_tells_what_is_lost_changed_or_out_of_reach(self, node: Node, tmp_path: Path) -> None:
+        store = node.store(tmp_path / "cache")
+        store.put(OTHER)
+        store.put(DATA)
+        assert self.found(node, tmp_path) == []
+        kept = node.held.pop(cid_of(DATA))
+        assert self.found(node, tmp_path) == ["MEDIA_MISSING"]
+        node.held[cid_of(DATA)] = kept[:-1]
+        assert self.found(node, tmp_path) == ["MEDIA_DAMAGED"]
+        node.lie = answering(b"", 503)
+        assert self.found(node, tmp_path) == ["MEDIA_UNREADABLE"] * 2
