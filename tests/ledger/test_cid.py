@@ -73,6 +73,22 @@ def test_a_file_of_more_than_174_chunks_has_another_level() -> None:
     assert full.startswith("bafybei") and over.startswith("bafybei") and full != over
 
 
+DEEP = {
+    # What ipfs-unixfs-importer 15.2.5 gives for these sizes: chunks of 262,144 bytes that are all 0, all 1, all 2 …
+    174 * CHUNK: "bafybeielwmypj5ttqwa4oxc3lfztoqxehmn5kkicdfsroyrpqhllqhsigm",
+    174 * CHUNK + 1: "bafybeibv2ywydxvu2qkwds5bbh6dlmmnodqeskch3b46em7qoes5ekhzfm",
+    175 * CHUNK + 7: "bafybeifzumlat75lpjobx7wlyyprclq2exlxng6lwu7cx24cjtqhukfqye",
+    349 * CHUNK + 1: "bafybeicdwasham2ecaeci4ag2jzpe3jiafkwwi5zk7go54qew6nfvazaai",
+}
+
+
+@pytest.mark.parametrize(("size", "expected"), DEEP.items())
+def test_a_dag_of_several_levels_is_the_one_that_ipfs_makes(size: int, expected: str) -> None:
+    data = b"".join(bytes([at // CHUNK % 251]) * min(CHUNK, size - at) for at in range(0, size, CHUNK))
+    assert cid_of(data) == expected
+    assert cid_of(data[:-1] + b"\xff") != expected
+
+
 @given(st.binary(max_size=600), st.binary(max_size=600))
 def test_different_bytes_have_different_names_and_every_name_parses(one: bytes, other: bytes) -> None:
     assert (cid_of(one) == cid_of(other)) == (one == other)
