@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ledger.mp4.boxes import too_much
 
-MAX_SEGMENT_STEPS = 1_000_000
+MAX_SEGMENT_STEPS = 500_000
 """Of one segment. Ten seconds of 60 pictures in 8 slices each, with sound, make 8,000."""
 MAX_RECORDING_STEPS = 16_000_000
 """Of a whole recording. Four hours at 60 pictures a second, of 4 units each, make 6 million."""
