@@ -42,6 +42,7 @@ MIN_PIECE_BYTES: Final = 32 * 1024
 
 _HELD = frozenset({200, 201})
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_ERASED = "ERASED"
 _BEGIN_AGAIN = frozenset({"UPLOAD_OFFSET", "UPLOAD_UNKNOWN"})
 _BAD_INPUT = frozenset({400, 413, 415, 422})
 
@@ -98,12 +99,20 @@ class Uplink:
                 self._upload(evidence, init + media)
             self._failures = max(0, self._failures - 1)
 
-        self._try_again(send)
+        self._deliver(send)
 
     def state(self, evidence: SignedEvidence) -> None:
         """Send a reading or a gap until it is held. Raises as `submit`."""
         envelope = evidence.envelope()
-        self._try_again(lambda: self._post(STATEMENTS_PATH, envelope, ENVELOPE_TYPE))
+        self._deliver(lambda: self._post(STATEMENTS_PATH, envelope, ENVELOPE_TYPE))
+
+    def _deliver(self, send: Callable[[], None]) -> None:
+        try:
+            self._try_again(send)
+        except Refused as refusal:
+            if refusal.code != _ERASED:
+                raise
+            # The ledger took it once, its answer was lost, and it was erased since: it was delivered, and goes.
 
     def _try_again(self, send: Callable[[], None]) -> None:
         for wait in self._waits:

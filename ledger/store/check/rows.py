@@ -215,7 +215,7 @@ def _of_event(row: sqlite3.Row) -> Mapping[str, object]:
 
 
 def _of_finding(row: sqlite3.Row) -> Mapping[str, object]:
-    said = read_finding(row["canonical"])
+    said = read_finding(row["canonical"], row["kept"] or b"")
     return {
         "entry": row["stated"],
         "device": said.device,

@@ -59,6 +59,15 @@ def test_new_and_already_held_are_both_success(status: int) -> None:
     assert submit(Ledger(httpx.Response(status))) == []
 
 
+def test_what_was_delivered_and_erased_since_is_not_sent_for_ever() -> None:
+    """Its answer was lost, and the device must be able to go on with its next number."""
+    ledger = Ledger(problem(410, "ERASED"))
+    assert submit(ledger) == []
+    assert len(ledger.requests) == 1
+    with refused("EVENTS_GONE"):
+        submit(Ledger(problem(410, "EVENTS_GONE")))
+
+
 @pytest.mark.parametrize(
     "answer",
     [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), httpx.Response(503), httpx.Response(500)],

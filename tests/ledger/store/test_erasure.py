@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,13 @@ from ledger import verbs
 from ledger.api.app import create_app
 from ledger.erasure import ERASURE_DOMAIN, Kind, Reason, mark_of, read_erasure
 from ledger.errors import Problem
+from ledger.evidence import Code, DeviceFinding, Judged
 from ledger.history import history_of
 from ledger.http.addresses import page_path
+from ledger.intake.media import FolderStore
 from ledger.intake.media_config import MEDIA_FOLDER
 from ledger.segment_body import MEDIA_TYPE, SegmentBody, write_segment_body
-from ledger.store import Database, Ledger, StoredSegment
+from ledger.store import Database, Held, Ledger, SqlEvidenceBook, StoredSegment
 from ledger.store.erasure_book import Erasable, ErasureBook
 from ledger.store.ledger import DATABASE_FILE, UPLOADS_FOLDER
 from tests.fsck_flips import checked
@@ -159,6 +161,45 @@ def test_a_statement_that_does_not_follow_the_erased_one_is_still_refused(ledger
         film(ledger, tmp_path / "another-spool", ["packing"])
     assert segments(ledger) == held
     assert ledger.evidence.findings(CAMERA.id)
+
+
+def test_findings_about_it_go_along_and_those_about_others_stay(ledger: Ledger, tmp_path: Path) -> None:
+    """They may repeat what it said, and keep an envelope of the same number."""
+    gone, kept = last_segment(ledger), segments(ledger)[0]
+    findings = {
+        each.entry: DeviceFinding(
+            Code.FORK, CAMERA.id, each.statement.sequence, "Two of one number.", NOW, {"said": said}, kept=said.encode()
+        )
+        for each, said in ((gone, "Mrs Li picks with her left hand"), (kept, "nobody is seen here"))
+    }
+    for finding in findings.values():
+        ledger.evidence.record(finding)
+    about = {each.finding.sequence: each.entry for each in ledger.evidence.findings(CAMERA.id)}
+    erase(ledger, gone.signed.digest)
+    assert [each.finding for each in ledger.evidence.findings(CAMERA.id)] == [findings[kept.entry]]
+    assert files_with(tmp_path / "ledger", b"Mrs Li") == []
+    assert files_with(tmp_path / "ledger", b"nobody is seen here")
+    assert ledger.log.entry(about[gone.statement.sequence]).salt == b""
+    with refused("ERASED"):
+        ledger.evidence.record(findings[gone.entry])
+    assert checked(tmp_path / "ledger") == ()
+
+
+def test_a_segment_that_comes_in_while_a_shared_part_is_deleted_keeps_it(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The initialisation part is there, goes with the erasure of the only segment that named it, and is named again."""
+    add = SqlEvidenceBook.add
+
+    def add_late(book: SqlEvidenceBook, judged: Judged, *, init_cid: str, received_at: datetime) -> Held:
+        assert isinstance(ledger.media, FolderStore)
+        ledger.media.remove(init_cid)
+        return add(book, judged, init_cid=init_cid, received_at=received_at)
+
+    monkeypatch.setattr(SqlEvidenceBook, "add", add_late)
+    film(ledger, tmp_path / "spool", ["packing"])
+    assert all(ledger.media.has(cid) for each in segments(ledger) for cid in (each.init_cid, each.media_cid))
+    assert checked(tmp_path / "ledger") == ()
 
 
 def test_what_was_erased_is_not_taken_anew(ledger: Ledger, tmp_path: Path) -> None:
