@@ -296,6 +296,19 @@ def test_a_reader_of_an_old_state_puts_it_off_and_loses_nothing(
     assert files_with(tmp_path / "ledger", salt) == []
 
 
+def test_rewriting_leaves_nothing_of_what_was_deleted_before(ledger: Ledger, tmp_path: Path) -> None:
+    """Rows that were deleted, or moved to another page, stay readable in the file until their page is written anew."""
+    folder, marker = tmp_path / "ledger", b"deleted without a trace?"
+    with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as other:
+        other.execute("PRAGMA secure_delete = OFF")
+        other.execute("INSERT INTO scan VALUES (?, 1, ?, ?)", (marker.decode(), "2026", "2026"))
+        other.execute("DELETE FROM scan")
+    assert files_with(folder, marker)
+    ledger.database.rewrite()
+    assert files_with(folder, marker) == []
+    assert checked(folder) == ()
+
+
 TAMPERED: dict[str, tuple[str, str]] = {
     "the salt of what was never erased is taken away": (
         "UPDATE entry SET salt = x'' WHERE \"index\" = 2",
