@@ -187,6 +187,8 @@ class Bundler:
     def record_crossing(self) -> None:
         """Log what the latest closed crossing said, so that the next checkpoint seals it; a repeat changes nothing.
 
+        For whoever makes the next checkpoint, before it is made: an entry of its own would ask for an anchor for ever.
+
         Errors: `Unavailable` BUNDLE_NOT_READY before there is one.
         """
         root = self._trust_root()
