@@ -233,7 +233,7 @@ def test_B10_a_new_member_cosigns_from_its_epoch_on_where_checkpoints_are_anchor
 
 @pytest.mark.parametrize(
     "changed",
-    [{"name": None}, {"name": "somebody else"}, {"name": COSIGNING_KEYS[0].name}, {"cosigning": b"\x66" * 32}],
+    [{"name": None}, {"name": "somebody-else.example"}, {"name": COSIGNING_KEYS[0].name}, {"cosigning": b"\x66" * 32}],
     ids=["no name", "another name", "a member's name", "another key"],
 )
 def test_B10_who_is_not_as_the_record_says_cosigns_nothing(
