@@ -60,7 +60,7 @@ class Contents:
 
 def embedded_trust_root(bundle: Bundle) -> TrustRoot:
     """The copy the bundle carries, its place in the log not yet proven. Raises `Refused` TRUST_ROOT, and `load`'s."""
-    copies = _of(bundle, TRUST_ROOT_DOMAIN)
+    copies = bundle.of(TRUST_ROOT_DOMAIN)
     if len(copies) != 1:
         raise Refused("TRUST_ROOT", f"The bundle carries {len(copies)} trust roots; exactly one is needed.")
     root = TrustRoot.load(copies[0].canonical)
@@ -76,7 +76,7 @@ def verify_entries(bundle: Bundle, checkpoint: Checkpoint) -> Proven:
         if found.domain not in DOMAINS:
             raise BadInput("BUNDLE_FIELD", "An object is of a kind that has no place here.", where=found.domain)
         if found.index <= last:
-            raise BadInput("NON_CANONICAL", "Objects are not in the order of their entries.", where=_entry(found))
+            raise BadInput("NON_CANONICAL", "Objects are not in the order of their entries.", where=found.place)
         last = found.index
         try:
             verify_inclusion(
@@ -88,7 +88,7 @@ def verify_entries(bundle: Bundle, checkpoint: Checkpoint) -> Proven:
             )
         except Refused as error:
             what = f"An object is not what the log holds: {error.what}"
-            raise Refused(error.code, what, where=_entry(found)) from error
+            raise Refused(error.code, what, where=found.place) from error
     kinds = Counter(found.domain for found in bundle.objects)
     listed = ", ".join(f"{kinds[domain]} {domain.split('/')[1]}" for domain in DOMAINS if kinds[domain])
     return Proven("logged", f"The log holds every object of this bundle: {listed}.", "Merkle inclusion proofs")
@@ -158,9 +158,9 @@ def _verify_statement(bundle: Bundle, subject: EvidenceSubject, seen_by: datetim
 def _only(bundle: Bundle, domain: str, foreign: Sequence[str]) -> LoggedObject:
     """The one object of a domain, beside none of the `foreign` ones."""
     for other in foreign:
-        for found in _of(bundle, other):
+        for found in bundle.of(other):
             raise superfluous("It has no place in a bundle about one entry.", found)
-    own = _of(bundle, domain)
+    own = bundle.of(domain)
     if len(own) != 1:
         raise _unknown(f"The bundle carries {len(own)} entries of the kind it says it is about.", bundle)
     return own[0]
@@ -171,7 +171,7 @@ def _unknown(what: str, bundle: Bundle) -> Refused:
 
 
 def _read_history(bundle: Bundle, unit: Identifier) -> Trace:
-    events = [_read_event(found) for found in _of(bundle, EVENT_DOMAIN)]
+    events = [_read_event(found) for found in bundle.of(EVENT_DOMAIN)]
     history = trace(unit, events)
     direct = [step for step in history.steps if step.reason is Reason.DIRECT]
     if not direct:
@@ -182,7 +182,7 @@ def _read_history(bundle: Bundle, unit: Identifier) -> Trace:
             cure="Ask for the bundle of this very unit.",
         )
     belonging = {step.event for step in history.steps}
-    for found, event in zip(_of(bundle, EVENT_DOMAIN), events, strict=True):
+    for found, event in zip(bundle.of(EVENT_DOMAIN), events, strict=True):
         if event not in belonging and history.complete:
             raise superfluous("An event has nothing to do with the unit.", found)
     return history
@@ -191,14 +191,14 @@ def _read_history(bundle: Bundle, unit: Identifier) -> Trace:
 def _read_event(found: LoggedObject) -> Event:
     event = read_event(found.canonical)
     if event.canonical() != found.canonical:
-        raise BadInput("NON_CANONICAL", "An event is not in its canonical form.", where=_entry(found))
+        raise BadInput("NON_CANONICAL", "An event is not in its canonical form.", where=found.place)
     return event
 
 
 def _read_evidence(bundle: Bundle, wanted: frozenset[str], seen_by: datetime) -> Word:
     """All evidence, verified device by device, and the devices it is from."""
     by_device: dict[str, list[Spoken]] = {}
-    for found in _of(bundle, EVIDENCE_DOMAIN):
+    for found in bundle.of(EVIDENCE_DOMAIN):
         signed = read_envelope(found.canonical)
         statement = read_segment(signed.statement_bytes)
         if _normal(statement.lot) not in wanted:
@@ -237,17 +237,9 @@ def _keys(devices: Mapping[str, Device]) -> str:
     return "; ".join(f"{each.id} ({each.algorithm} {each.public_key.hex()[:16]}…)" for each in devices.values())
 
 
-def _of(bundle: Bundle, domain: str) -> list[LoggedObject]:
-    return [found for found in bundle.objects if found.domain == domain]
-
-
 def _normal(text: str) -> str:
     try:
         identifier = parse(text)
     except BadInput:
         return text
     return (identifier.lot() or identifier).normal
-
-
-def _entry(found: LoggedObject) -> str:
-    return f"entry {found.index} of the log"

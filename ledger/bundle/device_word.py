@@ -85,7 +85,7 @@ def belongs(finding: DeviceFinding, numbers: Collection[int]) -> bool:
 
 def _read_devices(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> dict[str, Device]:
     devices: dict[str, Device] = {}
-    for found in _of(bundle, DEVICE_DOMAIN):
+    for found in bundle.of(DEVICE_DOMAIN):
         device = read_enrolment(found.canonical)
         if device.id not in spoken or device.id in devices:
             raise superfluous("An enrolment is repeated, or of a device that filmed nothing here.", found)
@@ -105,7 +105,7 @@ def _read_devices(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> dic
 def _read_findings(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> dict[str, list[DeviceFinding]]:
     """The log's findings about the statements here, or about a loss just before one of them."""
     findings: dict[str, list[DeviceFinding]] = {name: [] for name in spoken}
-    for found in _of(bundle, FINDING_DOMAIN):
+    for found in bundle.of(FINDING_DOMAIN):
         finding = read_finding(found.canonical)
         if not belongs(finding, [each.sequence for each in spoken.get(finding.device, ())]):
             raise superfluous("A finding is about none of the statements here.", found)
@@ -114,15 +114,15 @@ def _read_findings(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> di
 
 
 def _read_revocations(bundle: Bundle, device: str) -> list[tuple[LoggedObject, DeviceOrder]]:
-    orders = [(found, read_order(found.canonical)) for found in _of(bundle, ORDER_DOMAIN)]
+    orders = [(found, read_order(found.canonical)) for found in bundle.of(ORDER_DOMAIN)]
     return [(found, order) for found, order in orders if order.device == device and order.kind == "revocation"]
 
 
 def _require_known(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> None:
-    for found in _of(bundle, ORDER_DOMAIN):
+    for found in bundle.of(ORDER_DOMAIN):
         order = read_order(found.canonical)
         if order.canonical() != found.canonical:
-            raise BadInput("NON_CANONICAL", "An order is not in its canonical form.", where=_entry(found))
+            raise BadInput("NON_CANONICAL", "An order is not in its canonical form.", where=found.place)
         if order.device not in spoken or order.kind != "revocation":
             raise superfluous("An order is no revocation of a device that speaks here.", found)
 
@@ -214,14 +214,6 @@ def _text(finding: DeviceFinding) -> str:
     return f"{finding.code}: {finding.what} ({finding.device}{number})"
 
 
-def _of(bundle: Bundle, domain: str) -> list[LoggedObject]:
-    return [found for found in bundle.objects if found.domain == domain]
-
-
-def _entry(found: LoggedObject) -> str:
-    return f"entry {found.index} of the log"
-
-
 def superfluous(what: str, found: LoggedObject) -> Refused:
     """The refusal of an object that has no reason to be here."""
-    return Refused("SUPERFLUOUS", what, where=_entry(found), cure="Ask for a bundle of this unit alone.")
+    return Refused("SUPERFLUOUS", what, where=found.place, cure="Ask for a bundle of this unit alone.")

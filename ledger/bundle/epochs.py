@@ -60,7 +60,7 @@ def believe(bundle: Bundle, root: TrustRoot) -> Believed:
     Raises `Refused` of `open_cosigned` and `verify_consistency`, EPOCH_UNLINKED, SET_EPOCH, SUPERFLUOUS; `BadInput`
     CROSSING_FORMAT, BUNDLE_FIELD.
     """
-    records = [found for found in bundle.objects if found.domain == CROSSING_DOMAIN]
+    records = bundle.of(CROSSING_DOMAIN)
     if bundle.link is None:
         if records:
             raise _superfluous("A record of a crossing is of use only with the checkpoint that seals it.")

@@ -46,6 +46,11 @@ class LoggedObject:
     index: int
     path: tuple[bytes, ...]
 
+    @property
+    def place(self) -> str:
+        """Where it stands, as errors name it."""
+        return f"entry {self.index} of the log"
+
 
 @dataclass(frozen=True, slots=True)
 class BlockLog:
@@ -131,6 +136,10 @@ class Bundle:
     judged: Judged
     pledge: Pledge | None = None
     stamp: bytes | None = None
+
+    def of(self, domain: str) -> list[LoggedObject]:
+        """Its objects of one domain."""
+        return [found for found in self.objects if found.domain == domain]
 
     @property
     def anchor(self) -> Crossing:

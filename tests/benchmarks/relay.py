@@ -5,11 +5,10 @@ Figures, not a test: they depend on the machine. Writes `.benchmarks/relay.json`
 
 from __future__ import annotations
 
-import os
 import sys
 
 from tests.benchmarks import relay_backlog, relay_carrying, relay_crowd, relay_notary
-from tests.benchmarks.relay_figures import Figure, Measure, write
+from tests.benchmarks.relay_figures import Measure, measure
 
 MEASURES: dict[str, Measure] = {
     "notary": relay_notary.checks,
@@ -20,20 +19,5 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def main(names: list[str]) -> int:
-    """Measure what is named (all by default), print each figure as it comes, write all of them."""
-    unknown = set(names) - MEASURES.keys()
-    if unknown:
-        sys.stderr.write(f"no measure {', '.join(sorted(unknown))}: there are {', '.join(MEASURES)}\n")
-        return 2
-    figures: list[Figure] = []
-    for name in names or MEASURES:
-        for figure in MEASURES[name]():
-            figures.append(figure)
-            sys.stdout.write(f"{figure}   load {os.getloadavg()[0]:.1f}\n")
-    write(figures)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(measure(MEASURES, sys.argv[1:]))

@@ -1,9 +1,11 @@
-"""What a figure of `make bench-relay` is: a value and what it is compared with, both measured in the same run."""
+"""What a figure of the benchmark commands is: a value and what it is compared with, both measured in the same run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,6 +34,22 @@ class Figure:
 
 Measure = Callable[[], Sequence[Figure]]
 """Measures one thing or a few that share their setting."""
+
+
+def measure(measures: Mapping[str, Measure], names: Sequence[str], target: Path = TARGET) -> int:
+    """Measure what is named (all by default), print each figure as it comes, write all of them; the exit status."""
+    unknown = set(names) - measures.keys()
+    if unknown:
+        sys.stderr.write(f"no measure {', '.join(sorted(unknown))}: there are {', '.join(measures)}\n")
+        return 2
+    figures: list[Figure] = []
+    for name in names or measures:
+        for figure in measures[name]():
+            figures.append(figure)
+            sys.stdout.write(f"{figure}   load {os.getloadavg()[0]:.1f}\n")
+            sys.stdout.flush()
+    write(figures, target)
+    return 0
 
 
 def write(figures: Sequence[Figure], target: Path = TARGET) -> None:
