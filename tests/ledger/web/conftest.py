@@ -19,6 +19,7 @@ from ledger.store.ledger import KEY_FILE
 from ledger.store.log_key import log_signer
 from tests.browser import chromium
 from tests.ledger.tea import ORIGIN, UNITS, whole_story
+from tests.ledger.web.javascript import Node, Rules, blank_site
 from tests.ledger.web.lying import Liar, publish_trust_root
 
 SETTLED = "body[data-verdict]:not([data-verdict=waiting])"
@@ -60,10 +61,21 @@ def server(story: Ledger) -> Iterator[RunningServer]:
     running.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium() as opened:
         yield opened
+
+
+@pytest.fixture(scope="package")
+def rules(browser: Browser) -> Iterator[Rules]:
+    running, node, context = serve(blank_site(), port=0), Node(), browser.new_context()
+    shown = context.new_page()
+    shown.goto(running.url)
+    yield Rules(shown, node)
+    context.close()
+    node.close()
+    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,23 @@
-"""The browser's rules called from a test: many cases in one call, each answered with "" or the code of its refusal."""
+"""The browser's rules called from a test: many cases in one call, each answered with "" or the code of its refusal.
+
+Every case is answered twice, by Chromium and by Node, and both must say the same: what holds is not one engine's habit.
+"""
 
 from __future__ import annotations
 
 import base64
+import json
+import shutil
+import subprocess
 from collections.abc import Sequence
 from typing import Any
 
 from playwright.sync_api import Page
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
-from ledger.web.modules import modules
-
-FOLDER = modules()[0].address.rpartition("/")[0]
+from ledger.web.modules import FOLDER, MEDIA_TYPE, module_bytes
 
 # Bytes travel as {"b64": …}, numbers beyond a double as {"big": "…"}.
 _RUN = """async ([folder, cases]) => {
@@ -54,16 +61,68 @@ _RUN = """async ([folder, cases]) => {
 }"""
 
 
-class Rules:
-    """The modules, loaded into a page that the ledger serves."""
+_LINES = """
+import { createInterface } from "node:readline";
+for await (const line of createInterface({ input: process.stdin })) {
+  let answer;
+  try {
+    answer = { found: await run(JSON.parse(line)) };
+  } catch (error) {
+    answer = { broken: String(error?.stack ?? error) };
+  }
+  console.log(JSON.stringify(answer));
+}"""
 
-    def __init__(self, page: Page) -> None:
-        self._page = page
+
+def blank_site() -> Starlette:
+    """The modules behind an empty page: a place where a browser lets them run."""
+
+    def module(name: str) -> Route:
+        return Route(f"/verify/{name}", lambda _: Response(module_bytes()[name], media_type=MEDIA_TYPE))
+
+    page = Route("/", lambda _: HTMLResponse("<!doctype html><title>rules</title>"))
+    return Starlette(routes=[page, *map(module, module_bytes())])
+
+
+class Node:
+    """The modules in Node, as one process that answers line by line."""
+
+    def __init__(self) -> None:
+        program = shutil.which("node") or "/usr/bin/node"  # what is missing fails, and is not skipped
+        script = f"const run = {_RUN};{_LINES}"
+        self._process = subprocess.Popen(
+            [program, "--no-warnings", "--input-type=module", "--eval", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, cases: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([FOLDER.as_uri(), cases]) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        assert "broken" not in answer, answer["broken"]
+        return answer["found"]
+
+    def close(self) -> None:
+        """End the process and wait for it."""
+        self._process.communicate(timeout=60)
+
+
+class Rules:
+    """The modules in both engines. `page`: one that `blank_site` serves."""
+
+    def __init__(self, page: Page, node: Node) -> None:
+        self._page, self._node = page, node
 
     def answers(self, cases: Sequence[Sequence[Any]]) -> list[list[str]]:
         """For each case (rule, arguments…) the code ("" where it holds) and what was said."""
-        found: list[list[str]] = self._page.evaluate(_RUN, [FOLDER, [_sent(list(case)) for case in cases]])
+        sent = [_sent(list(case)) for case in cases]
+        found: list[list[str]] = self._page.evaluate(_RUN, ["/verify", sent])
         assert len(found) == len(cases)
+        assert self._node.run(sent) == found
         return found
 
     def codes(self, cases: Sequence[Sequence[Any]]) -> list[str]:

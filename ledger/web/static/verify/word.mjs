@@ -46,7 +46,12 @@ export async function verifyWord(envelopes, logged) {
     require(!devices.has(enrolment.device), "DEVICE_REPEATED", "two keys under one name", enrolment.device);
     devices.set(enrolment.device, enrolment);
   }
-  const rows = Map.groupBy(envelopes, ({ statement }) => statement.device);
+  const rows = new Map();
+  for (const envelope of envelopes) {
+    const { device } = envelope.statement;
+    if (!rows.has(device)) rows.set(device, []);
+    rows.get(device).push(envelope);
+  }
   for (const [name, row] of rows) {
     row.sort((a, b) => a.entry - b.entry);
     for (const envelope of row) await verifyOne(envelope, devices.get(name), logged);
