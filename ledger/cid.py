@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -36,10 +37,21 @@ class _Node:
     dag_bytes: int
 
 
-def cid_of(data: bytes) -> str:
+def cid_of(data: bytes | memoryview) -> str:
     """The CIDv1 of `data` as base32 text (59 characters, `bafkrei…` for one chunk, `bafybei…` for more)."""
     view = memoryview(data)
-    nodes = [_leaf(view[at : at + CHUNK_BYTES]) for at in range(0, max(len(data), 1), CHUNK_BYTES)]
+    return cid_of_leaves([sha256(view[at : at + CHUNK_BYTES]).digest() for at in chunk_starts(len(data))], len(data))
+
+
+def chunk_starts(size: int) -> range:
+    """Where each chunk of an object of `size` bytes begins; an empty object is one empty chunk."""
+    return range(0, max(size, 1), CHUNK_BYTES)
+
+
+def cid_of_leaves(digests: Sequence[bytes], size: int) -> str:
+    """The CID of an object of `size` bytes whose chunks have these SHA-256 digests, one for each of `chunk_starts`."""
+    lengths = (min(CHUNK_BYTES, size - at) for at in chunk_starts(size))
+    nodes = [_Node(_binary(_RAW, digest), length, length) for digest, length in zip(digests, lengths, strict=True)]
     while len(nodes) > 1:
         nodes = [_parent(nodes[at : at + LINKS_PER_NODE]) for at in range(0, len(nodes), LINKS_PER_NODE)]
     return _text(nodes[0].cid)
@@ -60,10 +72,6 @@ def parse_cid(text: str) -> bytes:
     if raw[0] != 1 or raw[1] not in (_RAW, _DAG_PB) or raw[2:4] != b"\x12\x20" or _text(raw) != text:
         raise _not_a_cid(text)
     return raw
-
-
-def _leaf(chunk: memoryview) -> _Node:
-    return _Node(_binary(_RAW, sha256(chunk).digest()), len(chunk), len(chunk))
 
 
 def _parent(children: list[_Node]) -> _Node:

@@ -17,7 +17,6 @@ from starlette.responses import Response, StreamingResponse
 
 from ledger.intake.media import MediaStore
 
-CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
@@ -59,14 +58,12 @@ class Joined:
         return sum(length for _, length in self.parts)
 
     def chunks(self, start: int, length: int) -> Iterator[bytes]:
-        """`length` bytes from `start`, in pieces of at most `CHUNK_BYTES`."""
+        """`length` bytes from `start`, in pieces of at most 262,144 bytes, each hashed just before."""
         for cid, size in self.parts:
-            while start < size and length > 0:
-                piece = self.media.read(cid, start, min(CHUNK_BYTES, size - start, length))
-                if not piece:  # the object shrank under us: stop short, so that the client sees a broken answer
-                    return
-                yield piece
-                start, length = start + len(piece), length - len(piece)
+            if start < size and length > 0:
+                asked = min(size - start, length)
+                yield from self.media.chunks(cid, start, asked)
+                start, length = start + asked, length - asked
             start -= size
             if length <= 0:
                 return

@@ -8,14 +8,17 @@ redirect followed, or an answer read beyond its bound. What comes back is judged
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 import httpx
 
 from ledger.cid import CHUNK_BYTES, LINKS_PER_NODE
 from ledger.errors import Unavailable
+from ledger.outline import ClaimedOutline, Outline, in_chunks
 
 TIMEOUT_SECONDS: Final = 30.0
 _MAX_ANSWER_BYTES = 64 * 1024
@@ -40,9 +43,10 @@ class KuboRemote:
         self._url = url.rstrip("/")
         self._client = client or httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
 
-    def put(self, cid: str, data: bytes) -> None:
+    def put(self, data: bytes | memoryview, outline: Outline) -> None:
         """Add and pin the object. `Unavailable` MEDIA_UNAVAILABLE, also where the node names it otherwise."""
-        with self._ask("add", _ADD, cid, files={"file": (cid, data)}) as answer:
+        cid = outline.cid
+        with self._ask("add", _ADD, cid, sent=data) as answer:
             raw = _read(answer, _MAX_ANSWER_BYTES)
             try:
                 told = json.loads(raw)
@@ -52,11 +56,17 @@ class KuboRemote:
         if named != cid:
             raise _failed(f"adding ended with {answer.status_code} and {ascii(named)[:80]}", cid)
 
-    def get(self, cid: str, *, at_most: int) -> bytes | None:
-        """The bytes that the node has under the name, unjudged; None where it has none."""
-        with self._ask("cat", {"arg": cid, "offline": "true"}, cid) as answer:
+    def outline(self, cid: str) -> ClaimedOutline | None:
+        """None: an object's chunks are known once it was read."""
+        del cid
+        return None
+
+    def read(self, cid: str, start: int, length: int) -> bytes | None:
+        """The bytes that the node has there under the name, unjudged; None where it has none of that name."""
+        arguments = {"arg": cid, "offline": "true", "offset": str(start), "length": str(length)}
+        with self._ask("cat", arguments, cid) as answer:
             if answer.status_code == httpx.codes.OK:
-                return _read(answer, at_most)
+                return _read(answer, length)
             _check_absent(answer, cid)
             return None
 
@@ -83,13 +93,26 @@ class KuboRemote:
 
     @contextmanager
     def _ask(
-        self, command: str, arguments: dict[str, str], cid: str, files: dict[str, tuple[str, bytes]] | None = None
+        self, command: str, arguments: dict[str, str], cid: str, sent: bytes | memoryview | None = None
     ) -> Iterator[httpx.Response]:
+        form: dict[str, Any] = {} if sent is None else _form(cid, sent)
         try:
-            with self._client.stream("POST", f"{self._url}/api/v0/{command}", params=arguments, files=files) as answer:
+            with self._client.stream("POST", f"{self._url}/api/v0/{command}", params=arguments, **form) as answer:
                 yield answer
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _failed(f"{command}: {type(error).__name__}", cid) from error
+
+
+def _form(name: str, data: bytes | memoryview) -> dict[str, Any]:
+    """A form with one file, chunk by chunk: the object is not copied to be sent."""
+    edge = secrets.token_hex(16)
+    head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+    tail = f"\r\n--{edge}--\r\n".encode()
+    headers = {
+        "Content-Type": f"multipart/form-data; boundary={edge}",
+        "Content-Length": str(len(head) + len(data) + len(tail)),
+    }
+    return {"content": chain([head], map(bytes, in_chunks(data)), [tail]), "headers": headers}
 
 
 def _check_absent(answer: httpx.Response, cid: str) -> None:
@@ -100,14 +123,14 @@ def _check_absent(answer: httpx.Response, cid: str) -> None:
 
 
 def _read(answer: httpx.Response, at_most: int) -> bytes:
-    """What came, up to one byte beyond `at_most`, which shows that there was more."""
+    """What came, and no more than `at_most` of it."""
     parts, held = [], 0
     for part in answer.iter_bytes():
         parts.append(part)
         held += len(part)
-        if held > at_most:
+        if held >= at_most:
             break
-    return b"".join(parts)[: at_most + 1]
+    return b"".join(parts)[:at_most]
 
 
 def _failed(what: str, cid: str) -> Unavailable:

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Final, Protocol
 
-from ledger.cid import cid_of, parse_cid
+from ledger.cid import CHUNK_BYTES, cid_of, parse_cid
+from ledger.durable_file import sync_folder
 from ledger.errors import Refused, Unavailable, WrongUse
+from ledger.outline import Outline, corrupt, in_chunks, outline_of
 
-_VERIFIED_AT_MOST = 4096
+_OUTLINES_AT_MOST: Final = 512  # of at most 8 KiB each
+_Identity = tuple[int, int, int]
 
 
 class MediaStore(Protocol):
@@ -26,23 +32,28 @@ class MediaStore(Protocol):
     `Unavailable` MEDIA_UNAVAILABLE where the storage itself fails.
     """
 
-    def put(self, data: bytes, *, cid: str | None = None) -> str:
-        """Keep `data` durably and return its CID; keeping it again changes nothing.
+    def put(self, data: bytes | memoryview, *, outline: Outline | None = None) -> str:
+        """Keep `data` durably and return its CID; keeping it again changes nothing, and repairs what was damaged.
 
-        `cid`: what `cid_of` gave for these very bytes, where that was asked already; never what somebody says it is.
+        `data`: may be a file mapped into memory, and is not copied. `outline`: of these very bytes, where it was made
+        already.
         """
         ...
 
     def get(self, cid: str) -> bytes:
-        """The whole object, hashed anew."""
+        """The whole object, hashed anew. For what is to be looked at as a whole; `chunks` is for all else."""
         ...
 
     def size(self, cid: str) -> int:
         """Its length in bytes."""
         ...
 
-    def read(self, cid: str, start: int, length: int) -> bytes:
-        """At most `length` bytes from `start`, for a player that seeks; fewer at the end."""
+    def chunks(self, cid: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """`length` bytes from `start` (None: to the end; fewer at the end), in pieces of at most `CHUNK_BYTES`.
+
+        Each piece is of a chunk that was hashed just before; a few chunks are in memory at a time. Raises as the pieces
+        are asked for; `WrongUse` MEDIA_RANGE.
+        """
         ...
 
     def has(self, cid: str) -> bool:
@@ -56,8 +67,8 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         """Makes the folder where it is missing; WrongUse MEDIA_FOLDER where that cannot be done."""
         self._folder = folder
-        # What was hashed since this process started, by the file's identity: seeking in a video then costs one hash.
-        self._verified: dict[str, tuple[int, int, int]] = {}
+        # What was hashed since this process started, by the file's identity: seeking in a video then costs one pass.
+        self._outlines: dict[str, tuple[_Identity, Outline]] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -68,48 +79,47 @@ class FolderStore:
                 cure="Choose a folder that this user may write.",
             ) from error
 
-    def put(self, data: bytes, *, cid: str | None = None) -> str:
-        cid = cid_of(data) if cid is None else cid
+    def put(self, data: bytes | memoryview, *, outline: Outline | None = None) -> str:
+        cid = cid_of(data) if outline is None else outline.cid
         path = self._path(cid)
-        try:
-            if not self._holds(path, data):
-                _write_once(path, data)
-        except OSError as error:
-            raise _unavailable(error, cid) from error
+        with _disk(cid):
+            # A damaged object is written anew: whoever brings the right bytes repairs the store.
+            if not _holds(path, data):
+                write_once(path, data)
         return cid
 
     def get(self, cid: str) -> bytes:
-        data, identity = self._load(cid)
-        self._check(cid, data, identity)
+        with self._open(cid) as file, _disk(cid):
+            identity, data = _identity(file), file.read()
+            self._know(cid, identity, outline_of([data]))
         return data
 
     def size(self, cid: str) -> int:
-        return self._stat(cid).st_size
+        path = self._path(cid)
+        with _disk(cid):
+            return path.stat().st_size
 
-    def read(self, cid: str, start: int, length: int) -> bytes:
-        if start < 0 or length < 0:
-            raise WrongUse("MEDIA_RANGE", "a range begins at 0 or later and is not negative", where=cid)
-        if self._verified.get(cid) != _identity(self._stat(cid)):
-            return self.get(cid)[start : start + length]
-        try:
-            with self._path(cid).open("rb") as file:
-                file.seek(start)
-                return file.read(length)
-        except FileNotFoundError as error:
-            raise _unknown(cid) from error
-        except OSError as error:
-            raise _unavailable(error, cid) from error
+    def chunks(self, cid: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        check_range(cid, start, length)
+        with self._open(cid) as file:
+            outline = self._outline(cid, file)
+            end = outline.size if length is None else min(start + length, outline.size)
+            for number in outline.chunks_of(start, end - start):
+                at = number * CHUNK_BYTES
+                with _disk(cid):
+                    file.seek(at)
+                    chunk = file.read(outline.chunk_bytes(number))
+                outline.check(number, chunk)
+                yield chunk[max(start - at, 0) : end - at]
 
     def remove(self, cid: str) -> None:
         """Delete the object for good; one that is not held is no error. Its name is gone from the disk on return."""
         path = self._path(cid)
-        self._verified.pop(cid, None)
-        try:
+        self._outlines.pop(cid, None)
+        with _disk(cid):
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
-                _sync_folder(path.parent)
-        except OSError as error:
-            raise _unavailable(error, cid) from error
+                sync_folder(path.parent)
 
     def has(self, cid: str) -> bool:
         return self._path(cid).is_file()
@@ -118,74 +128,40 @@ class FolderStore:
         parse_cid(cid)
         return self._folder / cid[-2:] / cid
 
-    def _holds(self, path: Path, data: bytes) -> bool:
-        # A damaged object is written anew: whoever brings the right bytes repairs the store.
-        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+    def _open(self, cid: str) -> BinaryIO:
+        path = self._path(cid)
+        with _disk(cid):
+            return path.open("rb")
 
-    def _stat(self, cid: str) -> os.stat_result:
-        try:
-            return self._path(cid).stat()
-        except FileNotFoundError as error:
-            raise _unknown(cid) from error
-        except OSError as error:
-            raise _unavailable(error, cid) from error
+    def _outline(self, cid: str, file: BinaryIO) -> Outline:
+        """The object's outline, from one pass over the file unless this very file was read before."""
+        with _disk(cid):
+            identity = _identity(file)
+            known = self._outlines.get(cid)
+            if known is not None and known[0] == identity:
+                return known[1]
+            outline = outline_of(iter(partial(file.read, CHUNK_BYTES), b""))
+        return self._know(cid, identity, outline)
 
-    def _load(self, cid: str) -> tuple[bytes, tuple[int, int, int]]:
-        try:
-            with self._path(cid).open("rb") as file:
-                return file.read(), _identity(os.fstat(file.fileno()))
-        except FileNotFoundError as error:
-            raise _unknown(cid) from error
-        except OSError as error:
-            raise _unavailable(error, cid) from error
-
-    def _check(self, cid: str, data: bytes, identity: tuple[int, int, int]) -> None:
-        if cid_of(data) != cid:
-            self._verified.pop(cid, None)
-            raise Refused(
-                "MEDIA_CORRUPT",
-                "the stored bytes are no longer what their name says",
-                where=cid,
-                cure="Restore this object from a copy; sending the same segment again repairs it.",
-            )
-        if len(self._verified) >= _VERIFIED_AT_MOST:
-            self._verified.clear()
-        self._verified[cid] = identity
+    def _know(self, cid: str, identity: _Identity, outline: Outline) -> Outline:
+        if outline.cid != cid:
+            self._outlines.pop(cid, None)
+            raise corrupt(cid, "the whole")
+        if len(self._outlines) >= _OUTLINES_AT_MOST:
+            self._outlines.clear()
+        self._outlines[cid] = identity, outline
+        return outline
 
 
-def _identity(stat: os.stat_result) -> tuple[int, int, int]:
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+def check_range(cid: str, start: int, length: int | None) -> None:
+    """`BadInput` CID_SYNTAX; `WrongUse` MEDIA_RANGE."""
+    parse_cid(cid)
+    if start < 0 or (length is not None and length < 0):
+        raise WrongUse("MEDIA_RANGE", "a range begins at 0 or later and is not negative", where=cid)
 
 
-def _write_once(path: Path, data: bytes) -> None:
-    """The file appears whole under its name, or not at all; after a return it survives a power cut."""
-    made = not path.parent.exists()
-    path.parent.mkdir(exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".incoming-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-    if made:
-        _sync_folder(path.parent.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unknown(cid: str) -> Refused:
+def unknown(cid: str) -> Refused:
+    """The one refusal of an object that a store does not hold."""
     return Refused(
         "MEDIA_UNKNOWN",
         "this store does not hold the object",
@@ -194,10 +170,51 @@ def _unknown(cid: str) -> Refused:
     )
 
 
-def _unavailable(error: OSError, cid: str) -> Unavailable:
-    return Unavailable(
-        "MEDIA_UNAVAILABLE",
-        f"the media folder failed: {error.strerror}",
-        where=cid,
-        cure="Check the disk's space and the folder's permissions, then try again.",
-    )
+@contextmanager
+def _disk(cid: str) -> Iterator[None]:
+    """Tells an object that is not there, and a disk that fails, from each other and from a defect of ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise unknown(cid) from error
+    except OSError as error:
+        raise Unavailable(
+            "MEDIA_UNAVAILABLE",
+            f"the media folder failed: {error.strerror}",
+            where=cid,
+            cure="Check the disk's space and the folder's permissions, then try again.",
+        ) from error
+
+
+def _identity(file: BinaryIO) -> _Identity:
+    stat = os.fstat(file.fileno())
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _holds(path: Path, data: bytes | memoryview) -> bool:
+    if not path.is_file() or path.stat().st_size != len(data):
+        return False
+    with path.open("rb") as file:
+        return all(file.read(len(chunk)) == chunk for chunk in in_chunks(data))
+
+
+def write_once(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
+    """The file appears whole under its name, or not at all; `durable`: after a return it survives a power cut."""
+    made = not path.parent.exists()
+    path.parent.mkdir(exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".incoming-")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+        if made:
+            sync_folder(path.parent.parent)

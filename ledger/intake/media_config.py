@@ -19,7 +19,9 @@ from ledger.intake.remote_media import MAX_CACHE_BYTES, Remote, RemoteStore
 
 MEDIA_CONFIG_FILE: Final = "media.json"
 MEDIA_FOLDER: Final = "media"
-"""Of the data folder: all objects, or the copies of those that another store holds."""
+"""Of the data folder: all objects, where no other store is named."""
+COPIES_FOLDER: Final = "media-copies"
+"""Of the data folder: copies of what another store holds."""
 MAX_CONFIG_BYTES: Final = 16 * 1024
 _FIELDS: Final = {"folder": {"store"}, "ipfs": {"store", "rpc", "cache_bytes"}}
 _MOST = 1 << 50
@@ -27,14 +29,14 @@ _MOST = 1 << 50
 
 def open_media(data: Path) -> FolderStore | RemoteStore:
     """The store of the data folder `data`. `Unavailable` CONFIG_UNREADABLE; `BadInput` MEDIA_CONFIG; `WrongUse`."""
-    folder, value = data / MEDIA_FOLDER, _read(data)
+    value = _read(data)
     remote = _remote(data, value)
     if remote is None:
-        return FolderStore(folder)
+        return FolderStore(data / MEDIA_FOLDER)
     most = value.get("cache_bytes", MAX_CACHE_BYTES)
     if not isinstance(most, int) or isinstance(most, bool) or not 0 < most <= _MOST:
         raise _bad(data, f"cache_bytes is a number from 1 to {_MOST}")
-    return RemoteStore(remote, folder, most_bytes=most)
+    return RemoteStore(remote, data / COPIES_FOLDER, most_bytes=most)
 
 
 def open_remote(data: Path) -> Remote | None:

@@ -15,7 +15,6 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Protocol
 
-from ledger.cid import cid_of
 from ledger.errors import BadInput, Refused
 from ledger.evidence import (
     Device,
@@ -37,6 +36,7 @@ from ledger.evidence.refusals import findings_of_refusal
 from ledger.evidence.verification import read_signed
 from ledger.intake.media import MediaStore
 from ledger.mp4.fragments import group_digests, segment_facts
+from ledger.outline import Outline, outline_of
 from ledger.segment_body import SegmentBody, read_segment_body
 
 _HASHERS = ThreadPoolExecutor(2, "hash")  # threads begin with the first segment, not with the import
@@ -244,8 +244,7 @@ class Receiver:
 
     def _keep(self, evidence: Evidence, body: SegmentBody) -> str:
         """Keep a segment's bytes once they are what was signed; returns the CID of its initialisation part."""
-        _check_media(evidence.segment.media, body)
-        self.media.put(body.media, cid=evidence.segment.media.cid)
+        self.media.put(body.media, outline=_check_media(evidence.segment.media, body))
         return self.media.put(body.init)
 
 
@@ -264,17 +263,17 @@ def _check_claim(claimed: str | None, device_id: str) -> None:
         )
 
 
-def _check_media(stated: Media, body: SegmentBody) -> None:
-    """The bytes are those that were signed, and show what was signed about them."""
+def _check_media(stated: Media, body: SegmentBody) -> Outline:
+    """The bytes are those that were signed, and show what was signed about them; returns the video's outline."""
     # The three passes over the video leave the interpreter's lock, so they share the machine's cores.
     whole = _HASHERS.submit(sha256, body.media)
     groups = _HASHERS.submit(group_digests, body.media)
-    cid = cid_of(body.media)
+    outline = outline_of([body.media])
     for name, is_so in (
         ("init_sha256", stated.init_sha256 == sha256(body.init).digest()),
         ("size", stated.size == len(body.media)),
         ("sha256", stated.sha256 == whole.result().digest()),
-        ("cid", stated.cid == cid),
+        ("cid", stated.cid == outline.cid),
     ):
         if not is_so:
             raise _not_as_signed(name, _located(stated, groups) if name in ("size", "sha256") else "")
@@ -287,6 +286,7 @@ def _check_media(stated: Media, body: SegmentBody) -> None:
     for name in ("codec", "width", "height", "duration_ms"):
         if getattr(stated, name) != getattr(facts, name):
             raise _not_as_signed(name)
+    return outline
 
 
 def _located(stated: Media, groups: Future[tuple[bytes, ...]]) -> str:

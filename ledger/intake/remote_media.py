@@ -1,36 +1,47 @@
 """Media kept elsewhere: whatever comes back is hashed before it is used, whoever sends it.
 
 What happens here: `RemoteStore` is a `MediaStore` over any `Remote` and a folder for what was fetched and found right,
-so that seeking in a video asks the remote side once. All judging is here; a `Remote` only carries bytes.
-What may never happen here: bytes handed out, or kept in the folder, that do not hash to their name; an object called
+so that seeking in a video asks the remote side once. An object's outline is fetched first and must give its CID; each
+chunk is then checked by itself, so that a range costs its own chunks and no more. All judging is here; a `Remote` only
+carries bytes.
+What may never happen here: bytes handed out, or kept in the folder, that are not what their name says; an object called
 kept before the remote side has it; memory or disk that the other side's answer decides about.
 """
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from ledger.cid import cid_of, parse_cid
+from ledger.cid import CHUNK_BYTES, parse_cid
 from ledger.errors import Refused
-from ledger.intake.media import FolderStore
+from ledger.intake.copies import Copies
+from ledger.intake.media import check_range, unknown
 from ledger.mp4.fragments import MAX_SEGMENT_BYTES
+from ledger.outline import ClaimedOutline, Outline, corrupt, in_chunks, outline_of, verify_outline
 
 MAX_OBJECT_BYTES: Final = MAX_SEGMENT_BYTES
 """Of what is asked back; nothing larger comes in as a segment or an initialisation part."""
 MAX_CACHE_BYTES: Final = 4 * 1024**3
+RUN_CHUNKS: Final = 16
+"""Chunks asked for at once, 4 MiB: what one reader holds in memory, and enough to hide the way there and back."""
+_OUTLINES_AT_MOST = 512  # in memory, of at most 8 KiB each
 
 
 class Remote(Protocol):
     """Carries objects by CID; believed in nothing. Every method raises `Unavailable` MEDIA_UNAVAILABLE."""
 
-    def put(self, cid: str, data: bytes, /) -> None:
-        """Keep the object durably, or raise."""
+    def put(self, data: bytes | memoryview, outline: Outline, /) -> None:
+        """Keep the object durably and whole, or raise. Where something else stands under its name, that is replaced."""
         ...
 
-    def get(self, cid: str, /, *, at_most: int) -> bytes | None:
-        """What it has under this name, of which `at_most` bytes are read and one more; None for nothing."""
+    def outline(self, cid: str, /) -> ClaimedOutline | None:
+        """What it says that the object consists of, of at most `MAX_OBJECT_BYTES`; None where it does not say."""
+        ...
+
+    def read(self, cid: str, start: int, length: int, /) -> bytes | None:
+        """At most `length` bytes from `start` of what it has under this name; None where it has nothing."""
         ...
 
     def has(self, cid: str, /) -> bool:
@@ -43,44 +54,43 @@ class Remote(Protocol):
 
 
 class RemoteStore:
-    """A `MediaStore` over `remote`. `cache`: a folder for verified copies, of at most `most_bytes` and one object."""
+    """A `MediaStore` over `remote`. `copies`: a folder for verified copies, of at most `most_bytes`."""
 
-    def __init__(self, remote: Remote, cache: Path, *, most_bytes: int = MAX_CACHE_BYTES) -> None:
-        self._remote, self._folder, self._most = remote, cache, most_bytes
-        self._cache, self._lock = FolderStore(cache), threading.Lock()
+    def __init__(self, remote: Remote, copies: Path, *, most_bytes: int = MAX_CACHE_BYTES) -> None:
+        self._remote, self._copies = remote, Copies(copies, most_bytes)
+        self._outlines: dict[str, Outline] = {}
 
-    def put(self, data: bytes, *, cid: str | None = None) -> str:
+    def put(self, data: bytes | memoryview, *, outline: Outline | None = None) -> str:
         """As `MediaStore.put`; sent again where it is held already, which repairs a remote side that lost it."""
-        cid = cid_of(data) if cid is None else cid
-        self._remote.put(cid, data)
-        self._keep(cid, data)
-        return cid
+        outline = outline_of([data]) if outline is None else outline
+        self._remote.put(data, outline)
+        self._know(outline)
+        for number, chunk in enumerate(in_chunks(data)):
+            self._copies.keep_chunk(outline, number, chunk)
+        return outline.cid
 
     def get(self, cid: str) -> bytes:
-        """The whole object, hashed anew, from the folder or from the remote side."""
-        parse_cid(cid)
-        try:
-            return self._cache.get(cid)
-        except Refused:  # not in the folder, or damaged there: the remote side has the original
-            return self._fetch(cid)
+        """The whole object, each chunk hashed anew."""
+        return b"".join(self.chunks(cid))
 
     def size(self, cid: str) -> int:
-        """Its length in bytes, of bytes that were seen: no remote side is asked for a number."""
-        try:
-            return self._cache.size(cid)
-        except Refused:
-            return len(self._fetch(cid))
+        """Its length in bytes, which its CID binds: no remote side is believed a number."""
+        parse_cid(cid)
+        return self._outline(cid).size
 
-    def read(self, cid: str, start: int, length: int) -> bytes:
-        """As `MediaStore.read`."""
-        try:
-            return self._cache.read(cid, start, length)
-        except Refused:
-            self._fetch(cid)
-            return self._cache.read(cid, start, length)
+    def chunks(self, cid: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """As `MediaStore.chunks`; at most `RUN_CHUNKS` chunks are in memory."""
+        check_range(cid, start, length)
+        outline = self._outline(cid)
+        end = outline.size if length is None else min(start + length, outline.size)
+        numbers = outline.chunks_of(start, end - start)
+        for first in numbers[::RUN_CHUNKS]:
+            run = self._run(outline, range(first, min(first + RUN_CHUNKS, numbers.stop)))
+            for at, chunk in enumerate(run, first):
+                yield chunk[max(start - at * CHUNK_BYTES, 0) : end - at * CHUNK_BYTES]
 
     def has(self, cid: str) -> bool:
-        """Whether the remote side says that it holds the object; only `get` finds out whether that is true."""
+        """Whether the remote side says that it holds the object; only reading it finds out whether that is true."""
         parse_cid(cid)
         return self._remote.has(cid)
 
@@ -88,38 +98,82 @@ class RemoteStore:
         """Delete the object for good, there first: what cannot be deleted there is not called deleted."""
         parse_cid(cid)
         self._remote.remove(cid)
-        self._cache.remove(cid)
+        self._outlines.pop(cid, None)
+        self._copies.forget(cid)
 
-    def _fetch(self, cid: str) -> bytes:
-        data = self._remote.get(cid, at_most=MAX_OBJECT_BYTES)
-        if data is None:
-            raise Refused(
-                "MEDIA_UNKNOWN",
-                "this store does not hold the object",
-                where=cid,
-                cure="Ask the ledger that received it, or send the segment.",
-            )
-        if len(data) > MAX_OBJECT_BYTES or cid_of(data) != cid:
-            raise Refused(
-                "MEDIA_CORRUPT",
-                "what the media store sent is not what its name says",
-                where=cid,
-                cure="Restore this object there from a copy; sending the same segment again repairs it.",
-            )
-        self._keep(cid, data)
-        return data
+    def _outline(self, cid: str) -> Outline:
+        known = self._outlines.get(cid) or self._copies.outline(cid)
+        if known is None:
+            known, seen = fetch_outline(self._remote, cid)
+            for number, chunk in enumerate(in_chunks(seen) if seen else ()):
+                self._copies.keep_chunk(known, number, chunk)
+        if cid not in self._outlines:
+            self._know(known)
+        return known
 
-    def _keep(self, cid: str, data: bytes) -> None:
-        with self._lock:
-            self._make_room(len(data))
-            self._cache.put(data, cid=cid)
+    def _know(self, outline: Outline) -> None:
+        if len(self._outlines) >= _OUTLINES_AT_MOST:
+            self._outlines.clear()
+        self._outlines[outline.cid] = outline
+        self._copies.keep_outline(outline)
 
-    def _make_room(self, size: int) -> None:
-        """Let the copies that were fetched first go."""
-        files = [(path.stat(), path) for path in self._folder.glob("*/*")]
-        held = sum(stat.st_size for stat, _ in files)
-        for stat, path in sorted(files, key=lambda each: each[0].st_mtime_ns):
-            if held + size <= self._most:
+    def _run(self, outline: Outline, numbers: range) -> Iterator[bytes]:
+        """The chunks of these numbers, those that no copy holds fetched together."""
+        held = {number: self._copies.chunk(outline, number) for number in numbers}
+        missing = [number for number in numbers if held[number] is None]
+        if missing:
+            span = range(missing[0], missing[-1] + 1)
+            for number, fetched in zip(span, fetch_chunks(self._remote, outline, span), strict=True):
+                held[number] = fetched
+                if number in missing:
+                    self._copies.keep_chunk(outline, number, fetched)
+        return (chunk for number in numbers if (chunk := held.pop(number)) is not None)
+
+
+def fetch_outline(remote: Remote, cid: str) -> tuple[Outline, bytes]:
+    """The object's outline: as `remote` tells it where that gives the CID, else from all its bytes.
+
+    Also those bytes, where all of them were seen and are one run at most. `Refused` MEDIA_UNKNOWN, MEDIA_CORRUPT;
+    `Unavailable` MEDIA_UNAVAILABLE.
+    """
+    claimed = remote.outline(cid)
+    if claimed is not None and claimed.size <= MAX_OBJECT_BYTES:
+        try:
+            return verify_outline(claimed, cid), b""
+        except Refused:  # a spoilt outline may stand beside an object that is whole
+            pass
+    return scan(remote, cid)
+
+
+def scan(remote: Remote, cid: str) -> tuple[Outline, bytes]:
+    """The outline of all the bytes that `remote` has under the name; raises and returns as `fetch_outline`."""
+    run, seen = RUN_CHUNKS * CHUNK_BYTES, b""
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal seen
+        for start in range(0, MAX_OBJECT_BYTES + 1, run):  # not one run more than an object may have
+            data = remote.read(cid, start, run)
+            if data is None:
+                raise unknown(cid)
+            yield data
+            if len(data) < run:
+                seen = b"" if start else data
                 return
-            path.unlink(missing_ok=True)
-            held -= stat.st_size
+
+    outline = outline_of(pieces())
+    if outline.cid != cid:
+        raise corrupt(cid, "what the media store sent")
+    return outline, seen
+
+
+def fetch_chunks(remote: Remote, outline: Outline, numbers: range) -> list[bytes]:
+    """The chunks of these numbers, which follow one another. Raises as `fetch_outline`."""
+    start = numbers.start * CHUNK_BYTES
+    length = sum(outline.chunk_bytes(number) for number in numbers)
+    data = remote.read(outline.cid, start, length)
+    if data is None:
+        raise unknown(outline.cid)
+    chunks = [data[at : at + CHUNK_BYTES] for at in range(0, max(length, 1), CHUNK_BYTES)]
+    for number, chunk in zip(numbers, chunks, strict=True):
+        outline.check(number, chunk)
+    return chunks

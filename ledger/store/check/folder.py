@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ledger.errors import WrongUse
-from ledger.intake.media_config import MEDIA_FOLDER, open_remote
+from ledger.intake.media_config import COPIES_FOLDER, MEDIA_FOLDER, open_remote
 from ledger.store.check.found import UNREADABLE, Found, Progress
 from ledger.store.check.key import check_key
-from ledger.store.check.media import check_media
+from ledger.store.check.media import check_copies, check_media
 from ledger.store.check.pages import check_pages
 from ledger.store.check.rows import check_rows
 from ledger.store.check.tree import check_log
@@ -52,6 +52,7 @@ def check_folder(folder: Path, progress: Progress) -> Iterator[Found]:
                 folder / MEDIA_FOLDER, None if readable else database, progress, elsewhere=open_remote(folder)
             )
         )
+        yield from check_copies(folder / COPIES_FOLDER, progress)
 
 
 def _open(path: Path) -> sqlite3.Connection:

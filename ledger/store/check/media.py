@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from ledger.cid import cid_of, parse_cid
-from ledger.errors import BadInput, Unavailable
-from ledger.intake.remote_media import MAX_OBJECT_BYTES, Remote
+from ledger.cid import CHUNK_BYTES, parse_cid
+from ledger.errors import BadInput, Refused, Unavailable
+from ledger.intake.copies import damaged
+from ledger.intake.remote_media import Remote, scan
+from ledger.outline import outline_of
 from ledger.store.check.found import Found, Progress, Severity
 
 _NAMED = (
@@ -34,7 +37,7 @@ def check_media(
             continue
         held.add(path.name)
         try:
-            whole = cid_of(path.read_bytes()) == path.name
+            whole = _cid_of_file(path) == path.name
         except OSError as error:
             yield Found("MEDIA_UNREADABLE", thing, f"The file cannot be read: {error.strerror}.")
             continue
@@ -52,16 +55,30 @@ def check_media(
             yield Found("MEDIA_MISSING", f"{folder.name}/…/{cid}", "A row of segments names it, and it is not there.")
 
 
+def check_copies(folder: Path, progress: Progress) -> Iterator[Found]:
+    """Copies of what another store holds; a damaged one harms nothing, since it is checked whenever it is read."""
+    progress("copies", 0, 1)
+    for path in damaged(folder):
+        thing = f"{folder.name}/{path.relative_to(folder)}"
+        what = "This copy is not what its name says; it is never handed out."
+        yield Found("COPY_DAMAGED", thing, what, "Remove it; it is fetched again where it is needed.", Severity.NOTE)
+
+
 def _check_there(remote: Remote, cid: str) -> Iterator[Found]:
     try:
-        data = remote.get(cid, at_most=MAX_OBJECT_BYTES)
+        scan(remote, cid)
     except Unavailable as problem:
         yield Found("MEDIA_UNREADABLE", cid, f"The media store does not answer: {problem.what}.")
-        return
-    if data is None:
-        yield Found("MEDIA_MISSING", cid, "A row of segments names it, and the media store does not have it.")
-    elif cid_of(data) != cid:
-        yield Found("MEDIA_DAMAGED", cid, "What the media store holds under this name is something else.")
+    except Refused as problem:
+        if problem.code == "MEDIA_UNKNOWN":
+            yield Found("MEDIA_MISSING", cid, "A row of segments names it, and the media store does not have it.")
+        else:
+            yield Found("MEDIA_DAMAGED", cid, "What the media store holds under this name is something else.")
+
+
+def _cid_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return outline_of(iter(partial(file.read, CHUNK_BYTES), b"")).cid
 
 
 def _is_name(path: Path, folder: Path) -> bool:

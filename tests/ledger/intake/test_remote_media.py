@@ -11,16 +11,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ledger.cid import cid_of
+from ledger.cid import CHUNK_BYTES, cid_of
 from ledger.errors import Problem
 from ledger.intake import remote_media
 from ledger.intake.kubo import KuboRemote
 from ledger.intake.media import FolderStore
-from ledger.intake.remote_media import RemoteStore
-from ledger.store.check.media import check_media
+from ledger.intake.remote_media import RUN_CHUNKS, RemoteStore
+from ledger.store.check.found import Severity
+from ledger.store.check.media import check_copies, check_media
+from tests.ledger.intake.parts import part
 from tests.ledger.refusals import refused
 
-DATA = bytes(range(256)) * 2048  # two chunks
+DATA = bytes(range(256)) * 1024 + bytes(reversed(range(256))) * 1024  # two chunks
 OTHER = b"another object"
 ABSENT = cid_of(b"never put")
 
@@ -58,7 +60,8 @@ class Node:
             message = f"block was not found locally (offline): ipld: could not find {arguments['arg']}"
             return httpx.Response(500, json={"Message": message, "Code": 0, "Type": "error"})
         if command == "cat":
-            return httpx.Response(200, content=self.held[arguments["arg"]])
+            start, length = int(arguments["offset"]), int(arguments["length"])
+            return httpx.Response(200, content=self.held[arguments["arg"]][start : start + length])
         assert command == "block/stat"
         return httpx.Response(200, json={"Key": arguments["arg"], "Size": 1})
 
@@ -95,11 +98,11 @@ class TestContract:
     )
     def test_ranges_are_those_of_the_whole(self, store: FolderStore | RemoteStore, start: int, length: int) -> None:
         cid = store.put(DATA)
-        assert store.read(cid, start, length) == DATA[start : start + length]
+        assert part(store, cid, start, length) == DATA[start : start + length]
 
     def test_an_object_that_is_not_held(self, store: FolderStore | RemoteStore) -> None:
         assert not store.has(ABSENT)
-        for ask in (store.get, store.size, lambda cid: store.read(cid, 0, 1)):
+        for ask in (store.get, store.size, lambda cid: part(store, cid, 0, 1)):
             with refused("MEDIA_UNKNOWN"):
                 ask(ABSENT)
 
@@ -107,7 +110,7 @@ class TestContract:
     def test_os06_a_name_that_is_no_cid_goes_nowhere(
         self, store: FolderStore | RemoteStore, node: Node, name: str
     ) -> None:
-        for ask in (store.get, store.size, store.has, lambda cid: store.read(cid, 0, 1)):
+        for ask in (store.get, store.size, store.has, lambda cid: part(store, cid, 0, 1)):
             with refused("CID_SYNTAX"):
                 ask(name)
         assert not node.asked
@@ -124,7 +127,7 @@ class TestContract:
     def test_a_negative_range(self, store: FolderStore | RemoteStore) -> None:
         cid = store.put(DATA)
         with pytest.raises(Problem) as caught:
-            store.read(cid, -1, 1)
+            part(store, cid, -1, 1)
         assert caught.value.code == "MEDIA_RANGE"
 
 
@@ -164,7 +167,7 @@ def test_a_remote_side_that_lies_or_fails_hands_nothing_out_and_leaves_nothing(
     cid = node.store(tmp_path / "writer").put(DATA)
     store = node.store(tmp_path / "cache")
     node.lie = lie
-    for ask in (store.get, store.size, lambda name: store.read(name, 0, 5)):
+    for ask in (store.get, store.size, lambda name: part(store, name, 0, 5)):
         with pytest.raises(Problem) as caught:
             ask(cid)
         assert caught.value.code == code
@@ -182,11 +185,12 @@ def test_more_than_any_object_has_is_not_read(node: Node, tmp_path: Path, monkey
             taken.append(1000)
             yield bytes(1000)
 
-    monkeypatch.setattr(remote_media, "MAX_OBJECT_BYTES", len(DATA))
+    run = RUN_CHUNKS * CHUNK_BYTES
+    monkeypatch.setattr(remote_media, "MAX_OBJECT_BYTES", run)
     node.lie = lambda request, answer: httpx.Response(200, content=endless())  # type: ignore[arg-type]
     with refused("MEDIA_CORRUPT"):
         node.store(tmp_path / "cache").get(cid)
-    assert sum(taken) <= len(DATA) + 2000
+    assert sum(taken) <= 2 * (run + 1000)
     node.lie = None
     assert node.store(tmp_path / "cache").get(cid) == DATA
 
@@ -226,24 +230,50 @@ class TestCache:
         cid = node.store(tmp_path / "writer").put(DATA)
         store = node.store(tmp_path / "cache")
         for at in range(0, len(DATA), 50_000):
-            assert store.read(cid, at, 7) == DATA[at : at + 7]
+            assert part(store, cid, at, 7) == DATA[at : at + 7]
         assert node.asked.count("cat") == 1
 
     def test_os08_a_copy_that_changed_in_the_folder_is_fetched_again(self, node: Node, tmp_path: Path) -> None:
         store = node.store(tmp_path / "cache")
         cid = store.put(DATA)
-        (path,) = (tmp_path / "cache").rglob(cid)
-        path.write_bytes(b"\x01" + DATA[1:])
-        assert store.read(cid, 0, 4) == DATA[:4]
-        path.write_bytes(b"short")
-        assert store.get(cid) == DATA
+        (copies,) = (tmp_path / "cache").rglob(cid)
+        for name in ("0", "1", "outline"):
+            for damage in (b"\x01" + (copies / name).read_bytes()[1:], b"short", b""):
+                (copies / name).write_bytes(damage)
+                assert part(node.store(tmp_path / "cache"), cid, 262_140, 8) == DATA[262_140:262_148]
+                assert store.get(cid) == DATA
 
     def test_it_holds_no_more_than_it_may(self, node: Node, tmp_path: Path) -> None:
         store = node.store(tmp_path / "cache", most_bytes=2500)
         cids = [store.put(bytes([value]) * 1000) for value in range(6)]
         kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
-        assert sum(path.stat().st_size for path in kept) <= 2500 and {path.name for path in kept} <= set(cids)
+        assert sum(path.stat().st_size for path in kept) <= 2500
+        assert {path.parent.name for path in kept} <= set(cids)
         assert [store.get(cid)[:1] for cid in cids] == [bytes([value]) for value in range(6)]
+
+    def test_a_range_costs_its_own_chunks(self, node: Node, tmp_path: Path) -> None:
+        data = bytes(range(251)) * 25_000  # 24 chunks
+        cid = node.store(tmp_path / "writer").put(data)
+        store = node.store(tmp_path / "cache")
+        assert part(store, cid, 5_000_000, 300_000) == data[5_000_000:5_300_000]
+        (copies,) = (tmp_path / "cache").rglob(cid)
+        assert sorted(path.name for path in copies.iterdir()) == ["19", "20", "outline"]
+
+    def test_what_is_here_is_served_while_the_node_is_away(self, node: Node, tmp_path: Path) -> None:
+        cid = node.store(tmp_path / "cache").put(DATA)
+        node.lie = breaking(httpx.ConnectError)
+        assert node.store(tmp_path / "cache").get(cid) == DATA
+
+    def test_a_damaged_copy_is_named_and_harms_nothing(self, node: Node, tmp_path: Path) -> None:
+        cid = node.store(tmp_path / "cache").put(DATA)
+        (copies,) = (tmp_path / "cache").rglob(cid)
+        assert list(check_copies(tmp_path / "cache", lambda *_: None)) == []
+        (copies / "1").write_bytes(DATA[:5])
+        (copies / "7").write_bytes(b"no chunk of it")
+        (tmp_path / "cache" / "stray").write_bytes(b"")
+        found = list(check_copies(tmp_path / "cache", lambda *_: None))
+        assert {each.thing.rsplit("/", 1)[1] for each in found} == {"1", "7", "stray"}
+        assert {(each.code, each.severity) for each in found} == {("COPY_DAMAGED", Severity.NOTE)}
 
 
 class TestCheck:
@@ -255,7 +285,7 @@ class TestCheck:
         database.execute("CREATE TABLE signed_video (document BLOB)")
         database.execute("INSERT INTO segment VALUES (?, ?)", (cid_of(OTHER), cid_of(DATA)))
         remote = KuboRemote("http://node.test:5001", httpx.Client(transport=httpx.MockTransport(node)))
-        folder = tmp_path / "cache"
+        folder = tmp_path / "media"
         return sorted(found.code for found in check_media(folder, database, lambda *_: None, elsewhere=remote))
 
     def test_it_tells_what_is_lost_changed_or_out_of_reach(self, node: Node, tmp_path: Path) -> None:
