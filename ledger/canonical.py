@@ -38,6 +38,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _BASIC = re.compile("[\u0000-\ud7ff\ue000-\uffff]*")
 _PLAIN = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_LONG_INTEGER = re.compile(r"[:,\[]-?[0-9]{16}")  # one of fewer digits is safe; may be found in a text as well
+_OUTSIDE_BASIC = re.compile("[\U00010000-\U0010ffff]")
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9./_-]*")
 # Refusals that mean "another spelling of some value", which is what a reader of canonical bytes has to know.
 _SPELLING = frozenset({"JSON_DUPLICATE_KEY", "JSON_ENCODING", "JSON_NUMBER"})
@@ -80,6 +82,9 @@ def parse_canonical(raw: bytes, *, max_bytes: int = MAX_JSON_BYTES) -> JsonValue
 
     Raises what `parse_json` raises, but for refusals that are about spelling one code: NON_CANONICAL.
     """
+    plain = _read_plain(raw) if len(raw) <= max_bytes else None
+    if plain is not None:
+        return plain
     try:
         value = parse_json(raw, max_bytes=max_bytes)
     except BadInput as error:
@@ -93,6 +98,38 @@ def parse_canonical(raw: bytes, *, max_bytes: int = MAX_JSON_BYTES) -> JsonValue
             cure="Serialise with RFC 8785: no spaces, keys in UTF-16 order, shortest numbers.",
         )
     return value
+
+
+class _NotPlain(ValueError):
+    """A number that only the slow way reads."""
+
+
+def _not_plain(literal: str) -> NoReturn:
+    raise _NotPlain(literal)
+
+
+_PLAIN_READER = json.JSONDecoder(parse_float=_not_plain, parse_constant=_not_plain)
+
+
+def _read_plain(raw: bytes) -> dict[str, JsonValue] | None:
+    """The object that `raw` is the canonical form of, where that can be seen fast; None says nothing about it.
+
+    What is read must give the very bytes again, which leaves no room for a repeated key, a space, an escape or an
+    order that RFC 8785 would not write. Whatever it or the two ways to write differ in goes the slow way: doubles,
+    long integers, characters beyond the basic plane, depth.
+    """
+    try:
+        text = raw.decode("utf-8")
+        if (
+            text.count("{") + text.count("[") > MAX_JSON_DEPTH
+            or _LONG_INTEGER.search(text)
+            or _OUTSIDE_BASIC.search(text)
+        ):
+            return None
+        value = _PLAIN_READER.decode(text)
+        return value if type(value) is dict and _PLAIN.encode(value) == text else None
+    except ValueError:
+        return None  # the slow way says what is wrong, and where
 
 
 def canonical_json(value: JsonLike) -> bytes:

@@ -31,9 +31,8 @@ from ledger.evidence import (
     Evidence,
     ReadingStatement,
     SegmentStatement,
-    read_envelope,
-    read_segment,
-    read_statement,
+    as_segment,
+    read_stated,
 )
 from ledger.gs1 import Identifier, parse
 from ledger.merkle import leaf_hash, verify_inclusion
@@ -142,11 +141,10 @@ def _verify_event(bundle: Bundle, subject: EventSubject, seen_by: datetime) -> C
 
 def _verify_statement(bundle: Bundle, subject: EvidenceSubject, seen_by: datetime) -> Contents:
     found = _only(bundle, EVIDENCE_DOMAIN, (EVENT_DOMAIN,))
-    signed = read_envelope(found.canonical)
-    if signed.digest != subject.digest:
+    stated = read_stated(found.canonical)
+    if stated.signed.digest != subject.digest:
         raise _unknown("The statement in the bundle is not the one it says it is about.", bundle)
-    statement = read_statement(signed.statement_bytes)
-    word = verify_word(bundle, {statement.device: [Spoken(found, signed, statement)]}, seen_by=seen_by)
+    word = verify_word(bundle, {stated.statement.device: [Spoken(found, stated)]}, seen_by=seen_by)
     (evidence,) = word.evidence
     if isinstance(evidence.statement, SegmentStatement):
         return Contents((_tell_evidence(word.evidence, word.devices, seen_by),), word.doubts)
@@ -198,12 +196,15 @@ def _read_event(found: LoggedObject) -> Event:
 def _read_evidence(bundle: Bundle, wanted: frozenset[str], seen_by: datetime) -> Word:
     """All evidence, verified device by device, and the devices it is from."""
     by_device: dict[str, list[Spoken]] = {}
+    belonging: set[str] = set()  # the lots as the statements spell them: segments share a few
     for found in bundle.of(EVIDENCE_DOMAIN):
-        signed = read_envelope(found.canonical)
-        statement = read_segment(signed.statement_bytes)
-        if _normal(statement.lot) not in wanted:
-            raise superfluous("A segment was filmed for something else than the unit.", found)
-        by_device.setdefault(statement.device, []).append(Spoken(found, signed, statement))
+        stated = read_stated(found.canonical)
+        lot = as_segment(stated.statement).lot
+        if lot not in belonging:
+            if _normal(lot) not in wanted:
+                raise superfluous("A segment was filmed for something else than the unit.", found)
+            belonging.add(lot)
+        by_device.setdefault(stated.statement.device, []).append(Spoken(found, stated))
     return verify_word(bundle, by_device, seen_by=seen_by)
 
 

@@ -24,7 +24,7 @@ from ledger.evidence import (
     Evidence,
     Judged,
     SegmentStatement,
-    SignedEvidence,
+    Stated,
     Statement,
 )
 from ledger.evidence.findings import read_finding
@@ -40,8 +40,12 @@ class Spoken:
     """A statement as the bundle carries it: the entry, and the envelope's content, read. Nothing is verified."""
 
     found: LoggedObject
-    signed: SignedEvidence
-    statement: Statement
+    stated: Stated
+
+    @property
+    def statement(self) -> Statement:
+        """What it says."""
+        return self.stated.statement
 
     @property
     def sequence(self) -> int:
@@ -175,7 +179,7 @@ def _verify_device(
 
 def _require_answered(
     judged: Sequence[Judged],
-    stretch: Sequence[SignedEvidence],
+    stretch: Sequence[Stated],
     device: Device,
     findings: Sequence[DeviceFinding],
     seen_by: datetime,
@@ -184,7 +188,8 @@ def _require_answered(
     for each in judged:
         number = each.evidence.statement.sequence
         if not each.trusted_time and not _answers(findings, {Code.UNTRUSTED_TIME}, range(number, number + 1)):
-            verify_stretch(stretch, device=device, received_at=seen_by)  # says which time, and why
+            signed = [every.signed for every in stretch]
+            verify_stretch(signed, device=device, received_at=seen_by)  # says which time, and why
             raise Refused("EVIDENCE_TIME", "Its times cannot be trusted.", where=f"{device.id} number {number}")
 
 
@@ -192,15 +197,15 @@ def _answers(findings: Sequence[DeviceFinding], codes: Iterable[Code], numbers: 
     return any(each.code in codes and each.sequence in numbers for each in findings)
 
 
-def _stretches(spoken: Iterable[Spoken], findings: Sequence[DeviceFinding]) -> list[list[SignedEvidence]]:
-    stretches: list[list[SignedEvidence]] = []
+def _stretches(spoken: Iterable[Spoken], findings: Sequence[DeviceFinding]) -> list[list[Stated]]:
+    stretches: list[list[Stated]] = []
     last = -1
     for each in spoken:
         number = each.sequence
         # A number that repeats or falls stays in its stretch, and is refused as such, unless the log answers for it.
         if last < number - 1 or not stretches or _answers(findings, ORDERLY, range(number, number + 1)):
             stretches.append([])
-        stretches[-1].append(each.signed)
+        stretches[-1].append(each.stated)
         last = number
     return stretches
 

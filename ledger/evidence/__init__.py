@@ -14,7 +14,7 @@ from ledger.evidence.keys import Algorithm, DeviceSigner, SoftwareKey
 from ledger.evidence.orders import ORDER_DOMAIN, DeviceOrder
 from ledger.evidence.reading import ReadingStatement
 from ledger.evidence.segment import Media, SegmentStatement
-from ledger.evidence.signed import SignedEvidence, read_envelope, sign_statement
+from ledger.evidence.signed import SignedEvidence, Stated, read_envelope, read_stated, sign_statement
 from ledger.evidence.statement import EVIDENCE_DOMAIN, Statement, as_segment, read_segment, read_statement
 from ledger.evidence.terms import TERMS_DOMAIN, Terms
 from ledger.evidence.verification import ChainLink, Device, Evidence, Judged, Past, judge_evidence, verify_evidence
@@ -41,12 +41,14 @@ __all__ = [
     "SegmentStatement",
     "SignedEvidence",
     "SoftwareKey",
+    "Stated",
     "Statement",
     "Terms",
     "as_segment",
     "judge_evidence",
     "read_envelope",
     "read_segment",
+    "read_stated",
     "read_statement",
     "sign_statement",
     "verify_evidence",

@@ -24,9 +24,14 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 def write_time(moment: datetime) -> str:
     """A time as statements write it: UTC, milliseconds, `Z`. Raises `BadInput` EVIDENCE_FIELD."""
+    check_time(moment)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def check_time(moment: datetime) -> None:
+    """A time that `write_time` can write. Raises `BadInput` EVIDENCE_FIELD."""
     if moment.utcoffset() is None or moment.microsecond % 1000:
         raise bad("time", "has no time zone, or fractions of a millisecond")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_time(text: str) -> datetime:
@@ -45,7 +50,8 @@ class Fields:
     def __init__(self, value: JsonValue, path: str, names: Collection[str]) -> None:
         if not isinstance(value, dict):
             raise bad(path.rstrip(".") or "statement", "is not an object")
-        for name in sorted(value.keys() ^ set(names)):
+        if value.keys() != set(names):
+            name = min(value.keys() ^ set(names))
             raise bad(path + ascii(name)[1:-1][:80], "is unknown" if name in value else "is missing")
         self.values, self.path = value, path
 

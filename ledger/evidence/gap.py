@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from ledger.canonical import JsonValue, canonical_json
-from ledger.evidence.fields import MAX_SEQUENCE, Fields, bad, check_number, check_place_in_chain, write_time
+from ledger.evidence.fields import MAX_SEQUENCE, Fields, bad, check_number, check_place_in_chain, check_time, write_time
 
 GAP: Final = "gap"
 
@@ -44,8 +44,8 @@ class GapStatement:
 
     def __post_init__(self) -> None:
         check_place_in_chain(self.device, self.sequence, self.previous)
-        write_time(self.lost_from)
-        write_time(self.lost_until)
+        check_time(self.lost_from)
+        check_time(self.lost_until)
         if self.lost_until < self.lost_from:
             raise bad("lost_until", "is before lost_from")
         if self.reason not in GAP_REASONS:

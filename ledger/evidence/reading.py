@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ledger.canonical import JsonValue, canonical_json
-from ledger.evidence.fields import Fields, bad, check_place_in_chain, check_text, write_time
+from ledger.evidence.fields import Fields, bad, check_place_in_chain, check_text, check_time, write_time
 
 READING: Final = "reading"
 
@@ -68,7 +68,7 @@ class ReadingStatement:
         if self.place is not None:
             check_text("place", self.place)
         check_text("subject", self.subject)
-        write_time(self.observed_at)
+        check_time(self.observed_at)
         if self.quantity not in QUANTITIES:
             raise bad("quantity", f"is none of {', '.join(sorted(QUANTITIES))}")
         if self.unit not in QUANTITIES[self.quantity]:

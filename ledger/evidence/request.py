@@ -12,7 +12,7 @@ from typing import Final
 
 from ledger.canonical import JsonValue, canonical_json, domain_separated, parse_canonical
 from ledger.errors import BadInput, Refused
-from ledger.evidence.fields import Fields, bad, check_text, write_time
+from ledger.evidence.fields import Fields, bad, check_text, check_time, write_time
 from ledger.evidence.keys import Algorithm, DeviceSigner, as_algorithm, check_public_key, verify_signature
 
 REQUEST_DOMAIN: Final = "pledgetrail/enrolment-request/v1/json"
@@ -42,7 +42,7 @@ class EnrolmentRequest:
         check_text("device", self.device)
         check_text("label", self.label)
         check_public_key(self.algorithm, self.public_key)
-        write_time(self.requested_at)
+        check_time(self.requested_at)
         if len(self.certificates) > MAX_CERTIFICATES or any(
             not 0 < len(der) <= MAX_CERTIFICATE_BYTES for der in self.certificates
         ):

@@ -20,6 +20,7 @@ from ledger.evidence.fields import (
     check_number,
     check_place_in_chain,
     check_text,
+    check_time,
     write_time,
 )
 from ledger.mp4.fragments import MAX_GROUPS
@@ -104,8 +105,8 @@ class SegmentStatement:
         check_place_in_chain(self.device, self.sequence, self.previous)
         for name in ("place", "lot", "step", "recording"):
             check_text(name, getattr(self, name))
-        write_time(self.recorded_from)
-        write_time(self.recorded_until)
+        check_time(self.recorded_from)
+        check_time(self.recorded_until)
 
     @property
     def begins(self) -> datetime:

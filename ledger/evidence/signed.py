@@ -7,12 +7,12 @@ here: keeping a statement in another form than the bytes that were signed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.canonical import canonical_json, digest, domain_separated, parse_canonical
 from ledger.errors import BadInput
 from ledger.evidence.keys import SIGNATURE_BYTES, DeviceSigner
-from ledger.evidence.statement import EVIDENCE_DOMAIN, MAX_STATEMENT_BYTES, Statement
+from ledger.evidence.statement import EVIDENCE_DOMAIN, MAX_STATEMENT_BYTES, Statement, read_statement
 
 _SIGNATURE_HEX = 2 * SIGNATURE_BYTES
 MAX_ENVELOPE_BYTES = MAX_STATEMENT_BYTES + 256
@@ -44,6 +44,20 @@ class SignedEvidence:
         return _HEAD + self.signature.hex().encode("ascii") + _BETWEEN + self.statement_bytes + b"}"
 
 
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A signed statement that was read, so that nobody reads it twice: what it says is known, not who said it.
+
+    Read from the very bytes that `signed` holds when it is made. Raises what `read_statement` raises.
+    """
+
+    signed: SignedEvidence
+    statement: Statement = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "statement", read_statement(self.signed.statement_bytes))
+
+
 def sign_statement(statement: Statement, key: DeviceSigner) -> SignedEvidence:
     """Sign a statement with the device's key. Raises what the key raises."""
     raw = statement.canonical()
@@ -52,13 +66,29 @@ def sign_statement(statement: Statement, key: DeviceSigner) -> SignedEvidence:
 
 def read_envelope(raw: bytes) -> SignedEvidence:
     """Take an envelope apart, verify nothing. Raises `BadInput` ENVELOPE_FORMAT, NON_CANONICAL, JSON_…."""
-    if raw.startswith(_HEAD) and raw[_AFTER_HEX : _AFTER_HEX + len(_BETWEEN)] == _BETWEEN and raw.endswith(b"}"):
-        # What is around the statement has one spelling already, so that looking at the statement alone is enough.
-        signature, statement = raw[len(_HEAD) : _AFTER_HEX], raw[_AFTER_HEX + len(_BETWEEN) : -1]
-        if _LOWER_HEX.fullmatch(signature) and len(raw) <= MAX_ENVELOPE_BYTES:
-            parse_canonical(statement, max_bytes=MAX_ENVELOPE_BYTES)
-            return SignedEvidence(statement, bytes.fromhex(signature.decode("ascii")))
-    return _read_slowly(raw)
+    found = _apart(raw)
+    if found is None:
+        return _read_slowly(raw)
+    parse_canonical(found.statement_bytes, max_bytes=MAX_ENVELOPE_BYTES)
+    return found
+
+
+def read_stated(raw: bytes) -> Stated:
+    """Take an envelope apart and read its statement, verify nothing. Raises as `read_envelope`, `read_statement`."""
+    return Stated(_apart(raw) or _read_slowly(raw))
+
+
+def _apart(raw: bytes) -> SignedEvidence | None:
+    """The two parts of what looks like an envelope as we write it; the statement is still to be looked at.
+
+    What is around the statement has one spelling, so that looking at the statement alone is enough.
+    """
+    if not raw.startswith(_HEAD) or raw[_AFTER_HEX : _AFTER_HEX + len(_BETWEEN)] != _BETWEEN or raw[-1:] != b"}":
+        return None
+    signature, statement = raw[len(_HEAD) : _AFTER_HEX], raw[_AFTER_HEX + len(_BETWEEN) : -1]
+    if not _LOWER_HEX.fullmatch(signature) or len(raw) > MAX_ENVELOPE_BYTES:
+        return None
+    return SignedEvidence(statement, bytes.fromhex(signature.decode("ascii")))
 
 
 def _read_slowly(raw: bytes) -> SignedEvidence:

@@ -5,7 +5,7 @@ standing.
 count, and takes with findings what must not be lost (`ledger/README.md` has the table).
 
 What this proves: who said it, that it follows what was said before, and that no byte changed. What it cannot
-prove: that the lens looked at the goods. May never happen here: parsing before the signature holds.
+prove: that the lens looked at the goods. May never happen here: believing what was read before the signature holds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ledger.evidence.findings import DOUBTS, Code, DeviceFinding, to_millisecond
 from ledger.evidence.gap import GapStatement
 from ledger.evidence.keys import Algorithm, check_public_key, verify_signature
 from ledger.evidence.segment import SegmentStatement
-from ledger.evidence.signed import SignedEvidence
+from ledger.evidence.signed import SignedEvidence, Stated
 from ledger.evidence.statement import EVIDENCE_DOMAIN, MAX_STATEMENT_BYTES, Statement, as_segment, read_statement
 from ledger.evidence.terms import Terms
 
@@ -164,14 +164,15 @@ def verify_evidence(
 
 
 def judge_evidence(
-    signed: SignedEvidence, *, device: Device, past: Past, received_at: datetime, terms: Terms | None = None
+    given: SignedEvidence | Stated, *, device: Device, past: Past, received_at: datetime, terms: Terms | None = None
 ) -> Judged:
-    """Take `signed` with its findings, or refuse it.
+    """Take `given` with its findings, or refuse it.
 
     Raises what `verify_evidence` raises, but for times that cannot be trusted: those are a finding, and so is what an
     operator's release lets pass. `OutOfTurn` where its predecessor is missing.
     """
-    statement = read_signed(signed, device=device, received_at=received_at)
+    signed = given.signed if isinstance(given, Stated) else given
+    statement = read_signed(given, device=device, received_at=received_at)
     return _judge(statement, signed, device, past, received_at, terms, _judge_order(statement, signed.digest, past))
 
 
@@ -201,17 +202,18 @@ def _judge(
     return Judged(Evidence(statement, signed, signed.digest), tuple(findings), follows)
 
 
-def read_signed(signed: SignedEvidence, *, device: Device, received_at: datetime) -> Statement:
-    """The statement, once the device's signature over it holds; nothing is read before that.
+def read_signed(given: SignedEvidence | Stated, *, device: Device, received_at: datetime) -> Statement:
+    """The statement, once the device's signature over it holds; what was read before is not given out before that.
 
     Raises `Refused` EVIDENCE_SIGNATURE, DEVICE_MISMATCH; `BadInput` EVIDENCE_SIZE and what `read_statement` raises.
     """
     if received_at.utcoffset() is None:
         raise WrongUse("TIME_ZONE", "The time of receipt has no time zone.", cure="Pass a UTC time.")
+    signed = given.signed if isinstance(given, Stated) else given
     if len(signed.statement_bytes) > MAX_STATEMENT_BYTES:
         raise BadInput("EVIDENCE_SIZE", f"A statement has at most {MAX_STATEMENT_BYTES} bytes.", where=device.id)
     _check_signature(signed, device)
-    statement = read_statement(signed.statement_bytes)
+    statement = given.statement if isinstance(given, Stated) else read_statement(signed.statement_bytes)
     if statement.device != device.id:
         raise Refused("DEVICE_MISMATCH", f"The statement is {statement.device}'s, not {device.id}'s.", where=device.id)
     return statement
@@ -242,7 +244,7 @@ def verify_stretch(signed: Sequence[SignedEvidence], *, device: Device, received
     return tuple(found)
 
 
-def judge_stretch(signed: Sequence[SignedEvidence], *, device: Device, received_at: datetime) -> tuple[Judged, ...]:
+def judge_stretch(stated: Sequence[Stated], *, device: Device, received_at: datetime) -> tuple[Judged, ...]:
     """Judge consecutive statements of `device` whose earlier ones are not at hand, or refuse them.
 
     For an excerpt of the device's chain, such as one lot's recordings: what the first one follows stays unproven,
@@ -250,12 +252,12 @@ def judge_stretch(signed: Sequence[SignedEvidence], *, device: Device, received_
     """
     judged: list[Judged] = []
     trusted: datetime | None = None
-    for each in signed:
+    for each in stated:
         past = Past(judged[-1].evidence if judged else None, trusted)
         statement = read_signed(each, device=device, received_at=received_at)
         known = judged or statement.sequence == 1
-        order = _judge_order(statement, each.digest, past) if known else ()
-        found = _judge(statement, each, device, past, received_at, None, order)
+        order = _judge_order(statement, each.signed.digest, past) if known else ()
+        found = _judge(statement, each.signed, device, past, received_at, None, order)
         judged.append(found)
         trusted = statement.ends if found.trusted_time else trusted
     return tuple(judged)

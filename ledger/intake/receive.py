@@ -25,11 +25,12 @@ from ledger.evidence import (
     Past,
     SegmentStatement,
     SignedEvidence,
+    Stated,
     Terms,
+    as_segment,
     judge_evidence,
-    read_envelope,
     read_segment,
-    read_statement,
+    read_stated,
 )
 from ledger.evidence.groups import differences, tell
 from ledger.evidence.refusals import findings_of_refusal
@@ -142,16 +143,17 @@ class Receiver:
         `Unavailable` of the store.
         """
         body = read_segment_body(raw)
-        statement = read_segment(body.evidence.statement_bytes)
-        return self._take(body.evidence, statement.device, body, received_at, claimed)
+        stated = Stated(body.evidence)
+        as_segment(stated.statement)
+        return self._take(stated, body, received_at, claimed)
 
     def statement(self, envelope: bytes, *, received_at: datetime, claimed: str | None = None) -> Received:
         """Take in an envelope whose statement is whole without video, such as a reading. Raises as `segment` does,
 
         and what `read_envelope` raises; `BadInput` SEGMENT_WITHOUT_VIDEO.
         """
-        signed = read_envelope(envelope)
-        statement = read_statement(signed.statement_bytes)
+        stated = read_stated(envelope)
+        statement = stated.statement
         if isinstance(statement, SegmentStatement):
             raise BadInput(
                 "SEGMENT_WITHOUT_VIDEO",
@@ -159,7 +161,7 @@ class Receiver:
                 where=f"{ascii(statement.device)[:80]} number {statement.sequence}",
                 cure="Send the segment's body to /api/v1/evidence/segments.",
             )
-        return self._take(signed, statement.device, None, received_at, claimed)
+        return self._take(stated, None, received_at, claimed)
 
     def announce(self, signed: SignedEvidence, *, received_at: datetime, claimed: str | None = None) -> None:
         """Keep a segment's statement until its video comes (by HTTP); it counts for nothing before that.
@@ -179,25 +181,18 @@ class Receiver:
         self.admit(device.id)
         self.book.announce(signed, statement, received_at=received_at)
 
-    def _take(
-        self,
-        signed: SignedEvidence,
-        device_id: str,
-        body: SegmentBody | None,
-        received_at: datetime,
-        claimed: str | None,
-    ) -> Received:
-        _check_claim(claimed, device_id)
-        held = self.book.held(signed.digest)
-        if held is not None and held.evidence.signed == signed:
+    def _take(self, stated: Stated, body: SegmentBody | None, received_at: datetime, claimed: str | None) -> Received:
+        _check_claim(claimed, stated.statement.device)
+        held = self.book.held(stated.signed.digest)
+        if held is not None and held.evidence.signed == stated.signed:
             return self._again(held, body, received_at)
         for _ in range(_TRIES - 1):
             try:
-                return self._take_once(signed, device_id, body, received_at)
+                return self._take_once(stated, body, received_at)
             except Refused as refusal:
                 if refusal.code != "EVIDENCE_MEANWHILE":
                     raise
-        return self._take_once(signed, device_id, body, received_at)
+        return self._take_once(stated, body, received_at)
 
     def _again(self, held: HeldEvidence, body: SegmentBody | None, received_at: datetime) -> Received:
         """Answer for what is held; video that was lost meanwhile is kept again."""
@@ -206,12 +201,11 @@ class Receiver:
         self._look(held.evidence, body, received_at)
         return Received(held.evidence, held.entry, False, init_cid)
 
-    def _take_once(
-        self, signed: SignedEvidence, device_id: str, body: SegmentBody | None, received_at: datetime
-    ) -> Received:
-        device, terms, past = self.book.known(device_id)
+    def _take_once(self, stated: Stated, body: SegmentBody | None, received_at: datetime) -> Received:
+        signed = stated.signed
+        device, terms, past = self.book.known(stated.statement.device)
         try:
-            judged = judge_evidence(signed, device=device, terms=terms, past=past, received_at=received_at)
+            judged = judge_evidence(stated, device=device, terms=terms, past=past, received_at=received_at)
         except Refused as refusal:
             held = self.book.held(signed.digest)
             if held is not None and refusal.code == "EVIDENCE_REPEATED":  # signed once more, and says the same

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ledger.errors import BadInput, Refused, Unavailable
-from ledger.evidence import SignedEvidence, read_envelope, read_segment
+from ledger.evidence import SignedEvidence, as_segment, read_envelope, read_segment, read_stated
 from ledger.evidence.verification import read_signed
 from ledger.intake.receive import EvidenceBook, Received, Receiver
 from ledger.mp4.fragments import MAX_INIT_BYTES, MAX_SEGMENT_BYTES
@@ -55,10 +55,10 @@ class Uploads:
         Raises `Refused` DEVICE_UNKNOWN, EVIDENCE_SIGNATURE, DEVICE_REVOKED; `BadInput` EVIDENCE_KIND, MEDIA_LIMIT and
         what `read_envelope` raises; `Unavailable` INTAKE_BUSY.
         """
-        signed = read_envelope(envelope)
-        statement = read_segment(signed.statement_bytes)
+        stated = read_stated(envelope)
+        signed, statement = stated.signed, as_segment(stated.statement)
         device, _, _ = book.known(statement.device)
-        read_signed(signed, device=device, received_at=received_at)
+        read_signed(stated, device=device, received_at=received_at)
         if device.revoked_at is not None and received_at >= device.revoked_at:
             raise Refused("DEVICE_REVOKED", "The device's key was revoked.", where=device.id)
         name = signed.digest.hex()

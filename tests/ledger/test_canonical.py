@@ -15,6 +15,7 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger import canonical
 from ledger.canonical import (
     MAX_SAFE_INTEGER,
     JsonLike,
@@ -212,6 +213,61 @@ def test_g08_bytes_that_are_no_json_keep_their_own_code() -> None:
         parse_canonical(b"[" * 65 + b"]" * 65)
     with refused("JSON_SIZE"):
         parse_canonical(b"[1,2]", max_bytes=4)
+
+
+SAME_EITHER_WAY = {
+    **G08_SPELLINGS,
+    "an object": b'{"a":"a","b":[1,{"c":null}],"d":true}',
+    "an array": b'["a",1]',
+    "the largest safe integer": b'{"a":9007199254740991}',
+    "an unsafe integer in an array": b'{"a":[1,-9007199254740992]}',
+    "an integer of 17 digits": b'{"a":12345678901234567}',
+    "five thousand digits": b'{"a":' + b"7" * 5000 + b"}",
+    "digits in a text": b'{"a":":1234567890123456789"}',
+    "a double": b'{"a":1.5}',
+    "not a number": b'{"a":NaN}',
+    "beyond the basic plane": '{"\U00010000":1,"\ue000":2}'.encode(),
+    "beyond it, in the order of code points": '{"\ue000":2,"\U00010000":1}'.encode(),
+    "a pair as escapes": rb'{"a":"\ud83d\ude00"}',
+    "control characters": rb'{"a":"\u0000\b\t\n\f\r\u001f"}',
+    "control characters spelled long": rb'{"a":"\u0009"}',
+    "a slash escaped": rb'{"a":"\/"}',
+    "64 deep": b'{"a":' * 64 + b"1" + b"}" * 64,
+    "65 deep": b'{"a":' * 65 + b"1" + b"}" * 65,
+    "65 brackets beside each other": b'{"a":[' + b",".join([b"[]"] * 65) + b"]}",
+    "65 brackets in a text": b'{"a":"' + b"[" * 65 + b'"}',
+    "100,000 deep": b'{"a":' * 100_000,
+    "cut short": b'{"a":1',
+    "not UTF-8": b'{"a":"\xff"}',
+    "nothing": b"",
+}
+
+
+def _outcome(raw: bytes) -> tuple[str, object]:
+    try:
+        return "read", parse_canonical(raw)
+    except BadInput as error:
+        return error.code, (error.what, error.where)
+
+
+@pytest.mark.parametrize("raw", SAME_EITHER_WAY.values(), ids=SAME_EITHER_WAY)
+def test_the_fast_way_reads_and_refuses_what_the_slow_one_does(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = _outcome(raw)
+    monkeypatch.setattr(canonical, "_read_plain", lambda _raw: None)
+    assert fast == _outcome(raw)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_the_fast_way_takes_no_byte_for_another(data: st.DataObject) -> None:
+    raw = bytearray(b'{"a":[1,-20,{"b":"\xc3\xa4\\n"}],"c":false,"n":9007199254740991}')
+    assert canonical._read_plain(bytes(raw)) is None  # so long an integer goes the slow way
+    raw[-2:-1] = b""
+    assert canonical._read_plain(bytes(raw)) == {"a": [1, -20, {"b": "\u00e4\n"}], "c": False, "n": 900719925474099}
+    raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    found = canonical._read_plain(bytes(raw))
+    if found is not None:
+        assert found == parse_json(bytes(raw)) and rfc8785.dumps(found) == bytes(raw)
 
 
 SCALARS = (

@@ -19,10 +19,14 @@ from ledger.evidence import (
     Device,
     Evidence,
     Media,
+    Past,
     SegmentStatement,
     SignedEvidence,
     SoftwareKey,
+    Stated,
+    judge_evidence,
     read_envelope,
+    read_stated,
     read_statement,
     sign_statement,
     verify_evidence,
@@ -430,6 +434,24 @@ def test_the_envelope_carries_statement_and_signature_and_loses_neither() -> Non
     assert json.loads(signed.envelope()) == {"signature": signed.signature.hex(), "statement": _document()}
 
 
+def test_what_was_read_once_is_read_from_the_very_bytes_that_are_kept_and_believed_only_when_signed() -> None:
+    envelope = ACCEPTED.signed.envelope()
+    stated = read_stated(envelope)
+    assert stated == Stated(ACCEPTED.signed) and stated.statement == FIRST
+
+    past = Past()
+    assert judge_evidence(stated, device=CAMERA, past=past, received_at=RECEIVED).evidence == ACCEPTED
+    forged = Stated(replace(stated.signed, signature=bytes(64)))
+    other = Stated(SignedEvidence(replace(FIRST, lot="lot-2").canonical(), stated.signed.signature))
+    for doubtful in (forged, other):
+        with refused("EVIDENCE_SIGNATURE"):
+            judge_evidence(doubtful, device=CAMERA, past=past, received_at=RECEIVED)
+    with pytest.raises(TypeError):
+        Stated(stated.signed, other.statement)  # type: ignore[call-arg]
+    with refused("DEVICE_MISMATCH"):
+        judge_evidence(stated, device=replace(CAMERA, id="camera-08"), past=past, received_at=RECEIVED)
+
+
 def _enveloped(**changes: JsonValue) -> bytes:
     envelope: dict[str, JsonValue] = json.loads(ACCEPTED.signed.envelope())
     return canonical_json({**envelope, **changes})
@@ -453,6 +475,8 @@ def _enveloped(**changes: JsonValue) -> bytes:
 def test_an_envelope_of_another_form_is_refused(raw: bytes, code: str) -> None:
     with refused(code):
         read_envelope(raw)
+    with refused(code):
+        read_stated(raw)
 
 
 @settings(deadline=None)
