@@ -59,6 +59,10 @@ def run_ledger(
         Path | None, typer.Option(metavar="FILE", help="Whose cosigners count; without it nothing is published.")
     ] = None,
     public_url: Annotated[str | None, typer.Option(metavar="URL", help="What printed codes point at.")] = None,
+    rotation: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="An order that led to this trust root, oldest first; repeatable."),
+    ] = None,
 ) -> None:
     """Serve one ledger until it is interrupted; prints its URL and its log's key as one line of JSON.
 
@@ -68,7 +72,15 @@ def run_ledger(
     from ledger.serving import start  # noqa: PLC0415
 
     run_until_interrupted(
-        lambda: start(data, origin=origin, host=host, port=port, trust_root=trust_root, public_url=public_url),
+        lambda: start(
+            data,
+            origin=origin,
+            host=host,
+            port=port,
+            trust_root=trust_root,
+            public_url=public_url,
+            rotations=rotation or (),
+        ),
         lambda running: {"url": running.server.url, "log": running.ledger.log.key.verifier_key},
     )
 

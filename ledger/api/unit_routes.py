@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from ledger.api.bundle_routes import bundle_answer
 from ledger.bundle import GoodsSubject
-from ledger.errors import Refused
+from ledger.errors import Refused, WrongUse
 from ledger.evidence.fields import write_time
 from ledger.gs1 import Identifier
 from ledger.history import EventStep, FilmedStep, UnitHistory, history_of, records_of
+from ledger.history.rotations import MAX_ASKED
 from ledger.http.addresses import page_path, recording_path
 from ledger.http.requests import identifier_in, raw_path, read_query, whole_number
 from ledger.standing import Standing
 from ledger.store import Ledger, Name
 
 _MAX_SIZE = 2**63 - 1
+_FINGERPRINT = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _PREFIX = "/api/v1/units/"
 
 
@@ -34,7 +38,7 @@ def unit_routes(ledger: Ledger) -> APIRouter:
         named, _, wanted = rest.rpartition("/")
         # Identifiers are pairs of segments, so an odd one at the end is ours; a lot called `bundle` is no exception.
         asked = wanted if wanted in ("bundle", "records") and rest.count("/") % 2 == 0 else None
-        query = read_query(request, ("seen",) if asked == "records" else ())
+        query = read_query(request, ("seen", "root") if asked == "records" else ())
         identifier = identifier_in(rest if asked is None else named)
         if asked == "bundle":
             return bundle_answer(ledger, GoodsSubject(identifier))
@@ -44,10 +48,19 @@ def unit_routes(ledger: Ledger) -> APIRouter:
         if asked is None:
             return JSONResponse(as_json(history), headers={"Cache-Control": "no-cache"})
         seen = whole_number(query.get("seen", "0"), where="seen", most=_MAX_SIZE)
-        records = records_of(ledger, history, seen=seen)
+        records = records_of(ledger, history, seen=seen, held=_fingerprints(query.get("root", "")))
         return JSONResponse(records.as_json(), headers={"Cache-Control": "no-cache"})
 
     return router
+
+
+def _fingerprints(text: str) -> list[str]:
+    """The fingerprints of trust roots that a reader holds: 32 hexadecimal digits each, with a comma in between."""
+    held = [each.lower() for each in text.split(",")] if text else []
+    if len(held) > MAX_ASKED or not all(_FINGERPRINT.fullmatch(each) for each in held):
+        what = f"Up to {MAX_ASKED} fingerprints of 32 hexadecimal digits are asked about, with a comma in between."
+        raise WrongUse("QUERY_VALUE", what, where="root")
+    return held
 
 
 def unit_unknown(identifier: Identifier) -> Refused:

@@ -8,15 +8,16 @@ trusts none of it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ledger.bundle import DEVICE_DOMAIN, TRUST_ROOT_DOMAIN, read_enrolment
+from ledger.bundle import DEVICE_DOMAIN, read_enrolment
 from ledger.bundle.device_word import belongs
 from ledger.canonical import JsonValue
 from ledger.errors import Unavailable
 from ledger.evidence import ORDER_DOMAIN
 from ledger.evidence.orders import read_order
+from ledger.history.rotations import Rotations, rotations_to, trust_root_for
 from ledger.history.unit import EventStep, FilmedStep, UnitHistory
 from ledger.store import Ledger, PublishedCheckpoint, StoredSegment
 
@@ -55,13 +56,15 @@ class Records:
     note: bytes
     records: tuple[Record, ...]
     consistency: tuple[bytes, ...] = ()
+    rotations: tuple[Rotations, ...] = ()
 
     def as_json(self) -> dict[str, JsonValue]:
-        """`{format, unit, trust_root, checkpoint, consistency, records}`."""
+        """`{format, unit, trust_root, rotations, checkpoint, consistency, records}`."""
         return {
             "format": FORMAT,
             "unit": self.unit,
             "trust_root": self.trust_root.decode("utf-8"),
+            "rotations": [rotation.as_json() for rotation in self.rotations],
             "checkpoint": self.note.decode("utf-8"),
             "consistency": [node.hex() for node in self.consistency],
             "records": [record.as_json() for record in self.records],
@@ -77,15 +80,17 @@ class _Found:
 
 def can_be_checked(ledger: Ledger) -> bool:
     """Whether there is a trust root and a cosigned checkpoint to check anything against."""
-    return _trust_root(ledger) is not None and ledger.log.latest_cosigned() is not None
+    return trust_root_for(ledger, None) is not None and ledger.log.latest_cosigned() is not None
 
 
-def records_of(ledger: Ledger, history: UnitHistory, *, seen: int = 0) -> Records:
+def records_of(ledger: Ledger, history: UnitHistory, *, seen: int = 0, held: Sequence[str] = ()) -> Records:
     """The records behind `history`. `seen`: the size of the log that the reader saw last, to prove that it goes on.
 
+    `held`: fingerprints (32 digits) of trust roots that the reader holds, to lead from them to the one given.
     Raises `Unavailable` TRUST_ROOT_UNPUBLISHED, NOT_COSIGNED_YET. For a size that the log never had there is no proof.
     """
-    trust_root, published = _trust_root(ledger), ledger.log.latest_cosigned()
+    published = ledger.log.latest_cosigned()
+    trust_root = trust_root_for(ledger, None if published is None else published.note)
     if trust_root is None:
         raise Unavailable(
             "TRUST_ROOT_UNPUBLISHED", "This server has not logged a trust root.", cure="Ask its operator."
@@ -105,12 +110,8 @@ def records_of(ledger: Ledger, history: UnitHistory, *, seen: int = 0) -> Record
     size = published.checkpoint.size
     goes_on = ledger.log.consistency(seen, size) if 0 < seen < size else []
     proven = tuple(_prove(ledger, covered, published))
-    return Records(history.unit.normal, trust_root, published.note, proven, tuple(goes_on))
-
-
-def _trust_root(ledger: Ledger) -> bytes | None:
-    logged = ledger.statements.of_domain(TRUST_ROOT_DOMAIN)
-    return logged[-1].canonical if logged else None
+    rotations = rotations_to(ledger, trust_root, held)
+    return Records(history.unit.normal, trust_root.dump(), published.note, proven, tuple(goes_on), rotations)
 
 
 def _segments(ledger: Ledger, step: FilmedStep) -> Iterable[StoredSegment]:

@@ -46,10 +46,17 @@ IN_BROWSER = MappingProxyType(
         "verdict.playing": N_("All that was checked so far holds; the rest of the video is checked as it plays."),
         "verdict.partly": N_("What your browser could check holds, but not everything could be checked."),
         "verdict.unavailable": N_("Your browser could not check this page. Nothing was found to be false."),
+        "verdict.rotated": N_(
+            "The notaries were replaced, as those your browser trusts ordered. Take the new ones over."
+        ),
         "verdict.refused": N_("Do not rely on this page. {reason} Step: {step}."),
         "trust.first": N_("First visit, now remembered. Compare the digits with the notaries'."),
         "trust.same": N_("The same as expected."),
         "trust.unkept": N_("Not remembered. Compare the digits with the notaries'."),
+        "trust.rotated": N_(
+            "Your browser trusts epoch {from}; this is epoch {to}. A quorum of the former notaries ordered it."
+        ),
+        "offer.rotated": N_("Trust the notaries of epoch {to} from now on"),
         "more.checkpoint": N_("{origin}, {size} entries"),
         "more.cosigned": N_("{count}, the first at {time}"),
         "more.logged": N_("{count} records"),
@@ -70,6 +77,11 @@ IN_BROWSER = MappingProxyType(
         "reason.trust": N_("The trust root cannot be read."),
         "reason.TRUST_ROOT_CHANGED": N_("This is another trust root than the one this browser remembers."),
         "reason.TRUST_ROOT_ADDRESS": N_("This is another trust root than the one in the address you opened."),
+        "reason.EPOCH_UNLINKED": N_("A key signed that the notaries have retired."),
+        "reason.ROTATION_ROOT": N_("More than the notaries was changed."),
+        "reason.SET_EPOCH": N_("The orders do not lead to these notaries."),
+        "reason.QUORUM": N_("Too few notaries ordered it."),
+        "reason.SIG_UNKNOWN": N_("Somebody signed who is no notary."),
         "reason.checkpoint": N_("The log did not sign this state."),
         "reason.LOG_SHRINKS": N_("The log is shorter than this browser has seen it."),
         "reason.SPLIT_VIEW": N_("The log shows another past than this browser has seen."),

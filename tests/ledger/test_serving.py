@@ -15,10 +15,14 @@ from typing import Any
 
 import httpx
 
+from ledger.bundle.succession import ROTATION_DOMAIN, RotationOrder
 from ledger.checkpoint import LogKey
 from ledger.note_keys import read_log_key
+from ledger.serving import start
 from ledger.store import Ledger
 from tests.ledger.bundle.estate import TRUST_ROOT
+from tests.ledger.bundle.succeeding import HELD, SECOND, order_of
+from tests.ledger.refusals import refused
 
 ORIGIN = "ledger.example/tea"
 COMMAND = [sys.executable, "-c", "from ledger.cli import main; main()", "ledger", "run", "--origin", ORIGIN]
@@ -81,3 +85,38 @@ def test_another_name_for_the_same_log_is_refused(tmp_path: Path) -> None:
         assert process.wait(60) != 0
         assert process.stderr is not None
         assert "LOG_KEY" in process.stderr.read()
+
+
+def test_orders_of_a_rotation_are_logged_only_where_they_lead_to_the_trust_root(tmp_path: Path) -> None:
+    def serving(root: str = "", *orders: RotationOrder) -> int:
+        """Serve once with these orders; how many orders the log holds afterwards."""
+        files = []
+        for number, order in enumerate(orders):
+            files.append(tmp_path / f"order-{number}.json")
+            files[-1].write_bytes(order.dump() + b"\n")
+        given = tmp_path / root if root else None
+        running = start(
+            tmp_path / "data",
+            origin=ORIGIN,
+            host="127.0.0.1",
+            port=0,
+            trust_root=given,
+            public_url=None,
+            rotations=files,
+        )
+        try:
+            for name, made in (("held", HELD), ("second", SECOND)):
+                (tmp_path / name).write_bytes(replace(made, log=running.ledger.log.key).dump())
+            return len(running.ledger.statements.of_domain(ROTATION_DOMAIN))
+        finally:
+            running.stop()
+
+    serving()
+    with refused("ROTATION_LOOSE"):
+        serving("second", order_of(1))
+    assert serving("held") == 0
+    with refused("SIG_UNKNOWN"):
+        serving("second", order_of(1, by=0))
+    assert serving("held") == 0
+    assert serving("second", order_of(1)) == 1
+    assert serving("second", order_of(1)) == 1

@@ -92,7 +92,10 @@ def test_c07_a_reader_who_saw_less_is_shown_that_the_log_goes_on(ledger: Ledger)
         assert client.get(f"{address}?seen={seen}").json()["consistency"] == []
 
 
-@pytest.mark.parametrize("query", ["seen=-1", "seen=x", f"seen={2**63}", "seen=1&seen=2", "size=1"])
+@pytest.mark.parametrize(
+    "query",
+    ["seen=-1", "seen=x", f"seen={2**63}", "seen=1&seen=2", "size=1", "root=zz", "root=" + ",".join(["ab" * 16] * 3)],
+)
 def test_refuses_a_size_that_is_none(ledger: Ledger, query: str) -> None:
     cosign_log(ledger)
     client = TestClient(create_app(ledger))

@@ -22,7 +22,7 @@ from ledger.web.modules import FOLDER, MEDIA_TYPE, module_bytes
 # Bytes travel as {"b64": …}, numbers beyond a double as {"big": "…"}.
 _RUN = """async ([folder, cases]) => {
   const names = ["bytes", "canonical", "merkle", "checkpoint", "keys", "trust_root", "evidence", "word", "records",
-    "subject", "pin", "shown"];
+    "subject", "pin", "shown", "keccak", "secp256k1", "quorum", "rotation"];
   const rules = Object.assign({}, ...await Promise.all(names.map(name => import(`${folder}/${name}.mjs`))));
   const bytesOf = text => Uint8Array.from(atob(text), char => char.charCodeAt(0));
   const read = value => {
@@ -45,13 +45,20 @@ _RUN = """async ([folder, cases]) => {
         orders: orders.map(rules.readOrder),
         seenBy,
       }),
+    rotated: async (held, offered, orders) =>
+      rules.followRotations(
+        await rules.readTrustRoot(held),
+        await rules.readTrustRoot(offered),
+        orders.map(rules.readOrderOfRotation),
+      ),
     logged: async (records, checkpoint) => rules.verifyLogged(records, checkpoint),
   };
   const found = [];
   for (const [rule, ...given] of cases) {
     try {
       const value = await RULES[rule](...read(given));
-      found.push(["", typeof value?.fingerprint === "string" ? value.fingerprint : null]);
+      const told = value instanceof Uint8Array ? rules.hexOf(value) : value?.fingerprint;
+      found.push(["", typeof told === "string" ? told : null]);
     } catch (error) {
       if (error.name !== "Refusal") throw error;
       found.push([error.code, error.what]);

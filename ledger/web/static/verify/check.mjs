@@ -18,7 +18,7 @@ const MAX_EVENT_BYTES = 2 ** 20;
 
 /**
  * Run the checks over the server's answer `text` about `unit`. `seen`: the state of the log this browser saw last, or null.
- * `accept(fingerprint)` throws where another trust root is expected. `during(step, work)` awaits `work()`, tells the reader how it ended, and passes on what it gives or throws.
+ * `accept(trustRoot, rotations)` throws where another trust root is expected. `during(step, work)` awaits `work()`, tells the reader how it ended, and passes on what it gives or throws.
  * Returns {checkpoint, cosigners, root, records, events: [{value, entry}], envelopes, findings}.
  */
 export async function check({ text, unit, seen, accept, during }) {
@@ -26,7 +26,7 @@ export async function check({ text, unit, seen, accept, during }) {
   const root = await during("trust", async () => {
     sent = readRecords(text);
     const read = await readTrustRoot(sent.trustRoot);
-    await accept(read.fingerprint);
+    await accept(read, sent.rotations);
     return read;
   });
   const { checkpoint, note } = await during("checkpoint", async () => {

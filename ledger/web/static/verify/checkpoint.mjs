@@ -40,16 +40,23 @@ export async function openCheckpoint(bytes, log) {
 
 /**
  * Who cosigned an opened note: [{name, time (BigInt, POSIX seconds)}], at least `root.quorum` of `root.cosigners`.
- * Refuses SIG_UNKNOWN, SIG_DUPLICATE_SIGNER, SIG_INVALID, COSIGNATURE_TIME, QUORUM_MISSING.
+ * `root.past`: the notaries of earlier epochs, whose keys count no more by themselves.
+ * Refuses EPOCH_UNLINKED (a retired key's line), SIG_UNKNOWN, SIG_DUPLICATE_SIGNER, SIG_INVALID, COSIGNATURE_TIME, QUORUM_MISSING.
  */
 export async function countCosigners(note, root) {
   const own = await nameOf(root.log, LOG);
   const known = new Map();
   for (const cosigner of root.cosigners) known.set(await nameOf(cosigner, COSIGNER), cosigner);
+  const retired = new Set();
+  for (const { cosigners } of root.past ?? []) {
+    for (const cosigner of cosigners) retired.add(await nameOf(cosigner, COSIGNER));
+  }
   const found = new Map();
   for (const line of note.lines) {
     if (lineName(line) === own) continue;
     const cosigner = known.get(lineName(line));
+    const current = cosigner !== undefined || !retired.has(lineName(line));
+    require(current, "EPOCH_UNLINKED", "a line is signed by a key that was retired", line.name);
     require(cosigner !== undefined, "SIG_UNKNOWN", "a line is signed by no cosigner of the trust root", line.name);
     require(!found.has(line.name), "SIG_DUPLICATE_SIGNER", "a cosigner signed twice", line.name);
     found.set(line.name, { name: line.name, time: await cosignedAt(line, cosigner, note.text) });

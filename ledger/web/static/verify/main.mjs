@@ -3,9 +3,10 @@
 
 import { check, STEPS } from "./check.mjs";
 import { Page } from "./page.mjs";
-import { accept, lastSeen, remember, remembered, saw } from "./pin.mjs";
+import { accept, addressed, lastSeen, remember, remembered, saw } from "./pin.mjs";
 import { silence } from "./player.mjs";
 import { Refusal, Unavailable } from "./refusal.mjs";
+import { Rotated } from "./rotation.mjs";
 import { behind, verifyNothingHidden } from "./shown.mjs";
 import { identifierAt } from "./subject.mjs";
 import { Videos } from "./videos.mjs";
@@ -24,7 +25,7 @@ async function run() {
     await checkAll();
   } catch (error) {
     if (error instanceof Refusal) return silenceAll(page.steps());
-    page.verdict("unchecked", page.say("verdict.unavailable"));
+    page.verdict("unchecked", page.say(error instanceof Rotated ? "verdict.rotated" : "verdict.unavailable"));
     if (!(error instanceof Unavailable)) throw error;
   }
 }
@@ -32,22 +33,16 @@ async function run() {
 /** All steps in their order, and the verdict where nothing was false. */
 async function checkAll() {
   const seen = lastSeen();
-  const text = await during("trust", () => fetchRecords(seen));
   const kept = remembered();
+  const text = await during("trust", () => fetchRecords(seen, [addressed(location.hash), kept]));
   let expected = false;
   const found = await check({
     text,
     unit: identifierAt(location.pathname),
     seen,
     during,
-    accept: (fingerprint) => {
-      page.fingerprint(fingerprint);
-      try {
-        expected = accept(fingerprint, { fragment: location.hash, kept });
-      } catch (error) {
-        if (error.code === "TRUST_ROOT_CHANGED") page.offer(() => remember(fingerprint) && location.reload());
-        throw error;
-      }
+    accept: async (root, rotations) => {
+      expected = await acceptOrOffer(root, { fragment: location.hash, kept, rotations });
     },
   });
   const lasting = remember(found.root.fingerprint);
@@ -60,6 +55,20 @@ async function checkAll() {
   await checkVideos(steps, found, (videos) => conclude(pending, videos, found));
 }
 
+/** Whether the trust root was expected. Another one is offered to the reader, and the checks end here. */
+async function acceptOrOffer(root, known) {
+  page.fingerprint(root.fingerprint);
+  try {
+    return await accept(root, known);
+  } catch (error) {
+    const rotated = error instanceof Rotated;
+    const label = rotated ? page.say("offer.rotated", error) : "";
+    const take = () => remember(root.fingerprint) && location.reload();
+    if (rotated || error.code === "TRUST_ROOT_CHANGED") page.offer(take, label);
+    throw error;
+  }
+}
+
 /** What keeps the verdict from green though nothing was false. A refusal stays. */
 function conclude(pending, videos, { findings }) {
   if (page.refused || !videos.settled) return;
@@ -67,10 +76,14 @@ function conclude(pending, videos, { findings }) {
   page.verdict(left === "" ? "holds" : "unchecked", page.say(left === "" ? "verdict.holds" : `verdict.${left}`));
 }
 
-async function fetchRecords(seen) {
+/** The records as text. `seen`: the state of the log seen last; `held`: fingerprints of trust roots, or null. */
+async function fetchRecords(seen, held) {
+  const known = [...new Set(held)].filter((each) => each !== null).map((each) => each.replaceAll(" ", ""));
+  const asked = [seen === null ? "" : `seen=${seen.size}`, known.length === 0 ? "" : `root=${known}`].filter(Boolean);
+  const address = page.source + (asked.length === 0 ? "" : `?${asked.join("&")}`);
   let answer;
   try {
-    answer = await fetch(page.source + (seen === null ? "" : `?seen=${seen.size}`), { credentials: "omit", redirect: "error" });
+    answer = await fetch(address, { credentials: "omit", redirect: "error" });
     if (!answer.ok) throw new Unavailable("RECORDS_MISSING", `the server gave no records (${answer.status})`);
     const text = await answer.text();
     if (text.length > MAX_RECORDS_BYTES) throw new Unavailable("RECORDS_LIMIT", "there is more than this page can check");
@@ -90,11 +103,13 @@ async function during(step, work) {
     const refused = error instanceof Refusal;
     const rest = STEPS.slice(STEPS.indexOf(step) + 1);
     rest.forEach((later) => page.tell(later, "unchecked"));
-    page.tell(step, refused ? "refused" : "unchecked", refused ? reasonOf(step, error) : page.say("why.unavailable"));
+    page.tell(step, refused ? "refused" : "unchecked", refused ? reasonOf(step, error) : whyNot(error));
     if (refused) refuse(step, error);
     throw error;
   }
 }
+
+const whyNot = (error) => page.say(error instanceof Rotated ? "trust.rotated" : "why.unavailable", error);
 
 function refuse(step, error) {
   const [name] = page.say(`check.${step}`).split(/[:：]/);

@@ -63,9 +63,10 @@ export class Page {
     this.root.querySelector(".fingerprint").textContent = digits;
   }
 
-  /** Offer to take over a changed trust root. */
-  offer(onAccept) {
+  /** Offer to take over a changed trust root. `label`: what the button says, where it is not its usual sentence. */
+  offer(onAccept, label = "") {
     const button = this.root.querySelector("button");
+    if (label !== "") button.textContent = label;
     button.hidden = false;
     button.addEventListener("click", onAccept, { once: true });
   }

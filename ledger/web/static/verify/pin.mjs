@@ -1,11 +1,13 @@
 // What this browser expects: the trust root in the address that was scanned, the one it remembers of this site, and the
 // state of the log it saw last. May never happen here: an address that overrides what is remembered, a change of trust
-// root that is accepted unseen, or a log that shows this reader one past today and another tomorrow.
+// root that is accepted unseen, even one that was ordered, or a log that shows this reader one past today and another
+// tomorrow.
 
 import { fromHex, hexOf } from "./bytes.mjs";
 import { verifyConsistency } from "./merkle.mjs";
 import { Refusal, require } from "./refusal.mjs";
-import { readFingerprint } from "./trust_root.mjs";
+import { Rotated, followRotations, readOrderOfRotation } from "./rotation.mjs";
+import { readFingerprint, readTrustRoot } from "./trust_root.mjs";
 
 const KEPT = "pledgetrail-trust-root";
 const SEEN = "pledgetrail-log";
@@ -69,14 +71,34 @@ export async function verifyGoesOn(seen, checkpoint, path) {
   }
 }
 
-/** Refuse TRUST_ROOT_ADDRESS, TRUST_ROOT_CHANGED: `fingerprint` is not the expected one. Whether one was expected. */
-export function accept(fingerprint, { fragment, kept }) {
+/**
+ * Whether `root` was expected: by the address' `fragment`, or by what is `kept`. A later one than expected is followed:
+ * throws `Rotated` where every rotation on the way was ordered, so that the reader can take it over.
+ * Refuses TRUST_ROOT_ADDRESS, TRUST_ROOT_CHANGED (nothing leads there), and what `followRotations` refuses.
+ */
+export async function accept(root, { fragment, kept, rotations }) {
   const printed = addressed(fragment);
-  if (printed !== null && printed !== fingerprint) {
-    throw new Refusal("TRUST_ROOT_ADDRESS", "the scanned address names another trust root", printed);
-  }
-  if (kept !== null && kept !== fingerprint) {
-    throw new Refusal("TRUST_ROOT_CHANGED", "this browser remembers another trust root", kept);
-  }
+  const known = await readHeld(rotations);
+  let from = null;
+  const follow = (expected, code, what) => {
+    if (expected === null || expected === root.fingerprint) return;
+    const way = known.get(expected);
+    if (way === undefined) throw new Refusal(code, what, expected);
+    followRotations(way.held, root, way.orders);
+    from = way.held;
+  };
+  follow(printed, "TRUST_ROOT_ADDRESS", "the scanned address names another trust root");
+  follow(kept, "TRUST_ROOT_CHANGED", "this browser remembers another trust root");
+  if (from !== null && kept !== root.fingerprint) throw new Rotated(from, root);
   return printed !== null || kept !== null;
+}
+
+/** What the server sent to lead here, by the fingerprint of where each begins: nobody can make another of the same. */
+async function readHeld(rotations) {
+  const known = new Map();
+  for (const { from, orders } of rotations) {
+    const held = await readTrustRoot(from);
+    known.set(held.fingerprint, { held, orders: orders.map(readOrderOfRotation) });
+  }
+  return known;
 }

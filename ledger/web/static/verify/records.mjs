@@ -9,10 +9,12 @@ export const EVENT_DOMAIN = "pledgetrail/event/v1/json";
 
 const FORMAT = "pledgetrail/records/v1";
 const MAX_RECORDS = 20_000;
+const MAX_ROTATIONS = 2;
+const MAX_ORDERS = 128;
 const DOMAIN = /^[a-z0-9][a-z0-9./_-]{0,127}$/;
 const CID = /^b[a-z2-7]{58}$/;
 
-/** {trustRoot, note (bytes), goesOn (hashes), records} of the server's answer; nothing is believed yet. Refuses RECORDS_FORMAT. */
+/** {trustRoot, rotations: [{from (bytes), orders}], note (bytes), goesOn (hashes), records} of the server's answer; nothing is believed yet. Refuses RECORDS_FORMAT. */
 export function readRecords(text) {
   let value;
   try {
@@ -27,6 +29,7 @@ export function readRecords(text) {
   }
   return {
     trustRoot: utf8(value.trust_root),
+    rotations: readRotations(value.rotations ?? []),
     note: utf8(value.checkpoint),
     goesOn: (value.consistency ?? []).map((node) => fromHex(node, "RECORDS_FORMAT", 32)),
     records: value.records.map(readRecord),
@@ -67,6 +70,13 @@ function readRecord(value) {
     path: value.path.map((node) => fromHex(node, "RECORDS_FORMAT", 32)),
     init: value.init ?? null,
   };
+}
+
+function readRotations(value) {
+  const whole = Array.isArray(value) && value.length <= MAX_ROTATIONS;
+  const listed = whole && value.every((each) => Array.isArray(each?.orders) && each.orders.length <= MAX_ORDERS);
+  if (!listed || !value.every((each) => typeof each.from === "string")) throw malformed("rotations are malformed");
+  return value.map(({ from, orders }) => ({ from: utf8(from), orders }));
 }
 
 const malformed = (what) => new Refusal("RECORDS_FORMAT", what);
