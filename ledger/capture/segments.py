@@ -9,8 +9,6 @@ What may never happen here: re-encoding, losing a frame (they are counted on bot
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from ledger.capture import remux
+from ledger.capture.foreign import open_video, run_worker
 from ledger.errors import BadInput
 from ledger.mp4.boxes import too_much, walk
 from ledger.mp4.fragments import (
@@ -34,10 +33,6 @@ from ledger.mp4.movie import Movie, read_movie
 MAX_RECORDING_BYTES = 4 * 1024**3
 TARGET_SECONDS = 2.0
 MIN_TARGET_SECONDS = 1.0
-MAX_WORKER_SECONDS = 120
-_MAX_REASON_BYTES = 2048
-# Isolated from the user's own modules, and of the same version as this one.
-_WORKER = "import sys; sys.path.insert(0, sys.argv[1]); from ledger.capture.remux import main; sys.exit(main())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +91,13 @@ def read_recording(path: Path, *, target_seconds: float = TARGET_SECONDS) -> Ite
     MEDIA_LIMIT.
     """
     target_ms = round(max(target_seconds, MIN_TARGET_SECONDS) * 1000)
-    try:
-        origin = path.open("rb")
-    except OSError as error:
-        raise BadInput(
-            "VIDEO_MISSING",
-            f"the video cannot be read: {error.strerror}",
-            where=str(path),
-            cure="Check the name and the permissions of the file.",
-        ) from error
-    with origin, tempfile.TemporaryFile() as cut:
+    with open_video(path) as origin, tempfile.TemporaryFile() as cut:
         with _at(path):
             frames = _judge(FileBytes(origin))
-            _run_worker(origin, cut)
+            bounds = f"{remux.MAX_MEMORY_BYTES} bytes of memory"
+            run_worker(
+                remux.__name__, origin, cut, bounds=bounds, cure="Convert it to MP4 with H.264 video and AAC sound."
+            )
             recording = _cut(FileBytes(cut), target_ms)
             if recording.frames != frames:
                 raise BadInput(
@@ -156,28 +145,6 @@ def _judge(source: FileBytes) -> int:
     if not frames:
         raise BadInput("VIDEO_EMPTY", "the recording has no frames", cure="Record again, or choose another file.")
     return frames
-
-
-def _run_worker(origin: IO[bytes], cut: IO[bytes]) -> None:
-    origin.seek(0)
-    command = [sys.executable, "-I", "-c", _WORKER, str(Path(remux.__file__).parents[2])]
-    with tempfile.TemporaryFile() as reason:
-        try:
-            status = subprocess.run(  # noqa: S603 our own module, and no argument from outside
-                command, stdin=origin, stdout=cut, stderr=reason, timeout=MAX_WORKER_SECONDS, check=False
-            ).returncode
-        except subprocess.TimeoutExpired as error:
-            raise too_much("reading it takes too long", f"at most {MAX_WORKER_SECONDS} seconds") from error
-        reason.seek(0)
-        said = reason.read(_MAX_REASON_BYTES).decode("utf-8", "replace").strip()
-    if status < 0:
-        raise too_much(f"reading it broke a bound (signal {-status})", f"{remux.MAX_MEMORY_BYTES} bytes of memory")
-    if status != 0:
-        raise BadInput(
-            "VIDEO_CODEC",
-            f"the recording cannot be taken apart: {said.splitlines()[-1] if said else status}",
-            cure="Convert it to MP4 with H.264 video and AAC sound.",
-        )
 
 
 def _cut(source: FileBytes, target_ms: int) -> Recording:
