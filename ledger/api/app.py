@@ -25,6 +25,7 @@ from ledger.errors import BadInput, Problem
 from ledger.http.guard import Guard
 from ledger.http.problems import Defect, problem_of, problem_response
 from ledger.intake.quota import Quota
+from ledger.intake.strangers import Strangers
 from ledger.store import Ledger
 from ledger.web.pages import problem_page
 from ledger.web.portal import portal_pages
@@ -35,16 +36,17 @@ _PAGES = ("/01/", "/id/", "/portal")
 _log = logging.getLogger(__name__)
 
 
-def create_app(ledger: Ledger, *, quota: Quota | None = None) -> FastAPI:
+def create_app(ledger: Ledger, *, quota: Quota | None = None, strangers: Strangers | None = None) -> FastAPI:
     """The application. It opens nothing and closes nothing: whoever opened `ledger` closes it.
 
-    `quota`: how often each device may speak; None: the usual one.
+    `quota`: how often each device may speak; `strangers`: how often an address may send what no device signed; None:
+    the usual ones.
     """
     app = FastAPI(
         title="Pledgetrail ledger", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
     )
     for routes in (
-        partial(evidence_routes, quota=quota),
+        partial(evidence_routes, quota=quota, strangers=strangers),
         device_routes,
         log_routes,
         event_routes,

@@ -19,9 +19,11 @@ from ledger.evidence.signed import MAX_ENVELOPE_BYTES
 from ledger.http.lanes import Lanes
 from ledger.http.memory import BodyMemory
 from ledger.http.requests import raw_path, read_query
+from ledger.http.strangers import limited
 from ledger.intake.quota import Quota
 from ledger.intake.receive import Received, Receiver
 from ledger.intake.signed_video import SignedVideo
+from ledger.intake.strangers import Strangers
 from ledger.segment_body import MAX_BODY_BYTES, MEDIA_TYPE
 from ledger.store import Ledger
 from ledger.uplink_protocol import ENVELOPE_TYPE, SEGMENTS_PATH, STATEMENTS_PATH
@@ -30,12 +32,12 @@ _DEVICES = "/api/v1/devices/"
 _SEGMENTS, _STATEMENTS = "/segments", "/statements"
 
 
-def evidence_routes(ledger: Ledger, quota: Quota | None = None) -> APIRouter:
+def evidence_routes(ledger: Ledger, quota: Quota | None = None, strangers: Strangers | None = None) -> APIRouter:
     """`/api/v1/evidence/segments`, `…/statements`, and the same of one device."""
     router = APIRouter(tags=["evidence"])
     video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers)
     receiver = Receiver(ledger.evidence, ledger.media, quota or Quota(), video.take)
-    memory, lanes = BodyMemory(), Lanes()
+    memory, lanes, strangers = BodyMemory(), Lanes(), strangers or Strangers()
 
     @router.post(SEGMENTS_PATH)
     async def segments(request: Request) -> Response:
@@ -62,12 +64,14 @@ def evidence_routes(ledger: Ledger, quota: Quota | None = None) -> APIRouter:
         request: Request, claimed: str | None, take: Callable[..., Received], media_type: str, limit: int
     ) -> Response:
         read_query(request, ())
-        async with memory.body(request, limit=limit, types=(media_type,)) as raw, lanes.enter(raw):
-            received = await run_in_threadpool(take, raw, received_at=ledger.clock(), claimed=claimed)
+        async with memory.body(request, limit=limit, types=(media_type,)) as raw:
+            with limited(strangers, request, raw):
+                async with lanes.enter(raw):
+                    received = await run_in_threadpool(take, raw, received_at=ledger.clock(), claimed=claimed)
         body = {"digest": received.evidence.digest.hex(), "entry": received.entry, "new": received.added}
         return JSONResponse(body, status_code=201 if received.added else 200)
 
-    router.include_router(upload_routes(ledger, receiver, memory))
+    router.include_router(upload_routes(ledger, receiver, memory, strangers))
     return router
 
 

@@ -10,7 +10,9 @@ from ledger.errors import BadInput
 from ledger.evidence.signed import MAX_ENVELOPE_BYTES
 from ledger.http.memory import BodyMemory
 from ledger.http.requests import read_query
+from ledger.http.strangers import limited
 from ledger.intake.receive import Receiver
+from ledger.intake.strangers import Strangers
 from ledger.intake.uploads import Uploads
 from ledger.store import Ledger
 from ledger.uplink_protocol import (
@@ -25,7 +27,7 @@ from ledger.uplink_protocol import (
 )
 
 
-def upload_routes(ledger: Ledger, receiver: Receiver, memory: BodyMemory) -> APIRouter:
+def upload_routes(ledger: Ledger, receiver: Receiver, memory: BodyMemory, strangers: Strangers) -> APIRouter:
     """`/api/v1/evidence/uploads`, and one of them."""
     router = APIRouter(tags=["evidence"])
     uploads = Uploads(ledger.uploads_folder)
@@ -35,7 +37,10 @@ def upload_routes(ledger: Ledger, receiver: Receiver, memory: BodyMemory) -> API
         """Begin an upload, or learn how much of it is here; the envelope's signature is the authorisation."""
         read_query(request, ())
         async with memory.body(request, limit=MAX_ENVELOPE_BYTES, types=(ENVELOPE_TYPE,)) as raw:
-            name, offset = await run_in_threadpool(uploads.begin, raw, book=ledger.evidence, received_at=ledger.clock())
+            with limited(strangers, request, raw):
+                name, offset = await run_in_threadpool(
+                    uploads.begin, raw, book=ledger.evidence, received_at=ledger.clock()
+                )
         headers = {"Location": f"{UPLOADS_PATH}/{name}", **_headers(offset)}
         return JSONResponse({"upload": name, "offset": offset, "held": offset is None}, headers=headers)
 
@@ -45,7 +50,8 @@ def upload_routes(ledger: Ledger, receiver: Receiver, memory: BodyMemory) -> API
         read_query(request, ())
         offset, is_last = _offset(request), _is_last(request)
         async with memory.body(request, limit=CHUNK_BYTES, types=(CHUNK_TYPE,)) as piece:
-            held = await run_in_threadpool(uploads.append, name, offset, piece)
+            with limited(strangers, request, b""):
+                held = await run_in_threadpool(uploads.append, name, offset, piece)
         if not is_last:
             return JSONResponse({"offset": held}, headers=_headers(held))
         received = await run_in_threadpool(uploads.complete, name, receiver=receiver, received_at=ledger.clock())

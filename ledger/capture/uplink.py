@@ -42,9 +42,15 @@ MIN_PIECE_BYTES: Final = 32 * 1024
 
 _HELD = frozenset({200, 201})
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
-_ERASED = "ERASED"
+_ERASED, _REPLAY = "ERASED", "REPLAY"
 _BEGIN_AGAIN = frozenset({"UPLOAD_OFFSET", "UPLOAD_UNKNOWN"})
 _BAD_INPUT = frozenset({400, 413, 415, 422})
+
+
+class StandsAlready(Refused):
+    """REPLAY: another statement of this number stands at the ledger, or the same; `held` is its digest (hex)."""
+
+    held = ""
 
 
 class Later(Unavailable):
@@ -99,20 +105,24 @@ class Uplink:
                 self._upload(evidence, init + media)
             self._failures = max(0, self._failures - 1)
 
-        self._deliver(send)
+        self._deliver(evidence, send)
 
     def state(self, evidence: SignedEvidence) -> None:
         """Send a reading or a gap until it is held. Raises as `submit`."""
         envelope = evidence.envelope()
-        self._deliver(lambda: self._post(STATEMENTS_PATH, envelope, ENVELOPE_TYPE))
+        self._deliver(evidence, lambda: self._post(STATEMENTS_PATH, envelope, ENVELOPE_TYPE))
 
-    def _deliver(self, send: Callable[[], None]) -> None:
+    def _deliver(self, evidence: SignedEvidence, send: Callable[[], None]) -> None:
         try:
             self._try_again(send)
+        except StandsAlready as stands:
+            if stands.held != evidence.digest.hex():
+                raise
+            # The ledger took this very statement, and its answer was lost: it was delivered, and goes.
         except Refused as refusal:
             if refusal.code != _ERASED:
                 raise
-            # The ledger took it once, its answer was lost, and it was erased since: it was delivered, and goes.
+            # As above, and it was erased since.
 
     def _try_again(self, send: Callable[[], None]) -> None:
         for wait in self._waits:
@@ -199,8 +209,11 @@ class Uplink:
             said = None
         if isinstance(said, dict):
             fields |= {name: value for name in fields if isinstance(value := said.get(name), str)}
-        kind = BadInput if status in _BAD_INPUT else Refused
-        return kind(fields["code"], fields["title"], where=fields["where"], cure=fields["cure"])
+        kind = BadInput if status in _BAD_INPUT else StandsAlready if fields["code"] == _REPLAY else Refused
+        problem = kind(fields["code"], fields["title"], where=fields["where"], cure=fields["cure"])
+        if isinstance(problem, StandsAlready) and isinstance(said, dict):
+            problem.held = str(said.get("held", ""))
+        return problem
 
 
 def _bounded(response: httpx.Response) -> bytes:

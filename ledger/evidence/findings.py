@@ -29,7 +29,8 @@ class Code(StrEnum):
     CHAIN_BROKEN = "CHAIN_BROKEN"  # it names another predecessor than the one that is held
     FORK = "FORK"  # two different statements of one number
     CLONED_KEY = "CLONED_KEY"  # one key speaks from two places, or twice at one time
-    COUNTER_ROLLBACK = "COUNTER_ROLLBACK"  # a number that was passed over or used before comes again
+    COUNTER_ROLLBACK = "COUNTER_ROLLBACK"  # a number that was passed over comes after all
+    REPLAY = "REPLAY"  # what is held came again, long after it was taken
     UNTRUSTED_TIME = "UNTRUSTED_TIME"  # the device's clock contradicts itself or the receiver's
     IMPOSSIBLE_TIME = "IMPOSSIBLE_TIME"  # the statement's own times contradict each other
     IMPOSSIBLE_VALUE = "IMPOSSIBLE_VALUE"  # outside what the device can measure

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from ledger.errors import BadInput, Refused
 from ledger.evidence.findings import Code, DeviceFinding
+from ledger.evidence.replay import REUSED
 from ledger.evidence.signed import SignedEvidence
 from ledger.evidence.statement import Statement, read_statement
 from ledger.evidence.verification import Device, Evidence
@@ -55,10 +56,10 @@ def _findings(
         return
     if refusal.code in _KEPT:
         yield _kept(_KEPT[refusal.code], refusal.what, statement, signed, received_at)
-    elif refusal.code in ("EVIDENCE_FORK", "EVIDENCE_REPEATED") and other is None:
+    elif refusal.code in REUSED and other is None:
         what = f"Number {statement.sequence} was passed over, and came after all."
         yield _kept(Code.COUNTER_ROLLBACK, what, statement, signed, received_at)
-    elif refusal.code in ("EVIDENCE_FORK", "EVIDENCE_REPEATED") and other is not None:
+    elif refusal.code in REUSED and other is not None:
         what = f"Two different statements of number {statement.sequence} bear the device's signature."
         yield _kept(Code.FORK, what, statement, signed, received_at, other)
         if _is_elsewhere(statement, other.statement):

@@ -26,6 +26,12 @@ _NAMED = re.compile(rb'"device":"([^"\\]{1,256})"')
 _TAIL_BYTES = 20 * 1024  # a segment's statement stands at the end of its body
 
 
+def claimed_device(body: bytes) -> bytes:
+    """The device that a body says it is from, empty where it says none; only a hint."""
+    found = _NAMED.search(body[-_TAIL_BYTES:])
+    return found[1] if found else b""
+
+
 class ComeAgain(Unavailable):
     """503 INTAKE_BUSY: come again after `retry_after` seconds, which are others for each."""
 
@@ -49,8 +55,7 @@ class Lanes:
     @asynccontextmanager
     async def enter(self, body: bytes) -> AsyncIterator[None]:
         """Wait for this body's turn; once the work succeeded its device is a live one. Raises `ComeAgain`."""
-        found = _NAMED.search(body[-_TAIL_BYTES:])
-        name = found[1] if found else b""
+        name = claimed_device(body)
         if self._clock() - self._live.get(name, float("-inf")) < LATELY_SECONDS:
             yield
         else:

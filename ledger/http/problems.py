@@ -84,6 +84,8 @@ def problem_response(problem: Problem) -> Response:
         headers["Retry-After"] = str(seconds)
     if (expected := getattr(problem, "expected", None)) is not None:
         body["expected"] = expected  # the number a device has to send first
+    if (held := getattr(problem, "held", None)) is not None:
+        body["held"] = held  # the digest of what stands under a number that came again
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 

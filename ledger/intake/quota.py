@@ -8,13 +8,11 @@ happen here: a bucket for whoever is not enrolled, or memory that grows with req
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ledger.errors import Problem
+from ledger.intake.buckets import Buckets
 
 PER_SECOND = 50.0  # a camera speaks every few seconds, a meter every second; the rest is for what was spooled
 BURST = 2000
@@ -36,12 +34,6 @@ class QuotaExceeded(Problem):
         )
 
 
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at: float
-
-
 class Quota:
     """Admits `per_second` statements of a device, `burst` at once. `clock`: monotonic seconds. Safe between threads."""
 
@@ -53,22 +45,10 @@ class Quota:
         clock: Callable[[], float] = time.monotonic,
         most: int = MAX_DEVICES,
     ) -> None:
-        self._rate, self._burst, self._clock, self._most = per_second, burst, clock, most
-        self._lock = threading.Lock()
-        self._buckets: OrderedDict[tuple[str, bool], _Bucket] = OrderedDict()
+        self._buckets: Buckets[tuple[str, bool]] = Buckets(per_second, burst, most, clock)
 
     def __call__(self, device_id: str, *, again: bool = False) -> None:
         """Take one token. `again`: what it sent is held already. Raises `QuotaExceeded`."""
-        with self._lock:
-            now, key = self._clock(), (device_id, again)
-            bucket = self._buckets.get(key)
-            if bucket is None:
-                bucket = self._buckets[key] = _Bucket(self._burst, now)
-                if len(self._buckets) > self._most:  # the longest unused one, which is full again by now or soon
-                    self._buckets.popitem(last=False)
-            self._buckets.move_to_end(key)
-            bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._rate)
-            bucket.at = now
-            if bucket.tokens < 1:
-                raise QuotaExceeded(device_id, (1 - bucket.tokens) / self._rate)
-            bucket.tokens -= 1
+        wait = self._buckets.take((device_id, again))
+        if wait:
+            raise QuotaExceeded(device_id, wait)

@@ -34,6 +34,7 @@ from ledger.evidence import (
 )
 from ledger.evidence.groups import differences, tell
 from ledger.evidence.refusals import findings_of_refusal
+from ledger.evidence.replay import REUSED, Replay, replay_finding
 from ledger.evidence.verification import read_signed
 from ledger.intake.media import MediaStore
 from ledger.mp4.fragments import group_digests, segment_facts
@@ -46,7 +47,7 @@ _TRIES = 4  # when several workers take statements of one device at once
 
 
 class HeldEvidence(Protocol):
-    """Evidence in the book: its entry in the log, and whether the call that answered this added it."""
+    """Evidence in the book: its entry in the log, whether the call that answered this added it, when it was taken."""
 
     @property
     def evidence(self) -> Evidence: ...
@@ -56,6 +57,9 @@ class HeldEvidence(Protocol):
 
     @property
     def added(self) -> bool: ...
+
+    @property
+    def received_at(self) -> datetime: ...
 
 
 class EvidenceBook(Protocol):
@@ -137,9 +141,10 @@ class Receiver:
         """Take in the body `raw` of one segment (`ledger.segment_body`), or refuse it and keep nothing of it.
 
         `received_at`: UTC, by the receiver's clock. `claimed`: the device that the address or the broker's account
-        names. Sending the same body again is answered with what is held, and repairs media that were lost or damaged.
+        names. Sending the same body again is answered with what is held, and repairs media that were lost or damaged;
+        once the device has gone on, what is held is only told by `Replay`, unless its video was missing.
         Raises `BadInput` SEGMENT_BODY, MEDIA_LIMIT, VIDEO_… and what `read_segment` raises; `Refused`
-        DEVICE_UNKNOWN, MANIFEST (the bytes are not those that were signed) and what `judge_evidence` raises;
+        DEVICE_UNKNOWN, REPLAY, MANIFEST (the bytes are not those that were signed) and what `judge_evidence` raises;
         `Unavailable` of the store.
         """
         body = read_segment_body(raw)
@@ -196,9 +201,17 @@ class Receiver:
 
     def _again(self, held: HeldEvidence, body: SegmentBody | None, received_at: datetime) -> Received:
         """Answer for what is held; video that was lost meanwhile is kept again."""
-        self.admit(held.evidence.statement.device, again=True)
+        statement = held.evidence.statement
+        self.admit(statement.device, again=True)
+        mended = body is not None and not self.media.has(held.evidence.segment.media.cid)
         init_cid = "" if body is None else self._keep(held.evidence, body)
         self._look(held.evidence, body, received_at)
+        last = self.book.known(statement.device)[2].number
+        if statement.sequence < last and not mended:
+            found = replay_finding(statement.device, taken_at=held.received_at, received_at=received_at)
+            if found is not None:
+                self.book.record(found)
+            raise Replay(statement.device, statement.sequence, last=last, held=held.evidence.digest, same=True)
         return Received(held.evidence, held.entry, False, init_cid)
 
     def _take_once(self, stated: Stated, body: SegmentBody | None, received_at: datetime) -> Received:
@@ -208,9 +221,13 @@ class Receiver:
             judged = judge_evidence(stated, device=device, terms=terms, past=past, received_at=received_at)
         except Refused as refusal:
             held = self.book.held(signed.digest)
-            if held is not None and refusal.code == "EVIDENCE_REPEATED":  # signed once more, and says the same
+            if held is not None and refusal.code in REUSED:  # signed once more, and says the same
                 return self._again(held, body, received_at)
-            self._record(refusal, signed, device, received_at)
+            other = self._record(refusal, signed, device, received_at)
+            if refusal.code in REUSED:
+                number = stated.statement.sequence
+                standing = b"" if other is None else other.digest
+                raise Replay(device.id, number, last=past.number, held=standing, same=False) from refusal
             raise
         self.admit(device.id)
         init_cid = "" if body is None else self._keep(judged.evidence, body)
@@ -220,8 +237,10 @@ class Receiver:
         self._look(added.evidence, body, received_at)
         return Received(added.evidence, added.entry, added.added, init_cid)
 
-    def _record(self, refusal: Refused, signed: SignedEvidence, device: Device, received_at: datetime) -> None:
-        """Keep what a refused statement shows, as often as its device may speak."""
+    def _record(
+        self, refusal: Refused, signed: SignedEvidence, device: Device, received_at: datetime
+    ) -> Evidence | None:
+        """Keep what a refused statement shows, as often as its device may speak; what stands under its number."""
         other = None
         if refusal.code != "EVIDENCE_SIGNATURE":
             statement = read_signed(signed, device=device, received_at=received_at)
@@ -231,6 +250,7 @@ class Receiver:
             self.admit(device.id, again=not found)
         for finding in found:
             self.book.record(finding)
+        return other
 
     def _look(self, evidence: Evidence, body: SegmentBody | None, received_at: datetime) -> None:
         if body is not None:

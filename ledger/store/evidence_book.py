@@ -48,11 +48,12 @@ _SEGMENTS = select(EvidenceRow, SegmentRow).where(EvidenceRow.digest == SegmentR
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Evidence that the book holds: its entry's index, and whether this very call added it."""
+    """Evidence that the book holds: its entry's index, whether this very call added it, when it was taken (UTC)."""
 
     evidence: Evidence
     entry: int
     added: bool
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class SqlEvidenceBook:
             row = session.get(EvidenceRow, evidence_digest)
             if row is None and is_erased(driver(session), EVIDENCE_ENTRY_DOMAIN, evidence_digest):
                 raise erased(f"evidence {evidence_digest.hex()}")
-        return None if row is None else Held(_evidence(row), row.entry, added=False)
+        return None if row is None else Held(_evidence(row), row.entry, False, row.received_at)
 
     def number(self, device_id: str, sequence: int) -> Evidence | None:
         """The device's evidence of this number, where it is held."""
@@ -123,7 +124,7 @@ class SqlEvidenceBook:
         with self._database.writing() as session:
             row = session.get(EvidenceRow, evidence.digest)
             if row is not None:
-                return Held(_evidence(row), row.entry, added=False)
+                return Held(_evidence(row), row.entry, False, row.received_at)
             newest = _past(session, statement.device).last
             if (newest.digest if newest else None) != judged.follows:
                 raise Refused(
@@ -148,7 +149,7 @@ class SqlEvidenceBook:
                 session.add(_reading_row(judged, statement))
             for finding in judged.findings:
                 enter_finding(session, finding)
-            return Held(evidence, entry.index, added=True)
+            return Held(evidence, entry.index, True, received_at)
 
     def announce(self, signed: SignedEvidence, statement: SegmentStatement, *, received_at: datetime) -> None:
         """Keep a statement whose video has not come yet; the same one again changes nothing."""

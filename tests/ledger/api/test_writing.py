@@ -172,9 +172,12 @@ def test_oe08_refuses_a_query_it_does_not_understand(client: TestClient, query: 
 def test_evidence_is_taken_once_and_a_repeat_is_answered(
     client: TestClient, ledger: Ledger, bodies: list[bytes]
 ) -> None:
-    answers = [client.post("/api/v1/evidence/segments", content=body, headers=CBOR) for body in (*bodies, *bodies)]
-    assert [answer.status_code for answer in answers] == [201, 201, 200, 200]
-    assert answers[0].json()["entry"] == answers[2].json()["entry"]
+    answers = [
+        client.post("/api/v1/evidence/segments", content=body, headers=CBOR) for body in (*bodies, bodies[1], bodies[0])
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201, 200, 409]
+    assert answers[1].json()["entry"] == answers[2].json()["entry"]
+    assert (answers[3].json()["code"], answers[3].json()["held"]) == ("REPLAY", answers[0].json()["digest"])
     assert len(ledger.evidence.segments_of_lots([TEA.normal])) == 2
 
 

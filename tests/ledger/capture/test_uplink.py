@@ -68,6 +68,18 @@ def test_what_was_delivered_and_erased_since_is_not_sent_for_ever() -> None:
         submit(Ledger(problem(410, "EVENTS_GONE")))
 
 
+def test_OD05_what_stands_already_is_delivered_and_another_s_word_under_its_number_is_not() -> None:
+    def replay(held: object) -> httpx.Response:
+        return httpx.Response(409, json={"code": "REPLAY", "title": "Used.", "expected": 7, "held": held})
+
+    assert submit(Ledger(replay(SIGNED.digest.hex()))) == []
+    for held in ("", "00" * 32, SIGNED.digest.hex().upper(), None, 7):
+        ledger = Ledger(replay(held))
+        with refused("REPLAY"):
+            submit(ledger)
+        assert len(ledger.requests) == 1
+
+
 @pytest.mark.parametrize(
     "answer",
     [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), httpx.Response(503), httpx.Response(500)],

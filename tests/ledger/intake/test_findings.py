@@ -13,6 +13,7 @@ import pytest
 
 from ledger.evidence import FINDING_DOMAIN, NO_PREVIOUS, Code, SignedEvidence, SoftwareKey, Terms, read_envelope
 from ledger.evidence.findings import read_finding
+from ledger.evidence.replay import REPLAY_AFTER, Replay
 from ledger.evidence.terms import Limits
 from ledger.evidence.verification import OutOfTurn
 from tests.ledger.intake.speaking import COW, KEY, NOON, OTHER_KEY, PEN, Listening, Voice, listening, scale
@@ -97,7 +98,7 @@ def test_a_loss_that_the_device_states_is_taken_with_a_finding(at: Listening) ->
     stated = voice.gap(unsent=3)
     assert at.hear(stated).added and at.hear(voice.reading(NOON + MINUTE), NOON + MINUTE).added
     assert (at.codes(), at.held()) == ([Code.GAP], 6)
-    refuses(at, lost[1], "EVIDENCE_REPEATED")  # found again after all: kept as evidence, and not in the chain
+    refuses(at, lost[1], "REPLAY")  # found again after all: kept as evidence, and not in the chain
     (late, _) = at.ledger.evidence.findings("scale-1")
     assert (late.finding.code, late.finding.sequence) == (Code.COUNTER_ROLLBACK, 3)
     assert read_envelope(late.finding.kept) == lost[1]
@@ -149,7 +150,7 @@ def test_a_release_does_not_let_anything_else_pass(at: Listening) -> None:
     at.ledger.evidence.release("scale-1", NOON, "its spool was burnt")
     forged = replace(voice.twin(), key=OTHER_KEY).reading(sequence=5)
     refuses(at, forged, "EVIDENCE_SIGNATURE")
-    refuses(at, Voice().reading(value="1"), "EVIDENCE_FORK")
+    refuses(at, Voice().reading(value="1"), "REPLAY")
 
 
 def test_OD05_both_statements_of_a_used_number_are_kept_and_one_row_counts(at: Listening) -> None:
@@ -158,7 +159,7 @@ def test_OD05_both_statements_of_a_used_number_are_kept_and_one_row_counts(at: L
     other = Voice().reading(NOON + MINUTE, value="900")
     at.hear(first)
     size = at.ledger.log.size
-    refuses(at, other, "EVIDENCE_FORK", received_at=NOON + MINUTE)
+    refuses(at, other, "REPLAY", received_at=NOON + MINUTE)
     (finding,) = at.ledger.evidence.findings("scale-1")
     assert (finding.finding.code, finding.finding.facts["held"]) == (Code.FORK, first.digest.hex())
     assert read_envelope(finding.finding.kept) == other
@@ -166,15 +167,66 @@ def test_OD05_both_statements_of_a_used_number_are_kept_and_one_row_counts(at: L
     assert at.hear(voice.reading(NOON + MINUTE), NOON + MINUTE).added
 
 
-@pytest.mark.parametrize("after", [timedelta(0), timedelta(days=1)])
-def test_OD05_the_same_reading_again_is_one_row(at: Listening, after: timedelta) -> None:
+@pytest.mark.parametrize("after", [timedelta(0), timedelta(days=7)])
+def test_OD05_what_a_device_said_last_may_come_again_and_stands_already(at: Listening, after: timedelta) -> None:
+    """Its answer was lost, or its network was gone for a week: it goes on, and nobody is accused."""
     voice = Voice()
-    first = voice.reading()
-    taken = at.hear(first)
-    at.hear(voice.reading())
+    taken = at.hear(first := voice.reading())
     size = at.ledger.log.size
     again = at.hear(first, NOON + after)
     assert (again.added, again.entry, at.ledger.log.size, at.codes()) == (False, taken.entry, size, [])
+    assert at.hear(voice.reading(NOON + after), NOON + after).added
+
+
+def test_OD05_an_old_reading_that_comes_again_is_a_replay_and_one_row(at: Listening) -> None:
+    voice = Voice()
+    first = voice.reading()
+    at.hear(first)
+    at.hear(voice.reading())
+    size = at.ledger.log.size
+    with pytest.raises(Replay) as caught:
+        at.hear(first, NOON + REPLAY_AFTER - timedelta(milliseconds=1))
+    assert (caught.value.code, caught.value.expected, caught.value.held) == ("REPLAY", 3, first.digest.hex())
+    assert (at.held(), at.ledger.log.size, at.codes()) == (2, size, [])
+    assert at.hear(voice.reading(NOON + MINUTE), NOON + MINUTE).added
+
+
+def test_OD05_replays_a_day_later_are_told_of_once_an_hour(at: Listening) -> None:
+    voice, later = Voice(), NOON + timedelta(days=1)
+    old = [voice.reading(), voice.reading()]
+    for signed in (*old, voice.reading()):
+        at.hear(signed)
+    for minute in (0, 10, 59, 60):
+        for signed in old:
+            refuses(at, signed, "REPLAY", received_at=later + minute * MINUTE)
+    assert at.codes() == [Code.REPLAY] * 2
+    (newest, _) = at.ledger.evidence.findings("scale-1")
+    assert (newest.finding.sequence, newest.finding.kept, newest.finding.found_at) == (
+        None,
+        b"",
+        later + timedelta(hours=1),
+    )
+    assert at.hear(voice.reading(later), later).added
+
+
+def test_OD05_a_replay_without_the_device_s_signature_is_no_replay(at: Listening) -> None:
+    voice = Voice()
+    first = voice.reading()
+    at.hear(first)
+    at.hear(voice.reading())
+    refuses(at, replace(first, signature=bytes(64)), "EVIDENCE_SIGNATURE")
+    assert at.codes() == [Code.STRIPPED_SIGNATURE]
+
+
+def test_OD05_another_content_under_an_old_number_is_a_fork_that_names_what_stands(at: Listening) -> None:
+    voice = Voice()
+    first = voice.reading()
+    at.hear(first)
+    at.hear(voice.reading())
+    with pytest.raises(Replay) as caught:
+        at.hear(Voice().reading(value="900"))
+    assert (caught.value.expected, caught.value.held) == (3, first.digest.hex())
+    assert at.codes()[0] is Code.FORK and at.held() == 2
 
 
 def test_OD05_the_same_reading_signed_anew_is_one_row(tmp_path: Path) -> None:
@@ -198,7 +250,7 @@ def test_OD08_a_key_that_two_devices_hold_is_called_cloned(at: Listening, change
     at.hear(voice.reading())
     clone = voice.twin()
     at.hear(voice.reading(NOON))
-    refuses(at, clone.reading(NOON, **changes), "EVIDENCE_FORK", received_at=NOON + timedelta(hours=1))
+    refuses(at, clone.reading(NOON, **changes), "REPLAY", received_at=NOON + timedelta(hours=1))
     assert at.codes() == [Code.FORK, Code.CLONED_KEY]
 
 

@@ -41,6 +41,7 @@ class Row:
     evidence: Evidence
     entry: int
     added: bool
+    received_at: datetime
 
 
 @dataclass
@@ -70,7 +71,7 @@ class MemoryBook:
         if self.dies:
             self.dies = False
             raise KeyboardInterrupt
-        self.rows.append(Row(judged.evidence, len(self.rows), True))
+        self.rows.append(Row(judged.evidence, len(self.rows), True, received_at))
         self.findings += judged.findings
         return self.rows[-1]
 
@@ -147,10 +148,22 @@ class TestAccepted:
 
     def test_od05_the_same_evidence_again_is_held_already_in_one_row(self, yard: Yard) -> None:
         first = yard.receive(yard.sent[0])
-        yard.receive(yard.sent[1])
         again = yard.receive(yard.sent[0], NOW + timedelta(days=1))
         assert again == replace(first, added=False)
-        assert len(yard.book.rows) == 2
+        assert len(yard.book.rows) == 1
+
+    def test_od05_evidence_from_before_the_last_is_a_replay_and_mends_the_store_all_the_same(self, yard: Yard) -> None:
+        cid = yard.receive(yard.sent[0]).evidence.segment.media.cid
+        yard.receive(yard.sent[1])
+        path = next(path for path in yard.folder.rglob(cid))
+        path.write_bytes(b"damaged")
+        with refused("REPLAY"):
+            yard.receive(yard.sent[0])
+        assert yard.store.get(cid) == read_segment_body(yard.sent[0]).media
+        path.unlink()
+        assert not yard.receive(yard.sent[0]).added  # its video was wanted
+        assert yard.store.get(cid) == read_segment_body(yard.sent[0]).media
+        assert len(yard.book.rows) == 2 and yard.receive(yard.sent[2]).added
 
     def test_sending_again_repairs_a_damaged_or_lost_object(self, yard: Yard) -> None:
         cid = yard.receive(yard.sent[0]).evidence.segment.media.cid
@@ -172,8 +185,12 @@ class TestAccepted:
         try:
             ledger.evidence.enrol(device())
             book: EvidenceBook = ledger.evidence
-            for raw in (*sent, *sent):
+            for raw in sent:
                 receive_segment(raw, book=book, media=ledger.media, received_at=NOW)
+            for raw in sent[:2]:
+                with refused("REPLAY"):
+                    receive_segment(raw, book=book, media=ledger.media, received_at=NOW)
+            assert not receive_segment(sent[2], book=book, media=ledger.media, received_at=NOW).added
             with refused("EVIDENCE_SIGNATURE"):
                 forged = changed(sent[0], lambda b: replace(b, evidence=replace(b.evidence, signature=bytes(64))))
                 receive_segment(forged, book=book, media=ledger.media, received_at=NOW)
@@ -338,13 +355,13 @@ class TestEvidenceThatIsNotBelieved:
     def test_od05_a_number_used_for_another_content(self, yard: Yard) -> None:
         yard.receive(yard.sent[0])
         forked = signed_again(yard.sent[0], lambda s: replace(s, lot="lot-2"))
-        yard.refuses(forked, "EVIDENCE_FORK")
+        yard.refuses(forked, "REPLAY")
 
     def test_od05_an_old_number_used_for_another_content(self, yard: Yard) -> None:
         yard.receive(yard.sent[0])
         yard.receive(yard.sent[1])
         forked = signed_again(yard.sent[0], lambda s: replace(s, lot="lot-2"))
-        yard.refuses(forked, "EVIDENCE_REPEATED")
+        yard.refuses(forked, "REPLAY")
 
     def test_evidence_that_follows_another_past(self, yard: Yard) -> None:
         yard.receive(yard.sent[0])

@@ -29,6 +29,7 @@ from tests.ledger.capture import estate
 from tests.ledger.capture.estate import KEY, NOW, device, shot
 from tests.ledger.media_signing.authority import CAMERA, ROOT, TRUST, pem
 from tests.ledger.media_signing.encoded import encode, sign
+from tests.ledger.refusals import refused
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +148,10 @@ def test_OD14_nobody_is_told_that_a_segment_is_held_before_its_verdict_is(
         assert not _receiver(ledger).segment(body, received_at=NOW).added  # the device sends it again
     assert _kept(ledger, bodies[2]) == [(3, "authentic", "trusted")]
     before = _kept(ledger, bodies[2])
-    for body in bodies:
-        _receiver(ledger).segment(body, received_at=NOW)
+    for body in bodies[:2]:
+        with refused("REPLAY"):
+            _receiver(ledger).segment(body, received_at=NOW)
+    assert not _receiver(ledger).segment(bodies[2], received_at=NOW).added
     assert _kept(ledger, bodies[2]) == before
 
 
