@@ -9,6 +9,7 @@ evidence, or a write for somebody whose signature does not hold, save the one fi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +38,7 @@ from ledger.evidence.refusals import findings_of_refusal
 from ledger.evidence.replay import REUSED, Replay, replay_finding
 from ledger.evidence.verification import read_signed
 from ledger.intake.media import MediaStore
-from ledger.mp4.fragments import group_digests, segment_facts
+from ledger.mp4.fragments import group_cuts, group_digests, segment_facts
 from ledger.outline import Outline, outline_of
 from ledger.segment_body import SegmentBody, read_segment_body
 
@@ -279,21 +280,21 @@ def _check_claim(claimed: str | None, device_id: str) -> None:
 
 def _check_media(stated: Media, body: SegmentBody) -> Outline:
     """The bytes are those that were signed, and show what was signed about them; returns the video's outline."""
-    # The three passes over the video leave the interpreter's lock, so they share the machine's cores.
-    whole = _HASHERS.submit(sha256, body.media)
-    groups = _HASHERS.submit(group_digests, body.media)
+    # The passes over the video leave the interpreter's lock, so they share the machine's cores.
+    whole = _HASHERS.submit(_digest, body.media)
+    groups = _groups(body.media, whole)
     outline = outline_of([body.media])
     for name, is_so in (
         ("init_sha256", stated.init_sha256 == sha256(body.init).digest()),
         ("size", stated.size == len(body.media)),
-        ("sha256", stated.sha256 == whole.result().digest()),
+        ("sha256", stated.sha256 == whole.result()),
         ("cid", stated.cid == outline.cid),
     ):
         if not is_so:
             raise _not_as_signed(name, _located(stated, groups) if name in ("size", "sha256") else "")
     try:
         facts = segment_facts(body.init, body.media)
-        if stated.groups != groups.result():
+        if stated.groups != groups():
             raise _not_as_signed("groups")
     except BadInput as error:
         raise BadInput(error.code, error.what, where=f"media: {error.where}", cure=error.cure) from error
@@ -303,10 +304,26 @@ def _check_media(stated: Media, body: SegmentBody) -> Outline:
     return outline
 
 
-def _located(stated: Media, groups: Future[tuple[bytes, ...]]) -> str:
+def _digest(media: bytes) -> bytes:
+    return sha256(media).digest()
+
+
+def _groups(media: bytes, whole: Future[bytes]) -> Callable[[], tuple[bytes, ...]]:
+    """The digests of the groups of pictures, begun beside other work, and asked for later. Raises then, if at all.
+
+    One group is all of the segment, and its digest the one that is made anyhow.
+    """
+    try:
+        alone = group_cuts(media) == [0, len(media)]
+    except BadInput:
+        alone = False
+    return (lambda: (whole.result(),)) if alone else _HASHERS.submit(group_digests, media).result
+
+
+def _located(stated: Media, groups: Callable[[], tuple[bytes, ...]]) -> str:
     """Which groups of pictures differ; nothing where the bytes are too damaged to tell."""
     try:
-        return tell(differences(stated.groups, groups.result()))
+        return tell(differences(stated.groups, groups()))
     except BadInput:
         return ""
 

@@ -30,7 +30,10 @@ from ledger.media_signing import (
 from ledger.media_signing.archive import completed, group_document
 from ledger.media_signing.elementary import unit_type
 from ledger.media_signing.records import UUID
+from ledger.mp4.avc import units
 from ledger.mp4.fragments import split_init, video_samples
+
+_UNIT_TYPE, _SEI = 0x1F, 6  # of the first byte of an H.264 unit; supplemental enhancement information
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class SignedVideo:
 
         Raises what the book and the media store raise, never anything because of the video.
         """
-        if not isinstance(evidence.statement, SegmentStatement) or UUID not in media:
+        if not isinstance(evidence.statement, SegmentStatement) or not _may_carry_records(init, media):
             return
         if self.book.kept(evidence.digest) is not None:
             return
@@ -119,6 +122,19 @@ class SignedVideo:
 
 def _all(verdict: VideoVerdict) -> dict[bytes, SignerChain]:
     return {chain.digest: chain for chain in verdict.chains}
+
+
+def _may_carry_records(init: bytes, media: bytes) -> bool:
+    """False where no SEI of the video names the record's format; a look at these alone spares one at every byte."""
+    try:
+        movie, _ = split_init(init)
+        for sample in video_samples(init, media):
+            for unit in units(sample, movie.avc.nal_length_bytes):
+                if unit[0] & _UNIT_TYPE == _SEI and UUID in unit.tobytes():
+                    return True
+    except BadInput:
+        return UUID in media  # whoever reads on says what is wrong
+    return False
 
 
 def _units(init: bytes, media: bytes) -> list[bytes]:

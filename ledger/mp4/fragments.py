@@ -126,16 +126,22 @@ def video_samples(init: bytes, media: bytes) -> Iterator[memoryview]:
 def group_digests(media: bytes) -> tuple[bytes, ...]:
     """SHA-256 of each group of pictures of a segment: a moof with its mdat, from one key frame up to the next.
 
-    Where there are more than `MAX_GROUPS`, as many neighbours as needed count as one. Raises BadInput for what has no
-    fragments or is no row of boxes.
+    Where there are more than `MAX_GROUPS`, as many neighbours as needed count as one. Raises as `group_cuts`.
+    """
+    view = memoryview(media)
+    return tuple(sha256(view[begin:end]).digest() for begin, end in pairwise(group_cuts(media)))
+
+
+def group_cuts(media: bytes) -> list[int]:
+    """Where the groups of `group_digests` begin, and the end of the last: 0 and the length where there is one group.
+
+    Raises BadInput for what has no fragments or is no row of boxes.
     """
     ends = [box.end for box in walk(media) if box.kind == b"mdat"]
     if not ends or ends[-1] != len(media):
         raise _structure("a segment is one or more pairs of moof and mdat")
     each = -(-len(ends) // MAX_GROUPS)
-    cuts = [0, *ends[each - 1 : -1 : each], ends[-1]]
-    view = memoryview(media)
-    return tuple(sha256(view[begin:end]).digest() for begin, end in pairwise(cuts))
+    return [0, *ends[each - 1 : -1 : each], ends[-1]]
 
 
 def facts_of(movie: Movie, parts: list[Fragment]) -> SegmentFacts:
@@ -190,7 +196,9 @@ def _fragment(source: ByteSource, movie: Movie, moof: Box, mdat: Box, effort: Ef
 def _check_pictures(source: ByteSource, movie: Movie, run: Run, effort: Effort) -> bool:
     """True if the first picture is an IDR; VIDEO_DAMAGED unless every sample is a row of whole NAL units."""
     effort.spend(len(run.sizes))
-    view, at, length = memoryview(source[run.start : run.start + sum(run.sizes)]), 0, movie.avc.nal_length_bytes
+    begin, end, at, length = run.start, run.start + sum(run.sizes), 0, movie.avc.nal_length_bytes
+    # What is in memory is not copied: a segment may be one run of 64 MiB.
+    view = memoryview(source)[begin:end] if isinstance(source, bytes) else memoryview(source[begin:end])
     for size in run.sizes:
         for _ in units(view[at : at + size], length):
             effort.spend()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +165,17 @@ def test_ov10_a_signed_bomb_leaves_nothing_behind(yard: Yard) -> None:
     body = read_segment_body(yard.sent[0])
     yard.refuses(stating(yard.sent[0], body.init, body.media + one_unit_many_times(4096, 100)), "MEDIA_LIMIT")
     yard.refuses(stating(yard.sent[1], many_tracks(body.init), body.media), "MEDIA_LIMIT")
+
+
+def test_ov10_a_segment_in_memory_is_not_copied_to_be_looked_at(sent: list[bytes]) -> None:
+    init, picture = read_segment_body(sent[0]).init, be(2**24) + b"\x65" * 2**24
+    media = fragment(picture, be(1) + be(len(picture)))
+    tracemalloc.start()
+    try:
+        assert segment_facts(init, media).frames == 1
+        assert tracemalloc.get_traced_memory()[1] < len(picture) // 4
+    finally:
+        tracemalloc.stop()
 
 
 def test_ov10_work_is_counted_and_an_honest_segment_needs_little_of_it(

@@ -28,7 +28,7 @@ from ledger.evidence import (
 )
 from ledger.intake.media import FolderStore
 from ledger.intake.receive import EvidenceBook, Received, receive_segment
-from ledger.mp4.fragments import group_digests
+from ledger.mp4.fragments import group_cuts, group_digests, segment_facts
 from ledger.segment_body import SegmentBody, read_segment_body, write_segment_body
 from ledger.store import Ledger
 from tests.ledger.capture.estate import KEY, NOW, OTHER_KEY, bodies, device
@@ -257,6 +257,50 @@ class TestVideoThatIsNotTheOneSigned:
             return replace(statement, media=replace(statement.media, **{name: value}))  # type: ignore[arg-type]
 
         yard.refuses(signed_again(yard.sent[0], state), "MANIFEST")
+
+
+def first_group(raw: bytes) -> bytes:
+    """The same, but of one group of pictures, honestly signed."""
+    body = read_segment_body(raw)
+    media = body.media[: group_cuts(body.media)[1]]
+    duration = segment_facts(body.init, media).duration_ms
+    shorter = signed_again(raw, lambda s: replace(s, media=replace(s.media, duration_ms=duration)))
+    return stating(shorter, body.init, media)
+
+
+class TestASegmentOfOneGroup:
+    """Its group's digest is that of the whole, and is not made twice."""
+
+    @pytest.fixture
+    def one(self, yard: Yard) -> Yard:
+        return replace(yard, sent=[first_group(yard.sent[0])])
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("sha256", bytes(32)),
+            ("groups", (bytes(32),)),
+            ("groups", (sha256(b"").digest(), sha256(b"").digest())),
+            ("cid", cid_of(b"another object")),
+        ],
+    )
+    def test_ov12_each_of_its_names_is_held_against_the_bytes(self, one: Yard, name: str, value: object) -> None:
+        def state(statement: SegmentStatement) -> SegmentStatement:
+            return replace(statement, media=replace(statement.media, **{name: value}))  # type: ignore[arg-type]
+
+        one.refuses(signed_again(one.sent[0], state), "MANIFEST")
+
+    def test_ov01_no_byte_of_it_can_be_another(self, one: Yard) -> None:
+        size = len(read_segment_body(one.sent[0]).media)
+        for at in [*range(0, size, size // 40), size - 1]:
+
+            def flip(body: SegmentBody, at: int = at) -> SegmentBody:
+                return replace(body, media=body.media[:at] + bytes([body.media[at] ^ 1]) + body.media[at + 1 :])
+
+            with refused("MANIFEST"):
+                one.receive(changed(one.sent[0], flip))
+        assert not one.book.rows and not one.files()
+        assert one.receive(one.sent[0]).added
 
 
 def stating(raw: bytes, init: bytes, media: bytes) -> bytes:

@@ -134,6 +134,19 @@ def test_video_without_signatures_has_no_verdict(ledger: Ledger, tmp_path: Path)
         assert ledger.signed_video.kept(received.evidence.digest) is None
 
 
+def test_a_record_s_name_among_a_picture_s_own_bytes_is_no_record(ledger: Ledger, tmp_path: Path) -> None:
+    encode(tmp_path / "plain.mp4", Codec.H264, pictures=50, group=25)
+    raw = bytearray((tmp_path / "plain.mp4").read_bytes())
+    at = raw.rfind(b"\x41\x9a") + 30
+    raw[at : at + len(UUID)] = UUID
+    (tmp_path / "named.mp4").write_bytes(raw)
+    bodies = _bodies(tmp_path / "named.mp4", tmp_path)
+    assert any(UUID in body for body in bodies)
+    for body in bodies:
+        received = _receiver(ledger).segment(body, received_at=NOW)
+        assert ledger.signed_video.kept(received.evidence.digest) is None
+
+
 def test_OD14_nobody_is_told_that_a_segment_is_held_before_its_verdict_is(
     ledger: Ledger, signed: Path, tmp_path: Path
 ) -> None:
