@@ -136,7 +136,7 @@ def show(device: Named, data: Data) -> None:
     from ledger.history.devices import account_as_json, account_of, finding_as_json  # noqa: PLC0415
 
     book = open_book(data)
-    findings = [finding_as_json(stored) for stored in book.findings(book.device(device).id)]
+    findings = [finding_as_json(book, stored) for stored in book.findings(book.device(device).id)]
     typer.echo(json.dumps({**account_as_json(account_of(book, device)), "findings": findings}, indent=2))
 
 
@@ -147,7 +147,7 @@ def check(data: Data) -> None:
     from ledger.store import utc_now  # noqa: PLC0415
 
     book, now = open_book(data), utc_now()
-    found = [finding for device in book.devices() for finding in record_silences(book, device.id, now=now)]
+    found = [finding for device in book.watched() for finding in record_silences(book, device, now=now)]
     for finding in found:
         typer.echo(f"{finding.device}: silent from {finding.facts['since']} to {finding.facts['until']}")
     if found:

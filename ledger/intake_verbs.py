@@ -20,15 +20,18 @@ Data = Annotated[Path, typer.Option(metavar="DIR", help="The ledger's data folde
 @app.command()
 def mqtt(config: Annotated[Path, typer.Option(help="The intake's configuration file (JSON).")]) -> None:
     """Take in what devices publish until interrupted; prints one line of JSON once it listens."""
+    from ledger.history.silence_watch import SilenceWatch  # noqa: PLC0415
     from ledger.intake.mqtt_service import IntakeConfig, start  # noqa: PLC0415
     from ledger.program import run_until_interrupted  # noqa: PLC0415
+    from ledger.store import utc_now  # noqa: PLC0415
 
     loaded = IntakeConfig.load(config)
     book = open_book(loaded.data)
     secret = _secret(loaded.data)
-    run_until_interrupted(
-        lambda: start(loaded, book, secret), lambda running: {"broker": running.broker, "topic": running.topic}
-    )
+    with SilenceWatch(book, clock=utc_now).running():
+        run_until_interrupted(
+            lambda: start(loaded, book, secret), lambda running: {"broker": running.broker, "topic": running.topic}
+        )
 
 
 @app.command(name="broker-config")

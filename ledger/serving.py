@@ -21,6 +21,7 @@ from ledger.bundle.succession import (
 )
 from ledger.bundle.trust_root import MAX_TRUST_ROOT_BYTES
 from ledger.errors import WrongUse
+from ledger.history.silence_watch import SilenceWatch
 from ledger.serve import RunningServer, serve
 from ledger.store import Cosigners, Ledger
 from ledger.verify_report import read_file
@@ -32,10 +33,12 @@ class Serving:
 
     ledger: Ledger
     server: RunningServer
+    watch: SilenceWatch
 
     def stop(self) -> None:
-        """Stop listening, let open requests end, close the folder."""
+        """Stop listening and watching, let open requests end, close the folder."""
         self.server.stop()
+        self.watch.stop()
         self.ledger.close()
 
 
@@ -64,10 +67,12 @@ def start(
         ledger.public_url = None if public_url is None else public_url.rstrip("/")
         server = serve(create_app(ledger), host=host, port=port)
         ledger.public_url = ledger.public_url or server.url
+        watch = SilenceWatch(ledger.evidence, clock=ledger.clock)
     except BaseException:
         ledger.close()
         raise
-    return Serving(ledger, server)
+    watch.start()
+    return Serving(ledger, server, watch)
 
 
 def _believe(ledger: Ledger, root: TrustRoot, orders: Sequence[RotationOrder]) -> None:

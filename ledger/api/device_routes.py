@@ -94,7 +94,7 @@ def device_routes(ledger: Ledger) -> APIRouter:
         _check_operator(ledger, request)
         read_query(request, ())
         found = ledger.evidence.findings(ledger.evidence.device(_device(request, "/findings")).id)
-        return JSONResponse({"findings": [finding_as_json(stored) for stored in found]})
+        return JSONResponse({"findings": [finding_as_json(ledger.evidence, stored) for stored in found]})
 
     @router.get(PREFIX + "/{device:path}/absence")
     def absence(request: Request) -> Response:

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ledger.canonical import parse_json
-from ledger.evidence import Device, Terms
+from ledger.evidence import Code, Device, Terms
+from ledger.history.silence import outcome_of
 from ledger.store import SqlEvidenceBook, StoredFinding
 
 
@@ -51,10 +52,10 @@ def account_as_json(account: DeviceAccount) -> dict[str, object]:
     }
 
 
-def finding_as_json(stored: StoredFinding) -> dict[str, object]:
-    """A finding with the index of its log entry, for the API."""
+def finding_as_json(book: SqlEvidenceBook, stored: StoredFinding) -> dict[str, object]:
+    """A finding with the index of its log entry, for the API; of a silence also what became of it."""
     finding = stored.finding
-    return {
+    told: dict[str, object] = {
         "code": finding.code,
         "device": finding.device,
         "sequence": finding.sequence,
@@ -64,3 +65,8 @@ def finding_as_json(stored: StoredFinding) -> dict[str, object]:
         "kept": finding.kept.decode() if finding.kept else None,
         "entry": stored.entry,
     }
+    if finding.code is Code.SILENCE:
+        outcome = outcome_of(book, finding)
+        over_at = None if outcome.over_at is None else outcome.over_at.isoformat()
+        told |= {"overAt": over_at, "answered": outcome.is_answered}
+    return told

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from ledger.errors import WrongUse
 from ledger.evidence import Code, DeviceFinding
 from ledger.evidence.expected import Silence, silences
-from ledger.evidence.fields import write_time
+from ledger.evidence.fields import read_time, write_time
 from ledger.evidence.findings import to_millisecond
 from ledger.store import SqlEvidenceBook
 
@@ -49,24 +49,47 @@ def absence_of(book: SqlEvidenceBook, device_id: str, since: datetime, until: da
     if ends <= begins:
         return Absence(device_id, True, begins, begins, ())
     spoken = book.spoken(device_id, begins, ends)
-    heard = max((end for _, end in spoken if end < begins), default=begins)
-    found = silences(terms, spoken, begins=max(heard, terms.agreed_at, device.valid_from), ends=ends)
+    since_ever = max(terms.agreed_at, device.valid_from)  # a device that never spoke is silent since then, always
+    heard = max((end for _, end in spoken if end < begins), default=since_ever)
+    found = silences(terms, spoken, begins=max(heard, since_ever), ends=ends)
     return Absence(device_id, True, begins, ends, found)
 
 
-def record_silences(book: SqlEvidenceBook, device_id: str, *, now: datetime) -> tuple[DeviceFinding, ...]:
-    """Keep a finding for each silence of the last days that has none yet; returns those. `Refused` DEVICE_UNKNOWN."""
-    absence = absence_of(book, device_id, now - MAX_RANGE, now, now=now)
-    known = {
-        stored.finding.facts.get("since") for stored in book.findings(device_id) if stored.finding.code is Code.SILENCE
-    }
+def record_silences(
+    book: SqlEvidenceBook, device_id: str, *, now: datetime, since: datetime | None = None
+) -> tuple[DeviceFinding, ...]:
+    """Keep a finding for each silence that has none yet; returns those. `Refused` DEVICE_UNKNOWN.
+
+    `since`: from when on it is looked at (UTC), at most `MAX_RANGE` ago; that where None.
+    """
+    earliest = now - MAX_RANGE
+    absence = absence_of(book, device_id, earliest if since is None else max(earliest, since), now, now=now)
     found = []
     for silence in absence.silences:
-        since = write_time(to_millisecond(silence.begins))
-        if since not in known:
-            facts = {"since": since, "until": write_time(to_millisecond(silence.ends))}
-            what = "It should have spoken in this time, and nothing of it has come in."
-            found.append(DeviceFinding(Code.SILENCE, device_id, None, what, now, facts))
-    for finding in found:
-        book.record(finding)
-    return tuple(found)
+        facts = {
+            name: write_time(to_millisecond(at)) for name, at in (("since", silence.begins), ("until", silence.ends))
+        }
+        what = "It should have spoken in this time, and nothing of it has come in."
+        found.append(DeviceFinding(Code.SILENCE, device_id, None, what, now, facts))
+    return tuple(finding for finding in found if book.record_silence(finding))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a silence. `over_at`: when the device spoke again (UTC), None while it does not.
+
+    `is_answered`: what it said in that time came in later, so that nothing is missing after all.
+    """
+
+    over_at: datetime | None
+    is_answered: bool
+
+
+def outcome_of(book: SqlEvidenceBook, finding: DeviceFinding) -> Outcome:
+    """What became of a finding of `Code.SILENCE`; the finding itself stays. `Refused` DEVICE_UNKNOWN."""
+    since, until = (read_time(finding.facts[name]) for name in ("since", "until"))
+    over_at = book.spoke_after(finding.device, since)
+    _, terms, _ = book.known(finding.device)
+    spoken = book.spoken(finding.device, since, until)
+    missing = () if terms is None else silences(terms, spoken, begins=since, ends=until)
+    return Outcome(over_at, is_answered=over_at is not None and not missing)

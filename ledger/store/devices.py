@@ -17,11 +17,13 @@ from ledger.evidence import (
     FINDING_DOMAIN,
     ORDER_DOMAIN,
     TERMS_DOMAIN,
+    Code,
     Device,
     DeviceFinding,
     DeviceOrder,
     Terms,
 )
+from ledger.evidence.fields import read_time
 from ledger.evidence.findings import read_finding, to_millisecond
 from ledger.evidence.keys import as_algorithm
 from ledger.evidence.request import REQUEST_DOMAIN
@@ -157,6 +159,33 @@ def enter_finding(session: Session, finding: DeviceFinding) -> None:
                 kept=finding.kept or None,
             )
         )
+
+
+def enter_silence(database: Database, finding: DeviceFinding) -> bool:
+    """Keep a silence; False where one that began then is kept, whoever found it. `facts`: at least `since`."""
+    since = finding.facts["since"]
+    with database.writing() as session:  # looked up and entered at once: several processes watch
+        if since in _silent_since(session, finding.device, read_time(since)):
+            return False
+        enter_finding(session, finding)
+        return True
+
+
+def _silent_since(session: Session, device_id: str, since: datetime) -> set[str]:
+    """When each silence of the device began that was found after `since`."""
+    query = (
+        select(StatementRow.canonical)
+        .join(FindingRow, col(FindingRow.digest) == col(StatementRow.digest))
+        .where(FindingRow.device == device_id, FindingRow.code == Code.SILENCE, FindingRow.found_at >= since)
+    )
+    return {read_finding(canonical).facts["since"] for canonical in session.exec(query)}
+
+
+def watched(database: Database) -> tuple[str, ...]:
+    """The devices that always speak: their newest terms set a cadence; by name."""
+    query = select(DeviceRow.id, DeviceRow.terms).where(col(DeviceRow.terms).is_not(None)).order_by(col(DeviceRow.id))
+    with database.reading() as session:
+        return tuple(name for name, raw in session.exec(query) if raw and read_terms(raw).every_seconds)
 
 
 def findings(database: Database, device_id: str | None, *, limit: int = MAX_FINDINGS) -> tuple[StoredFinding, ...]:

@@ -209,6 +209,17 @@ class SqlEvidenceBook:
             found = [*session.exec(earlier), *session.exec(within.order_by(col(EvidenceRow.ends)).limit(MAX_SPOKEN))]
         return [(begins, ends) for begins, ends in found]
 
+    def spoke_after(self, device_id: str, moment: datetime) -> datetime | None:
+        """When the device's first trusted statement that ends after a time begins (UTC); None where there is none."""
+        query = (
+            select(EvidenceRow.begins)
+            .where(EvidenceRow.device == device_id, col(EvidenceRow.trusted_time).is_(True), EvidenceRow.ends > moment)
+            .order_by(col(EvidenceRow.ends))
+            .limit(1)
+        )
+        with self._database.reading() as session:
+            return session.exec(query).first()
+
     def readings_of(
         self, subject: str, quantity: str, *, limit: int = 1, doubted: bool = False
     ) -> tuple[StoredEvidence, ...]:
@@ -275,6 +286,14 @@ class SqlEvidenceBook:
         """Keep a finding and log it; the same one again changes nothing."""
         with self._database.writing() as session:
             enter_finding(session, finding)
+
+    def record_silence(self, finding: DeviceFinding) -> bool:
+        """Keep a silence and log it; False where one that began then is kept, whoever found it."""
+        return devices.enter_silence(self._database, finding)
+
+    def watched(self) -> tuple[str, ...]:
+        """The devices whose terms say that they always speak, by name."""
+        return devices.watched(self._database)
 
     def findings(self, device_id: str | None = None, *, limit: int = MAX_FINDINGS) -> tuple[StoredFinding, ...]:
         """Findings about one device or about all, the newest first."""
