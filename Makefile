@@ -13,6 +13,7 @@ test:
 	@.ci/setup-softhsm
 	@.ci/setup-mosquitto
 	@.ci/setup-eels
+	@.ci/setup-s3
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
@@ -36,17 +36,18 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """HTTP status and body, as they came."""
+    """HTTP status, body and headers (asked for in any case of letters), as they came."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Exchange:
     """Exchanges with one peer over kept-alive connections; safe to share between threads.
 
-    Errors of `post` and `get`: `Unavailable` with the peer's `unreachable` (no whole answer within `seconds`, or no
-    URL at all) or `garbage` (more than `max_bytes`, or an encoding nobody asked for).
+    Errors of `ask`, `post` and `get`: `Unavailable` with the peer's `unreachable` (no whole answer within `seconds`, or
+    no URL at all) or `garbage` (more than `max_bytes`, or an encoding nobody asked for).
     """
 
     def __init__(
@@ -57,15 +58,16 @@ class Exchange:
         max_bytes: int,
         connect_seconds: float = CONNECT_SECONDS,
         resolve: Callable[[str, int], str] | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         """`resolve`: from host and port to the address that is connected to, for whoever may not reach every address;
-        what it raises ends the exchange.
+        what it raises ends the exchange. `transport`: instead of sockets, for tests.
         """
         self._peer, self._seconds, self._max_bytes = peer, seconds, max_bytes
         self._deadline = _Deadline()
         # trust_env: a proxy of the environment must never see, nor answer, what is asked here.
         self._http = httpx.Client(
-            transport=_Transport(self._deadline, resolve),
+            transport=_Transport(self._deadline, resolve) if transport is None else transport,
             timeout=httpx.Timeout(seconds, connect=min(connect_seconds, seconds)),
             trust_env=False,
             headers={"Accept-Encoding": "identity"},
@@ -73,11 +75,41 @@ class Exchange:
 
     def post(self, url: str, body: bytes, *, media_type: str, headers: Mapping[str, str] | None = None) -> Reply:
         """Send a body; the reply, whatever its status."""
-        return self._exchange("POST", url, content=body, headers={"Content-Type": media_type, **(headers or {})})
+        return self.ask("POST", url, content=body, headers={"Content-Type": media_type, **(headers or {})})
 
     def get(self, url: str) -> Reply:
         """Ask for a resource; the reply, whatever its status."""
-        return self._exchange("GET", url)
+        return self.ask("GET", url)
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | Iterable[bytes] | None = None,
+        seconds: float | None = None,
+        max_bytes: int | None = None,
+    ) -> Reply:
+        """Any request; the reply, whatever its status. `seconds`, `max_bytes`: of this one, instead of the usual.
+
+        `content`: with its length in `headers` where it comes in pieces.
+        """
+        most, received = self._max_bytes if max_bytes is None else max_bytes, bytearray()
+        self._deadline.begin(self._seconds if seconds is None else seconds)
+        try:
+            with self._http.stream(method, _read_url(url), headers=headers, content=content) as response:
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise self.garbage("an encoding that was not asked for", where=url)
+                for chunk in response.iter_raw():
+                    received += chunk
+                    if len(received) > most:
+                        raise self.garbage(f"more than {most} bytes", where=url)
+                return Reply(response.status_code, bytes(received), response.headers)
+        # UnicodeError: a host name that cannot be written; ValueError is its base, and of no other origin here.
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
+            what = f"{self._peer.name} does not answer: {type(error).__name__}"
+            raise Unavailable(self._peer.unreachable, what, where=url, cure=self._peer.cure) from error
 
     def close(self) -> None:
         """Close the connections. May be called twice."""
@@ -87,23 +119,6 @@ class Exchange:
         """The error for an answer that is of no use."""
         what = f"{self._peer.name} answered nonsense: {why}"
         return Unavailable(self._peer.garbage, what, where=where, cure="Use another one.")
-
-    def _exchange(self, method: str, url: str, **sent: Any) -> Reply:
-        received = bytearray()
-        self._deadline.begin(self._seconds)
-        try:
-            with self._http.stream(method, _read_url(url), **sent) as response:
-                if response.headers.get("Content-Encoding", "identity") != "identity":
-                    raise self.garbage("an encoding that was not asked for", where=url)
-                for chunk in response.iter_raw():
-                    received += chunk
-                    if len(received) > self._max_bytes:
-                        raise self.garbage(f"more than {self._max_bytes} bytes", where=url)
-                return Reply(response.status_code, bytes(received))
-        # UnicodeError: a host name that cannot be written; ValueError is its base, and of no other origin here.
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
-            what = f"{self._peer.name} does not answer: {type(error).__name__}"
-            raise Unavailable(self._peer.unreachable, what, where=url, cure=self._peer.cure) from error
 
 
 @lru_cache(maxsize=256)

@@ -18,6 +18,7 @@ LOCKS = (
     "requirements.txt",
     "requirements-dev.txt",
     "requirements-eels.txt",
+    "requirements-s3.txt",
     "requirements-setup.txt",
     "tests/acceptance/anvil/package-lock.json",
 )
@@ -28,6 +29,7 @@ TOP_LEVEL = {
     "requirements.txt",
     "requirements-dev.txt",
     "requirements-eels.txt",
+    "requirements-s3.txt",
     "requirements-setup.txt",
     "tests",
     *ROOMS,

@@ -1,11 +1,13 @@
 """Which media store a data folder has: a folder of its own, unless `media.json` in it names another.
 
-`{"store": "folder"}`, or `{"store": "ipfs", "rpc": "http://127.0.0.1:5001", "cache_bytes": 4294967296}`; `cache_bytes`
-may be left out. May never happen here: a store that is guessed where the file cannot be read.
+`{"store": "folder"}`, `{"store": "ipfs", "rpc": "http://127.0.0.1:5001"}` or `{"store": "s3", "endpoint":
+"https://s3.example", "bucket": "evidence"}`; the README lists what else may be said. May never happen here: a store
+that is guessed where the file cannot be read.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,6 +18,10 @@ from ledger.errors import BadInput
 from ledger.intake.kubo import KuboRemote
 from ledger.intake.media import FolderStore
 from ledger.intake.remote_media import MAX_CACHE_BYTES, Remote, RemoteStore
+from ledger.intake.s3.bucket import Bucket
+from ledger.intake.s3.credentials import from_environment, from_file
+from ledger.intake.s3.place import Place
+from ledger.intake.s3.remote import S3Remote
 
 MEDIA_CONFIG_FILE: Final = "media.json"
 MEDIA_FOLDER: Final = "media"
@@ -23,12 +29,18 @@ MEDIA_FOLDER: Final = "media"
 COPIES_FOLDER: Final = "media-copies"
 """Of the data folder: copies of what another store holds."""
 MAX_CONFIG_BYTES: Final = 16 * 1024
-_FIELDS: Final = {"folder": {"store"}, "ipfs": {"store", "rpc", "cache_bytes"}}
+_FIELDS: Final = {
+    "folder": {"store"},
+    "ipfs": {"store", "rpc", "cache_bytes"},
+    "s3": {"store", "endpoint", "bucket", "region", "prefix", "in_host", "credentials", "cache_bytes"},
+}
+_TEXTS = ("endpoint", "bucket", "region", "prefix")
 _MOST = 1 << 50
 
 
 def open_media(data: Path) -> FolderStore | RemoteStore:
-    """The store of the data folder `data`. `Unavailable` CONFIG_UNREADABLE; `BadInput` MEDIA_CONFIG; `WrongUse`."""
+    """The store of the data folder `data`. `Unavailable` CONFIG_UNREADABLE; `BadInput` MEDIA_CONFIG; `WrongUse`; what
+    `from_file` raises."""
     value = _read(data)
     remote = _remote(data, value)
     if remote is None:
@@ -51,21 +63,40 @@ def _read(data: Path) -> dict[str, JsonValue]:
     value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
     fields = _FIELDS.get(str(value.get("store"))) if isinstance(value, dict) else None
     if not isinstance(value, dict) or fields is None or not set(value) <= fields:
-        raise _bad(data, 'it is {"store": "folder"} or {"store": "ipfs", "rpc": …, "cache_bytes": …}')
+        known = "; ".join(
+            f"{store}: {', '.join(sorted(names - {'store'})) or 'nothing else'}" for store, names in _FIELDS.items()
+        )
+        raise _bad(data, f"store is one of these, with these fields and no other ({known})")
     return value
 
 
 def _remote(data: Path, value: dict[str, JsonValue]) -> Remote | None:
-    if value["store"] == "folder":
-        return None
     try:
-        rpc = non_empty(value.get("rpc"))
-        parts = urlsplit(rpc)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("rpc is no HTTP address")
+        if value["store"] == "ipfs":
+            return KuboRemote(_http_address(value.get("rpc")))
+        return S3Remote(_bucket(data, value)) if value["store"] == "s3" else None
     except ValueError as error:
-        raise _bad(data, f"rpc is the address of a Kubo node's RPC: {error}") from error
-    return KuboRemote(rpc)
+        raise _bad(data, str(error)) from error
+
+
+def _http_address(value: JsonValue) -> str:
+    address = non_empty(value)
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("rpc is the address of a Kubo node's RPC")
+    return address
+
+
+def _bucket(data: Path, value: dict[str, JsonValue]) -> Bucket:
+    in_host, file = value.get("in_host", False), value.get("credentials")
+    if not isinstance(in_host, bool):
+        raise ValueError("in_host is true or false")
+    texts = {name: non_empty(value[name]) for name in _TEXTS if name in value}
+    if not {"endpoint", "bucket"} <= texts.keys():
+        raise ValueError("an S3 store has endpoint and bucket")
+    keys = from_environment if file is None else partial(from_file, data / non_empty(file))
+    keys()  # a program that cannot sign anything does not start
+    return Bucket(Place(**texts, in_host=in_host), keys)
 
 
 def _bad(data: Path, what: str) -> BadInput:

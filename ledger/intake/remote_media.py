@@ -10,12 +10,13 @@ kept before the remote side has it; memory or disk that the other side's answer 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from ledger.cid import CHUNK_BYTES, parse_cid
-from ledger.errors import Refused
+from ledger.errors import Refused, Unavailable
 from ledger.intake.copies import Copies
 from ledger.intake.media import check_range, unknown
 from ledger.mp4.fragments import MAX_SEGMENT_BYTES
@@ -26,6 +27,9 @@ MAX_OBJECT_BYTES: Final = MAX_SEGMENT_BYTES
 MAX_CACHE_BYTES: Final = 4 * 1024**3
 RUN_CHUNKS: Final = 16
 """Chunks asked for at once, 4 MiB: what one reader holds in memory, and enough to hide the way there and back."""
+AWAY_SECONDS: Final = 5.0
+"""For so long a store that did not answer is not asked again: not every reader waits for it anew."""
+_T = TypeVar("_T")
 _OUTLINES_AT_MOST = 512  # in memory, of at most 8 KiB each
 
 
@@ -52,18 +56,41 @@ class Remote(Protocol):
         """Delete the object for good, or raise; one that it does not have is no error."""
         ...
 
+    def names(self) -> Iterator[str]:
+        """What it says that it has: CIDs, and the names of whatever else stands there."""
+        ...
+
+    def unfinished(self) -> Iterator[str]:
+        """What was begun to be put there and never ended, as it is called there."""
+        ...
+
+    def tidy(self) -> int:
+        """Take away all that is unfinished; returns how much that was. Nothing may be put meanwhile."""
+        ...
+
 
 class RemoteStore:
-    """A `MediaStore` over `remote`. `copies`: a folder for verified copies, of at most `most_bytes`."""
+    """A `MediaStore` over `remote`. `copies`: a folder for verified copies, of at most `most_bytes`.
 
-    def __init__(self, remote: Remote, copies: Path, *, most_bytes: int = MAX_CACHE_BYTES) -> None:
-        self._remote, self._copies = remote, Copies(copies, most_bytes)
+    `clock`: monotonic seconds, for how long a remote side that did not answer is left alone.
+    """
+
+    def __init__(
+        self,
+        remote: Remote,
+        copies: Path,
+        *,
+        most_bytes: int = MAX_CACHE_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._remote, self._copies, self._clock = remote, Copies(copies, most_bytes), clock
         self._outlines: dict[str, Outline] = {}
+        self._away: tuple[float, Unavailable] | None = None  # until when, and what it failed with
 
     def put(self, data: bytes | memoryview, *, outline: Outline | None = None) -> str:
         """As `MediaStore.put`; sent again where it is held already, which repairs a remote side that lost it."""
         outline = outline_of([data]) if outline is None else outline
-        self._remote.put(data, outline)
+        self._ask(lambda: self._remote.put(data, outline))
         self._know(outline)
         for number, chunk in enumerate(in_chunks(data)):
             self._copies.keep_chunk(outline, number, chunk)
@@ -92,19 +119,31 @@ class RemoteStore:
     def has(self, cid: str) -> bool:
         """Whether the remote side says that it holds the object; only reading it finds out whether that is true."""
         parse_cid(cid)
-        return self._remote.has(cid)
+        return self._ask(lambda: self._remote.has(cid))
 
     def remove(self, cid: str) -> None:
         """Delete the object for good, there first: what cannot be deleted there is not called deleted."""
         parse_cid(cid)
-        self._remote.remove(cid)
+        self._ask(lambda: self._remote.remove(cid))
         self._outlines.pop(cid, None)
         self._copies.forget(cid)
+
+    def _ask(self, question: Callable[[], _T]) -> _T:
+        if self._away is not None and self._clock() < self._away[0]:
+            problem = self._away[1]
+            raise Unavailable(problem.code, problem.what, where=problem.where, cure=problem.cure)
+        try:
+            answer = question()
+        except Unavailable as problem:
+            self._away = self._clock() + AWAY_SECONDS, problem
+            raise
+        self._away = None
+        return answer
 
     def _outline(self, cid: str) -> Outline:
         known = self._outlines.get(cid) or self._copies.outline(cid)
         if known is None:
-            known, seen = fetch_outline(self._remote, cid)
+            known, seen = self._ask(lambda: fetch_outline(self._remote, cid))
             for number, chunk in enumerate(in_chunks(seen) if seen else ()):
                 self._copies.keep_chunk(known, number, chunk)
         if cid not in self._outlines:
@@ -123,7 +162,8 @@ class RemoteStore:
         missing = [number for number in numbers if held[number] is None]
         if missing:
             span = range(missing[0], missing[-1] + 1)
-            for number, fetched in zip(span, fetch_chunks(self._remote, outline, span), strict=True):
+            chunks = self._ask(lambda: fetch_chunks(self._remote, outline, span))
+            for number, fetched in zip(span, chunks, strict=True):
                 held[number] = fetched
                 if number in missing:
                     self._copies.keep_chunk(outline, number, fetched)

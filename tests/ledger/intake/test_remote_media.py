@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -13,13 +14,16 @@ import pytest
 
 from ledger.cid import CHUNK_BYTES, cid_of
 from ledger.errors import Problem
+from ledger.exchange import Exchange
 from ledger.intake import remote_media
-from ledger.intake.kubo import KuboRemote
+from ledger.intake.kubo import MAX_ANSWER_BYTES, PEER, KuboRemote
 from ledger.intake.media import FolderStore
-from ledger.intake.remote_media import RUN_CHUNKS, RemoteStore
+from ledger.intake.remote_media import AWAY_SECONDS, MAX_CACHE_BYTES, RUN_CHUNKS, RemoteStore
 from ledger.store.check.found import Severity
 from ledger.store.check.media import check_copies, check_media
+from tests.ledger.intake.answering import Answering
 from tests.ledger.intake.parts import part
+from tests.ledger.intake.s3_fake import FakeS3
 from tests.ledger.refusals import refused
 
 DATA = bytes(range(256)) * 1024 + bytes(reversed(range(256))) * 1024  # two chunks
@@ -71,9 +75,13 @@ class Node:
         self.unpinned.add(cid)
         return httpx.Response(200, json={"Pins": [cid]})
 
-    def store(self, cache: Path, **options: int) -> RemoteStore:
-        client = httpx.Client(transport=httpx.MockTransport(self))
-        return RemoteStore(KuboRemote("http://node.test:5001/", client), cache, **options)
+    def remote(self) -> KuboRemote:
+        exchange = Exchange(PEER, seconds=60, max_bytes=MAX_ANSWER_BYTES, transport=Answering(self))
+        return KuboRemote("http://node.test:5001/", exchange)
+
+    def store(self, cache: Path, *, most_bytes: int = MAX_CACHE_BYTES) -> RemoteStore:
+        # By this clock a minute passes between any two questions, so that each one reaches the node.
+        return RemoteStore(self.remote(), cache, most_bytes=most_bytes, clock=count(0, 60).__next__)
 
 
 @pytest.fixture
@@ -81,9 +89,19 @@ def node() -> Node:
     return Node()
 
 
-@pytest.fixture(params=["folder", "ipfs"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, node: Node) -> FolderStore | RemoteStore:
-    return FolderStore(tmp_path / "media") if request.param == "folder" else node.store(tmp_path / "cache")
+@pytest.fixture
+def s3() -> FakeS3:
+    return FakeS3()
+
+
+@pytest.fixture(params=["folder", "ipfs", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, node: Node, s3: FakeS3) -> FolderStore | RemoteStore:
+    stores: dict[str, Callable[[], FolderStore | RemoteStore]] = {
+        "folder": lambda: FolderStore(tmp_path / "media"),
+        "ipfs": lambda: node.store(tmp_path / "cache"),
+        "s3": lambda: s3.store(tmp_path / "cache"),
+    }
+    return stores[str(request.param)]()
 
 
 class TestContract:
@@ -108,12 +126,12 @@ class TestContract:
 
     @pytest.mark.parametrize("name", ["../x", "", "bafy", ABSENT.upper(), ABSENT + "\n", "?arg=x&offline=false"])
     def test_os06_a_name_that_is_no_cid_goes_nowhere(
-        self, store: FolderStore | RemoteStore, node: Node, name: str
+        self, store: FolderStore | RemoteStore, node: Node, s3: FakeS3, name: str
     ) -> None:
         for ask in (store.get, store.size, store.has, lambda cid: part(store, cid, 0, 1)):
             with refused("CID_SYNTAX"):
                 ask(name)
-        assert not node.asked
+        assert not node.asked and not s3.asked
 
     def test_what_is_removed_is_gone_and_can_come_again(self, store: FolderStore | RemoteStore) -> None:
         cid, other = store.put(DATA), store.put(OTHER)
@@ -188,9 +206,14 @@ def test_more_than_any_object_has_is_not_read(node: Node, tmp_path: Path, monkey
     run = RUN_CHUNKS * CHUNK_BYTES
     monkeypatch.setattr(remote_media, "MAX_OBJECT_BYTES", run)
     node.lie = lambda request, answer: httpx.Response(200, content=endless())  # type: ignore[arg-type]
+    with refused("MEDIA_UNAVAILABLE"):
+        node.store(tmp_path / "cache").get(cid)
+    assert sum(taken) <= run + 1000
+    node.asked.clear()
+    node.lie = lambda request, answer: httpx.Response(200, content=bytes(int(request.url.params["length"])))
     with refused("MEDIA_CORRUPT"):
         node.store(tmp_path / "cache").get(cid)
-    assert sum(taken) <= 2 * (run + 1000)
+    assert node.asked == ["cat", "cat"]
     node.lie = None
     assert node.store(tmp_path / "cache").get(cid) == DATA
 
@@ -264,6 +287,17 @@ class TestCache:
         node.lie = breaking(httpx.ConnectError)
         assert node.store(tmp_path / "cache").get(cid) == DATA
 
+    def test_a_node_that_is_away_is_not_asked_by_every_reader(self, node: Node, tmp_path: Path) -> None:
+        now = [0.0]
+        store = RemoteStore(node.remote(), tmp_path / "cache", clock=lambda: now[0])
+        node.lie = breaking(httpx.ConnectError)
+        for _ in range(3):
+            with refused("MEDIA_UNAVAILABLE"):
+                store.has(ABSENT)
+        assert len(node.asked) == 1
+        node.lie, now[0] = None, AWAY_SECONDS
+        assert not store.has(ABSENT) and len(node.asked) == 2
+
     def test_a_damaged_copy_is_named_and_harms_nothing(self, node: Node, tmp_path: Path) -> None:
         cid = node.store(tmp_path / "cache").put(DATA)
         (copies,) = (tmp_path / "cache").rglob(cid)
@@ -284,7 +318,7 @@ class TestCheck:
         database.execute("CREATE TABLE segment (init_cid TEXT, media_cid TEXT)")
         database.execute("CREATE TABLE signed_video (document BLOB)")
         database.execute("INSERT INTO segment VALUES (?, ?)", (cid_of(OTHER), cid_of(DATA)))
-        remote = KuboRemote("http://node.test:5001", httpx.Client(transport=httpx.MockTransport(node)))
+        remote = node.remote()
         folder = tmp_path / "media"
         return sorted(found.code for found in check_media(folder, database, lambda *_: None, elsewhere=remote))
 

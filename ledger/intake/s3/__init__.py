@@ -1,0 +1,1 @@
+"""Media in an S3-compatible store: a `Remote` whose requests are signed, bounded and tried again."""
