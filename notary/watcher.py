@@ -8,6 +8,8 @@ caught as FINAL_REWRITTEN).
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from contracts.chain_rules import Finality
 from contracts.manifest import ChainManifest
 from contracts.node import Node, quantity
 from contracts.proven_storage import ProvenStorage, slot_of
-from contracts.several_nodes import endpoints_of, first_that_holds
+from contracts.several_nodes import Call, endpoints_of, first_that_holds
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.ethereum.header import Header
 from ledger.ethereum.qbft import QbftHeader
@@ -26,6 +28,7 @@ from notary.proven import ProvenBlock, Witnessed, form_of, prove_block, read_hea
 from notary.sealing import Sealing
 
 MAX_BLOCK = 2**63 - 1
+MAX_PROVEN_KEPT = 8  # blocks of a chain; several requests in a row name logs of the same few
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,9 @@ class View:
 
 
 class Watcher:
-    """One chain and this notary's node of it. Keeps nothing but trie nodes by hash: safe to share between threads."""
+    """One chain and this notary's node of it. Keeps nothing but what hashes to its name, trie nodes and the receipts of
+    the latest blocks: safe to share between threads.
+    """
 
     def __init__(self, chain: ChainManifest, node: Node, sealing: Sealing | None = None) -> None:
         """`sealing`: who validates a sealed chain; by default whoever a header names."""
@@ -48,6 +53,8 @@ class Watcher:
         self._sealing = sealing or Sealing(None)
         self.storage = ProvenStorage(node)
         self._form = form_of(chain.rules)
+        self._lock = threading.Lock()
+        self._proven: OrderedDict[int, ProvenBlock] = OrderedDict()  # by number; whose hash is compared at each use
 
     def look(self, witnessed: Witnessed | None) -> View:
         """Check that this is still the right chain, and say where it is.
@@ -84,26 +91,49 @@ class Watcher:
         if not 0 <= number <= MAX_BLOCK:
             raise BadInput("LOCATOR", "no block has this number", where=str(number)[:40])
         policy.require_final(self.chain, block=number, head=view.head.number, final=view.final)
-        numbers = range(number, number + self.chain.rules.finality_blocks + 1)
+        kept = self._proven.get(number)
         with own_word():
-            *blocks, receipts = self.node.batch(
-                [
-                    *(("eth_getBlockByNumber", [hex(place), False]) for place in numbers),
-                    ("eth_getBlockReceipts", [hex(number)]),
-                ]
-            )
-            self._require_sealed(self._read(blocks[0], number))
-            try:
-                return prove_block(blocks, receipts, number=number, form=self._form)
-            except (Refused, BadInput):
-                if len(endpoints_of(self.node)) == 1:
-                    raise
+            proven = self._prove_block(number) if kept is None else self._still(kept)
+        self._keep(proven)
+        return proven
 
-            def check(node: Node) -> ProvenBlock:
-                given = node.request("eth_getBlockReceipts", hex(number))
-                return prove_block(blocks, given, number=number, form=self._form)
+    def _prove_block(self, number: int) -> ProvenBlock:
+        *blocks, receipts = self.node.batch([*self._up_to_finality(number), ("eth_getBlockReceipts", [hex(number)])])
+        self._require_sealed(self._read(blocks[0], number))
+        try:
+            return prove_block(blocks, receipts, number=number, form=self._form)
+        except (Refused, BadInput):
+            if len(endpoints_of(self.node)) == 1:
+                raise
 
-            return first_that_holds(self.node, check)
+        def check(node: Node) -> ProvenBlock:
+            given = node.request("eth_getBlockReceipts", hex(number))
+            return prove_block(blocks, given, number=number, form=self._form)
+
+        return first_that_holds(self.node, check)
+
+    def _still(self, kept: ProvenBlock) -> ProvenBlock:
+        """A block that was proven before, where the chain still has it at its place; otherwise the one that is there
+        now. Receipts follow from the header's root, hence from its hash, and are not asked for again.
+        """
+        number = kept.header.number
+        header = read_headers(self.node.batch(self._up_to_finality(number)), number=number, form=self._form)[0]
+        if header.hash != kept.header.hash:
+            return self._prove_block(number)
+        self._require_sealed(header)
+        return ProvenBlock(header, kept.receipts)
+
+    def _up_to_finality(self, number: int) -> list[Call]:
+        """What to ask for a block's header and those above it up to a final one's head."""
+        numbers = range(number, number + self.chain.rules.finality_blocks + 1)
+        return [("eth_getBlockByNumber", [hex(place), False]) for place in numbers]
+
+    def _keep(self, proven: ProvenBlock) -> None:
+        with self._lock:
+            self._proven[proven.header.number] = proven
+            self._proven.move_to_end(proven.header.number)
+            while len(self._proven) > MAX_PROVEN_KEPT:
+                self._proven.popitem(last=False)
 
     def transaction(self, block: ProvenBlock, index: int) -> bytes:
         """The hash of a transaction of a proven block. Errors: `Unavailable` with the codes of `transaction_hash`."""

@@ -8,7 +8,6 @@ A header says nothing about finality, nor about which chain it is from: that is 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import TypeVar, overload
 
 from ledger.errors import Problem, Refused
@@ -16,6 +15,7 @@ from ledger.ethereum import rlp_strict, rpc_values
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.rlp_strict import Rlp
 from ledger.ethereum.rpc_values import RpcObject
+from ledger.once import once
 
 MAX_EXTRA_DATA_BYTES = 16 * 1024  # sealed chains keep their validators here
 MAX_HEADER_BYTES = 32 * 1024
@@ -85,7 +85,7 @@ class Header:
         items = (v if isinstance(v, bytes) else rlp_strict.encode_int(v) for v in present)
         return rlp_strict.encode(tuple(items))
 
-    @cached_property
+    @once
     def hash(self) -> bytes:
         """The block's 32-byte hash."""
         return keccak256(self.rlp())

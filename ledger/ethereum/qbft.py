@@ -11,7 +11,6 @@ A header says who its validators are, not whether they may be: that is a light c
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import NoReturn
 
 from ledger.errors import Problem, Refused
@@ -19,6 +18,7 @@ from ledger.ethereum import rlp_strict
 from ledger.ethereum.header import Header, header_from_rlp
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.rlp_strict import Rlp
+from ledger.once import once
 
 MIX_HASH = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
 EMPTY_OMMERS = keccak256(rlp_strict.encode(()))
@@ -64,22 +64,22 @@ class ExtraData:
 class QbftHeader(Header):
     """A header whose hash leaves the seals and the round out. Errors of the properties: `Refused` HEADER_HASH."""
 
-    @cached_property
+    @once
     def extra(self) -> ExtraData:
         """The extra data, decoded."""
         return read_extra(self.extra_data)
 
-    @cached_property
+    @once
     def hash(self) -> bytes:
         """The block's 32-byte hash; for the genesis block, which nobody sealed, the hash of its encoding."""
         return keccak256(self.rlp() if self.number == 0 else self._with(replace(self.extra, round=0, seals=())))
 
-    @cached_property
+    @once
     def unsealed(self) -> bytes:
         """The encoding with an empty list of seals: what validators sign, and what a light client contract takes."""
         return self._with(replace(self.extra, seals=()))
 
-    @cached_property
+    @once
     def seal_digest(self) -> bytes:
         """The 32-byte digest under each commit seal."""
         return keccak256(self.unsealed)

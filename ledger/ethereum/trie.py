@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from ledger.errors import BadInput, Refused
 from ledger.ethereum import rlp_strict
@@ -17,6 +18,7 @@ from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.nodes import (
     HASH_BYTES,
     MAX_PATH_NIBBLES,
+    Branch,
     Extension,
     Leaf,
     Node,
@@ -24,6 +26,7 @@ from ledger.ethereum.nodes import (
     decode_node,
     nibbles,
     read_node,
+    reference_to,
 )
 from ledger.ethereum.partial_trie import EMPTY_TRIE_ROOT, PartialTrie
 
@@ -163,7 +166,12 @@ def ordered_root(values: Sequence[bytes]) -> bytes:
     """The root a header holds for a list: transactions, receipts or withdrawals, keyed by the RLP of
     their index.
     """
-    return trie_of(_by_index(values)).root
+    paths = sorted((nibbles(key), value) for key, value in _by_index(values).items())
+    if not paths:
+        return EMPTY_TRIE_ROOT
+    if not all(value for _, value in paths):
+        raise BadInput("PROOF_INVALID", "a trie holds no empty value")
+    return keccak256(reference_to(_node_over(paths, 0))[1])
 
 
 def ordered_proof(values: Sequence[bytes], index: int) -> list[bytes]:
@@ -175,6 +183,26 @@ def ordered_proof(values: Sequence[bytes], index: int) -> list[bytes]:
 def index_key(index: int) -> bytes:
     """The key of the value at `index`, from 0."""
     return rlp_strict.encode(rlp_strict.encode_int(index))
+
+
+def _node_over(paths: Sequence[tuple[bytes, bytes]], depth: int) -> Node:
+    """The node over sorted paths that agree in their first `depth` nibbles: each node is made once, none is kept.
+
+    No path is the beginning of another: of an index's RLP no encoding is.
+    """
+    (first, value), (last, _) = paths[0], paths[-1]
+    if len(paths) == 1:
+        return Leaf(first[depth:], value)
+    parts = depth  # sorted: what the first and the last share, all share
+    while first[parts] == last[parts]:
+        parts += 1
+    if parts > depth:
+        return Extension(first[depth:parts], reference_to(_node_over(paths, parts))[0])
+    below = {nibble: list(group) for nibble, group in groupby(paths, key=lambda each: each[0][depth])}
+    children = (
+        reference_to(_node_over(below[nibble], depth + 1))[0] if nibble in below else b"" for nibble in range(16)
+    )
+    return Branch(tuple(children), b"")
 
 
 def _by_index(values: Sequence[bytes]) -> dict[bytes, bytes]:

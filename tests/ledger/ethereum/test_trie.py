@@ -21,6 +21,7 @@ from ledger.ethereum.trie import (
     Present,
     account_key,
     decode_account,
+    index_key,
     ordered_proof,
     ordered_root,
     prove,
@@ -321,6 +322,19 @@ def test_keys_of_secure_tries_are_hashes_of_whole_addresses_and_slots() -> None:
 
 
 # Lists
+
+
+@pytest.mark.parametrize("length", [1, 31, 32, 700])
+@pytest.mark.parametrize("count", [*range(18), 55, 56, 128, 129, 255, 256, 257, 1000])
+def test_the_root_of_a_list_is_that_of_the_trie_that_is_built_value_by_value(count: int, length: int) -> None:
+    values = [bytes([1 + n % 127]) * (1 + (n * length) % 33 if n % 3 else length) for n in range(count)]
+    assert ordered_root(values) == trie_of({index_key(n): value for n, value in enumerate(values)}).root
+
+
+def test_a_list_with_an_empty_value_has_no_root() -> None:
+    with pytest.raises(BadInput) as refusal:
+        ordered_root([b"a", b"", b"c"])
+    assert refusal.value.code == "PROOF_INVALID"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 127, 128, 129, 300])
