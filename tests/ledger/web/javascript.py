@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
@@ -17,12 +18,12 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from ledger.web.modules import FOLDER, MEDIA_TYPE, module_bytes
+from ledger.web.modules import FOLDER, MEDIA_TYPE
 
 # Bytes travel as {"b64": …}, numbers beyond a double as {"big": "…"}.
 _RUN = """async ([folder, cases]) => {
   const names = ["bytes", "canonical", "merkle", "checkpoint", "keys", "trust_root", "evidence", "word", "records",
-    "subject", "pin", "shown", "keccak", "secp256k1", "quorum", "rotation"];
+    "subject", "pin", "shown", "keccak", "secp256k1", "quorum", "rotation", "bundle/cbor", "bundle/verify"];
   const rules = Object.assign({}, ...await Promise.all(names.map(name => import(`${folder}/${name}.mjs`))));
   const bytesOf = text => Uint8Array.from(atob(text), char => char.charCodeAt(0));
   const read = value => {
@@ -51,6 +52,7 @@ _RUN = """async ([folder, cases]) => {
         await rules.readTrustRoot(offered),
         orders.map(rules.readOrderOfRotation),
       ),
+    bundle: async (raw, expected = null) => rules.verifyBundle(raw, { expected }),
     logged: async (records, checkpoint) => rules.verifyLogged(records, checkpoint),
   };
   const found = [];
@@ -60,8 +62,8 @@ _RUN = """async ([folder, cases]) => {
       const told = value instanceof Uint8Array ? rules.hexOf(value) : value?.fingerprint;
       found.push(["", typeof told === "string" ? told : null]);
     } catch (error) {
-      if (error.name !== "Refusal") throw error;
-      found.push([error.code, error.what]);
+      if (error.name !== "Refusal" && error.name !== "Unavailable") throw error;
+      found.push([error.name === "Refusal" ? error.code : `unavailable ${error.code}`, error.what ?? ""]);
     }
   }
   return found;
@@ -84,11 +86,12 @@ for await (const line of createInterface({ input: process.stdin })) {
 def blank_site() -> Starlette:
     """The modules behind an empty page: a place where a browser lets them run."""
 
-    def module(name: str) -> Route:
-        return Route(f"/verify/{name}", lambda _: Response(module_bytes()[name], media_type=MEDIA_TYPE))
+    def module(path: Path) -> Route:
+        name = path.relative_to(FOLDER).as_posix()
+        return Route(f"/verify/{name}", lambda _: Response(path.read_bytes(), media_type=MEDIA_TYPE))
 
     page = Route("/", lambda _: HTMLResponse("<!doctype html><title>rules</title>"))
-    return Starlette(routes=[page, *map(module, module_bytes())])
+    return Starlette(routes=[page, *map(module, FOLDER.rglob("*.mjs"))])
 
 
 class Node:

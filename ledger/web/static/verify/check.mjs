@@ -1,20 +1,17 @@
 // The order of the checks, from whom one has to believe down to what was said. The first that fails is the answer.
 // Nothing of the page is touched here: what the server sent goes in, verified records come out.
 
-import { parseCanonical } from "./canonical.mjs";
-import { countCosigners, openCheckpoint } from "./checkpoint.mjs";
+import { countCosigners, openCheckpoint, seenBy } from "./checkpoint.mjs";
+import { readEvent } from "./event.mjs";
 import { DEVICE_DOMAIN, EVIDENCE_DOMAIN, readEnrolment, readEnvelope } from "./evidence.mjs";
 import { verifyGoesOn } from "./pin.mjs";
 import { EVENT_DOMAIN, readRecords, verifyLogged } from "./records.mjs";
-import { require } from "./refusal.mjs";
 import { verifySubject } from "./subject.mjs";
 import { readTrustRoot } from "./trust_root.mjs";
 import { FINDING_DOMAIN, ORDER_DOMAIN, readFinding, readOrder, verifyWord } from "./word.mjs";
 
 /** The steps in their order; `shown` and `video` follow on the page, `anchors` is never checked in a browser. */
 export const STEPS = ["trust", "checkpoint", "cosigned", "logged", "signed", "subject", "shown", "video", "anchors"];
-
-const MAX_EVENT_BYTES = 2 ** 20;
 
 /**
  * Run the checks over the server's answer `text` about `unit`. `seen`: the state of the log this browser saw last, or null.
@@ -58,19 +55,3 @@ export async function check({ text, unit, seen, accept, during }) {
 }
 
 const of = (records, domain) => records.filter((record) => record.domain === domain);
-
-/**
- * When the notaries had seen the log, in milliseconds: of n cosigners with a quorum q the (n - q + 1)-th earliest time,
- * which no n - q liars can move before every honest one.
- */
-function seenBy(cosigners, { cosigners: all, quorum }) {
-  const times = cosigners.map(({ time }) => time).sort((a, b) => (a < b ? -1 : 1));
-  return Number(times[all.length - quorum] ?? times.at(-1)) * 1000;
-}
-
-function readEvent({ canonical, entry }) {
-  const value = parseCanonical(canonical, MAX_EVENT_BYTES);
-  const whole = typeof value?.type === "string" && !Number.isNaN(Date.parse(value.eventTime));
-  require(whole, "EVENT_FIELD", "a field of an event is missing or malformed", `entry ${entry}`);
-  return { value, entry };
-}

@@ -66,6 +66,15 @@ export async function countCosigners(note, root) {
   return [...found.values()];
 }
 
+/**
+ * When the notaries had seen the log, in milliseconds: of n cosigners with a quorum q the (n - q + 1)-th earliest time,
+ * which no n - q liars can move before every honest one.
+ */
+export function seenBy(found, { cosigners, quorum }) {
+  const times = found.map(({ time }) => time).sort((a, b) => (a < b ? -1 : 1));
+  return Number(times[cosigners.length - quorum] ?? times.at(-1)) * 1000;
+}
+
 async function cosignedAt(line, cosigner, text) {
   const time = line.signature.slice(0, 8).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
   require(0n < time && time <= MAX_TIME, "COSIGNATURE_TIME", "no time in seconds since 1970", line.name);

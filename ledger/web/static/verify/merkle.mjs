@@ -12,7 +12,8 @@ const MAX_PATH = 65; // 64 levels hold more leaves than any log
 /** How an entry stands in the tree. */
 export const leafHash = (entry) => sha256(concat(Uint8Array.of(0), entry));
 
-const nodeHash = (left, right) => sha256(concat(Uint8Array.of(1), left, right));
+/** How two subtrees stand above one another. */
+export const nodeHash = (left, right) => sha256(concat(Uint8Array.of(1), left, right));
 
 /** Refuse PROOF_INVALID unless the tree of `size` leaves with `root` holds the leaf hash `leaf` at `index`. */
 export async function verifyInclusion({ leaf, index, size, path, root }) {

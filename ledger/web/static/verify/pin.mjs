@@ -80,15 +80,15 @@ export async function accept(root, { fragment, kept, rotations }) {
   const printed = addressed(fragment);
   const known = await readHeld(rotations);
   let from = null;
-  const follow = (expected, code, what) => {
+  const follow = async (expected, code, what) => {
     if (expected === null || expected === root.fingerprint) return;
     const way = known.get(expected);
     if (way === undefined) throw new Refusal(code, what, expected);
-    followRotations(way.held, root, way.orders);
+    await followRotations(way.held, root, way.orders);
     from = way.held;
   };
-  follow(printed, "TRUST_ROOT_ADDRESS", "the scanned address names another trust root");
-  follow(kept, "TRUST_ROOT_CHANGED", "this browser remembers another trust root");
+  await follow(printed, "TRUST_ROOT_ADDRESS", "the scanned address names another trust root");
+  await follow(kept, "TRUST_ROOT_CHANGED", "this browser remembers another trust root");
   if (from !== null && kept !== root.fingerprint) throw new Rotated(from, root);
   return printed !== null || kept !== null;
 }

@@ -2,6 +2,7 @@
 // signers (13 bytes, a bit each) | parities (13 bytes) | r ‖ s for each signer by rising index.
 
 import { same } from "./bytes.mjs";
+import { breathe } from "./pace.mjs";
 import { require } from "./refusal.mjs";
 import { recover } from "./secp256k1.mjs";
 
@@ -13,7 +14,7 @@ const PAIR = 64;
 export const quorumOf = (members) => Math.floor((2 * members) / 3) + 1;
 
 /** The indices of the `members` (addresses) that signed `digest`. Refuses SIG_LENGTH, SIG_BAD_V, SIG_UNKNOWN, QUORUM, … */
-export function checkSignatures(members, digest, packed, where = "") {
+export async function checkSignatures(members, digest, packed, where = "") {
   const pairs = split(packed, members.length, where);
   const needed = quorumOf(members.length);
   require(pairs.length >= needed, "QUORUM", `${pairs.length} of ${needed} signatures`, where);
@@ -21,6 +22,7 @@ export function checkSignatures(members, digest, packed, where = "") {
     const place = `${where}${where && ", "}member ${index}`;
     const signer = recover(digest, pair, parity, place);
     require(same(signer, members[index]), "SIG_UNKNOWN", "not this member's signature", place);
+    await breathe();
   }
   return pairs.map(({ index }) => index);
 }

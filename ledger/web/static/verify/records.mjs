@@ -3,6 +3,7 @@
 
 import { concat, domainSeparated, fromHex, sha256, utf8 } from "./bytes.mjs";
 import { leafHash, verifyInclusion } from "./merkle.mjs";
+import { breathe } from "./pace.mjs";
 import { Refusal, require } from "./refusal.mjs";
 
 export const EVENT_DOMAIN = "pledgetrail/event/v1/json";
@@ -43,7 +44,10 @@ export async function verifyLogged(records, checkpoint) {
     require(!seen.has(record.entry), "RECORD_REPEATED", "two records for one entry", `entry ${record.entry}`);
     seen.add(record.entry);
   }
-  await Promise.all(records.map((record) => verifyOne(record, checkpoint)));
+  for (const record of records) {
+    await verifyOne(record, checkpoint);
+    await breathe();
+  }
 }
 
 async function verifyOne(record, { size, root }) {

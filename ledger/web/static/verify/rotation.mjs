@@ -43,7 +43,7 @@ export function readOrderOfRotation(value) {
  * EPOCH_UNLINKED (an order of an epoch before the pinned one), ROTATION_CHAIN, QUORUM, SIG_…, CONFIG_SET,
  * ROTATION_ROOT (something else than the notaries differs, or they are others than were ordered).
  */
-export function followRotations(held, offered, orders) {
+export async function followRotations(held, offered, orders) {
   const later = offered.pinned.epoch > held.pinned.epoch;
   require(later, "SET_EPOCH", "the trust root offered is of no later epoch than the one held");
   const chains = [held.origin, held.destination, held.transaction].map(({ chainId }) => chainId);
@@ -53,7 +53,7 @@ export function followRotations(held, offered, orders) {
     require(order.epoch >= held.pinned.epoch, "EPOCH_UNLINKED", "ordered in an epoch whose keys were retired", where);
     require(order.epoch === epoch, "SET_EPOCH", "an order out of its turn", where);
     require(chains.includes(order.chainId), "ROTATION_CHAIN", "an order for a chain that nobody named", where);
-    checkSignatures(members, rotationDigest(order), order.signatures, where);
+    await checkSignatures(members, rotationDigest(order), order.signatures, where);
     [epoch, members] = [epoch + 1n, committeeOf(order.members)];
   }
   require(epoch === offered.pinned.epoch, "SET_EPOCH", "the orders lead to another epoch", `epoch ${epoch}`);

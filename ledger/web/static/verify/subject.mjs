@@ -38,7 +38,8 @@ export function verifySubject(unit, events, envelopes) {
   throw new Refusal("SUPERFLUOUS", "a record has nothing to do with this item", `entry ${foreign[0].entry}`);
 }
 
-function namesIn(event) {
+/** Everything that an event names, with the lots of single things. */
+export function namesIn(event) {
   const things = LISTS.flatMap((key) => event[key] ?? []);
   const amounts = QUANTITIES.flatMap((key) => event[key] ?? []).map((quantity) => quantity.epcClass);
   const names = [...things, ...amounts, event.parentID, event.transformationID].filter(Boolean);

@@ -6,6 +6,7 @@ import { hexOf, sha256 } from "./bytes.mjs";
 import { parseCanonical } from "./canonical.mjs";
 import { mediaOf, periodOf, timeOf } from "./evidence.mjs";
 import { verifyDeviceSignature } from "./keys.mjs";
+import { breathe } from "./pace.mjs";
 import { require } from "./refusal.mjs";
 
 export const FINDING_DOMAIN = "pledgetrail/finding/v1/json";
@@ -16,7 +17,7 @@ const MAX_ORDER_BYTES = 4 * 1024;
 const SKEW_MS = 2 * 60 * 1000; // how far a device's clock may run ahead of the notaries'
 const SLACK_MS = 1000; // frames do not end on the clock's millisecond
 // With one of these a statement was taken although it does not follow the one before.
-const ORDERLY = ["GAP", "CHAIN_BROKEN", "COUNTER_ROLLBACK"];
+export const ORDERLY = ["GAP", "CHAIN_BROKEN", "COUNTER_ROLLBACK"];
 const CLOCK = ["UNTRUSTED_TIME"];
 
 /** A finding that the log holds: {code, device, sequence, entry}. Refuses FINDING_FORMAT, NON_CANONICAL. */
@@ -54,7 +55,10 @@ export async function verifyWord(envelopes, logged) {
   }
   for (const [name, row] of rows) {
     row.sort((a, b) => a.entry - b.entry);
-    for (const envelope of row) await verifyOne(envelope, devices.get(name), logged);
+    for (const envelope of row) {
+      await verifyOne(envelope, devices.get(name), logged);
+      await breathe();
+    }
     await verifyRow(row, logged);
   }
   return logged.findings.filter(({ device, sequence }) =>
