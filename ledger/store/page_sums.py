@@ -28,6 +28,7 @@ from ledger.store.wal import Wal, live_bytes, read_wal, wal_bytes
 SUMS, COMING, LOCK, WAL = "-sums", "-sums.new", "-lock", "-wal"
 BESIDE = ("", WAL, "-shm", SUMS, COMING, LOCK)  # what belongs to one database, by what follows its name
 FOLD_BYTES = 4 * 1024**2  # of write-ahead log: about 1,000 pages, as SQLite does by itself
+WRITE_BYTES = 256 * 1024  # of write-ahead log: more than a write usually adds
 MUST_FOLD_BYTES = 16 * FOLD_BYTES
 READERS_SECONDS = 0.05  # how long a fold waits for those who read an old state
 SUM_BYTES = 8
@@ -83,6 +84,8 @@ class Pages:
         self._path = path
         self._lock = os.open(beside(path, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._file, self._identity = _opened(path)
+        self._wal = beside(path, WAL)
+        self._unlooked = 0  # writes to come before the log's length is worth a look
         self._not_before = 0  # bytes of write-ahead log: what a fold that readers kept waiting puts off the next one to
 
     def close(self) -> None:
@@ -119,8 +122,12 @@ class Pages:
 
         Put off where somebody writes just now, or still reads an old state. No other thread may write meanwhile.
         """
-        held = live_bytes(beside(self._path, WAL))
+        if at_least == FOLD_BYTES and self._unlooked:
+            self._unlooked -= 1
+            return
+        held = live_bytes(self._wal)
         if held < max(at_least, 1) or self._lock < 0:
+            self._unlooked = max(at_least - held, 0) // WRITE_BYTES
             return
         if at_least == FOLD_BYTES and held < self._not_before:
             return

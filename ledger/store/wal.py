@@ -11,9 +11,11 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _HEADER, _FRAME = 32, 24
 TRANSACTIONS_CHECKED = 16
+_HEAD = struct.Struct(">6I")  # of a frame: page, size after, salts, sums
 _MAGIC = (0x377F0682, 0x377F0683)  # the last bit: whether checksums are over big-endian words
 
 
@@ -58,7 +60,8 @@ def read_wal(path: Path, *, thorough: bool = True) -> Wal | None:
             frames = frames[:at]
             break
     last = max((at for at, frame in enumerate(frames) if frame.size_after), default=-1)
-    pages = {frame.number: frame.page(raw, page_size) for frame in frames[: last + 1]}
+    newest = {frame.number: frame for frame in frames[: last + 1]}  # before anything is copied: hot pages come often
+    pages = {number: frame.page(raw, page_size) for number, frame in newest.items()}
     committed = _HEADER if last < 0 else frames[last].start + _FRAME + page_size
     unread = max(0, _end_of_use(raw, page_size, (salt_1, salt_2)) - committed)
     return Wal(page_size, 0 if last < 0 else frames[last].size_after, pages, committed, unread)
@@ -95,8 +98,7 @@ def wal_bytes(path: Path) -> int:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(NamedTuple):
     """`size_after`: pages of the database after the commit that this frame ends; 0 for any other frame."""
 
     start: int
@@ -112,21 +114,20 @@ def _of_salts(raw: bytes, page_size: int, salts: tuple[int, int]) -> list[_Frame
     """The frames up to the first that an earlier use of the file left."""
     frames, step = list[_Frame](), _FRAME + page_size
     for start in range(_HEADER, len(raw) - step + 1, step):
-        number, size_after, salt_1, salt_2, *sums = struct.unpack(">6I", raw[start : start + _FRAME])
+        number, size_after, salt_1, salt_2, sum_1, sum_2 = _HEAD.unpack_from(raw, start)
         if (salt_1, salt_2) != salts:
             break
-        frames.append(_Frame(start, number, size_after, (sums[0], sums[1])))
+        frames.append(_Frame(start, number, size_after, (sum_1, sum_2)))
     return frames
 
 
 def _end_of_use(raw: bytes, page_size: int, salts: tuple[int, int]) -> int:
     """The end of the last frame that bears a salt of this use; one that bears only one of both was damaged."""
-    end, step = _HEADER, _FRAME + page_size
+    end, step, (first, second) = _HEADER, _FRAME + page_size, (salt.to_bytes(4, "big") for salt in salts)
     for start in range(_HEADER, len(raw) - _FRAME + 1, step):
-        found = struct.unpack(">2I", raw[start + 8 : start + 16])
-        if found[0] == salts[0] or found[1] == salts[1]:
-            end = min(start + step, len(raw))
-    return end
+        if raw[start + 8 : start + 12] == first or raw[start + 12 : start + 16] == second:
+            end = start + step
+    return min(end, len(raw))
 
 
 def _begins(frames: list[_Frame]) -> list[int]:

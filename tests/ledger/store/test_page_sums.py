@@ -81,6 +81,26 @@ def test_a_long_run_folds_by_itself_and_keeps_every_sum(path: Path) -> None:
     assert false_pages(path) == []
 
 
+def test_the_log_s_length_is_looked_at_only_when_it_may_be_due_and_never_too_late(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, longest = [], 0
+
+    def look(log: Path) -> int:
+        looked.append(live_bytes(log))
+        return looked[-1]
+
+    monkeypatch.setattr(page_sums, "live_bytes", look)
+    database = Database.open(path)
+    for _ in range(30):
+        enter(database, 10, size=10_000)
+        longest = max(longest, live_bytes(beside(path, WAL)))
+    assert FOLD_BYTES // 2 < longest < FOLD_BYTES + page_sums.WRITE_BYTES
+    assert any(held > FOLD_BYTES for held in looked) and len(looked) < 300 // 2
+    database.close()
+    assert false_pages(path) == []
+
+
 def test_readers_of_an_old_state_put_a_fold_off_and_lose_nothing(path: Path) -> None:
     database = Database.open(path)
     enter(database, 3)
