@@ -20,6 +20,7 @@ from ledger.bundle.succession import (
     read_rotation_order,
 )
 from ledger.bundle.trust_root import MAX_TRUST_ROOT_BYTES
+from ledger.bundling import Publishing
 from ledger.errors import WrongUse
 from ledger.history.silence_watch import SilenceWatch
 from ledger.serve import RunningServer, serve
@@ -64,6 +65,7 @@ def start(
         if trust_root is not None:
             orders = [read_rotation_order(read_file(path, MAX_ORDER_BYTES).removesuffix(b"\n")) for path in rotations]
             _believe(ledger, TrustRoot.load(read_file(trust_root, MAX_TRUST_ROOT_BYTES)), orders)
+        ledger.bundle_of = Publishing(ledger).bundler.bundle_of
         ledger.public_url = None if public_url is None else public_url.rstrip("/")
         server = serve(create_app(ledger), host=host, port=port)
         ledger.public_url = ledger.public_url or server.url

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ledger.canonical import parse_json
-from ledger.errors import BadInput, Problem
+from ledger.errors import BadInput, Problem, WrongUse
 from ledger.http.guard import Guard
 from ledger.http.problems import Defect, problem_of, problem_response
 from ledger.http.requests import read_body, read_query, whole_number
@@ -23,8 +23,9 @@ from relay.journey import State
 from relay.partner.api import partner_routes
 from relay.partner.desk import Desk
 from relay.partner.event_routes import event_routes
+from relay.publisher import Publisher
 from relay.relay import Relay
-from relay.shown import show_message, show_row, show_status
+from relay.shown import show_message, show_publishing, show_row, show_status
 from relay.told import tell_message
 
 MAX_BODY_BYTES = 1024
@@ -32,9 +33,9 @@ MAX_ROWS = 1000
 ROWS = 200
 
 
-def create_app(relay: Relay, desk: Desk | None = None) -> FastAPI:
-    """The application of one relay, with the partners' counter where there is one; starting and stopping them is the
-    caller's business.
+def create_app(relay: Relay, desk: Desk | None = None, publisher: Publisher | None = None) -> FastAPI:
+    """The application of one relay, with the partners' counter and the publisher where there are; starting and stopping
+    them is the caller's business.
     """
     app = FastAPI(title="Pledgetrail relay", version="1", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     app.add_middleware(Guard, public_url=lambda: desk.public_url if desk else None, on_defect=_defect)
@@ -48,7 +49,18 @@ def create_app(relay: Relay, desk: Desk | None = None) -> FastAPI:
     async def status(request: Request) -> Response:
         read_query(request, ())
         with relay.still() as journeys:
-            return JSONResponse(show_status(relay.manifest, relay.positions, journeys.counts(), relay.client_troubles))
+            shown = show_status(relay.manifest, relay.positions, journeys.counts(), relay.client_troubles)
+        return JSONResponse(shown | {"publishing": None if publisher is None else show_publishing(publisher.standing)})
+
+    @app.post("/publish")
+    async def publish(request: Request) -> Response:
+        read_query(request, ())
+        await _read_empty(request)
+        if publisher is None:
+            cure = "Add publish to relay.json; see relay/README.md, section Publishing."
+            raise WrongUse("NOT_PUBLISHING", "this relay publishes no log", cure=cure)
+        publisher.ask()
+        return JSONResponse(show_publishing(publisher.standing), status_code=202)
 
     @app.get("/messages")
     async def messages(request: Request) -> Response:
@@ -80,9 +92,7 @@ def create_app(relay: Relay, desk: Desk | None = None) -> FastAPI:
     @app.post("/messages/{message_id}/retry")
     async def retry(message_id: str, request: Request) -> Response:
         read_query(request, ())
-        # A body of this type cannot be sent by a form of another site.
-        if parse_json(await read_body(request, limit=MAX_BODY_BYTES, types=("application/json",))) != {}:
-            raise BadInput("REQUEST_FORMAT", "a retry has no fields", where="body", cure="Send {}.")
+        await _read_empty(request)
         with relay.still() as journeys:
             journey = find(journeys, message_id)
             relay.retry(journey.id)
@@ -103,6 +113,12 @@ def create_app(relay: Relay, desk: Desk | None = None) -> FastAPI:
             return JSONResponse(show_message(journey), status_code=202)
 
     return app
+
+
+async def _read_empty(request: Request) -> None:
+    # A body of this type cannot be sent by a form of another site.
+    if parse_json(await read_body(request, limit=MAX_BODY_BYTES, types=("application/json",))) != {}:
+        raise BadInput("REQUEST_FORMAT", "this has no fields", where="body", cure="Send {}.")
 
 
 def _state(text: str) -> State:

@@ -18,10 +18,11 @@ from ledger.config_file import non_empty, read_file
 from ledger.errors import BadInput, Problem, WrongUse
 from ledger.interoperable import parse_caip2
 from ledger.secp256k1 import SigningKey
+from relay.publish_config import PublishConfig, read_publishing
 
 MAX_CONFIG_BYTES = 64 * 1024
 _FIELDS = {"manifest", "nodes", "notaries", "key"}
-_OPTIONAL = {"database", "folder", "partners", "spending"}
+_OPTIONAL = {"database", "folder", "partners", "publish", "spending"}
 _WEI = re.compile(r"[1-9][0-9]{0,29}")
 _KEY = re.compile(r"0x[0-9a-f]{64}\n?")
 
@@ -31,7 +32,8 @@ class RelayConfig:
     """One relay. `nodes`: URL by EIP-155 id; `notaries`: (name, URL); `database`: the ledger's folder to index into;
     `partners`: the file that says who may use the partner API; `skipped`: where it is kept what is left alone, None for
     in memory.
-    `folder`: where it writes down what it sends, None to keep that in memory; `spending`: what its account may pay.
+    `folder`: where it writes down what it sends, None to keep that in memory; `spending`: what its account may pay;
+    `publish`: the log that it publishes, None for none.
 
     Errors: `BadInput` CONFIG_FORMAT when a chain of the manifest has no node, or notaries share a name.
     """
@@ -45,6 +47,7 @@ class RelayConfig:
     skipped: Path | None = None
     folder: Path | None = None
     spending: Spending = field(default_factory=Spending)
+    publish: PublishConfig | None = None
 
     def __post_init__(self) -> None:
         wanted = {chain.chain_id for chain in self.manifest.chains}
@@ -53,6 +56,8 @@ class RelayConfig:
             raise _malformed("exactly one node is needed for each chain of the manifest", where=differing)
         if not self.notaries or len({name for name, _ in self.notaries}) != len(self.notaries):
             raise _malformed("notaries are at least one, each with a name of its own", where="notaries")
+        if self.publish is not None:
+            self.publish.require(self.manifest, self.key)
 
     @classmethod
     def load(cls, path: Path) -> RelayConfig:
@@ -79,6 +84,7 @@ class RelayConfig:
                 skipped=path.with_name(f"{path.stem}-skipped.json"),
                 folder=path.parent / non_empty(value.get("folder", f"{path.stem}-folder")),
                 spending=_spending(value.get("spending", {})),
+                publish=_publishing(value.get("publish"), path.parent),
             )
         except ValueError as error:
             raise _malformed(str(error), where=str(path)) from error
@@ -105,6 +111,12 @@ def _notary(value: JsonValue) -> tuple[str, str]:
     if not isinstance(value, dict) or set(value) != {"name", "url"}:
         raise ValueError("a notary has a name and a url")
     return non_empty(value["name"]), _url(value["url"])
+
+
+def _publishing(value: JsonValue, folder: Path) -> PublishConfig | None:
+    if value is None:
+        return None
+    return read_publishing(value, folder, read_key=read_key, read_url=_url)
 
 
 def _spending(value: JsonValue) -> Spending:

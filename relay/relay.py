@@ -164,6 +164,15 @@ class Relay:
         """The deployment as it is now, for explanations."""
         return Moment(self.manifest, dict(self._docket.times))
 
+    def hear(self, sink: BlockSink) -> None:
+        """Let somebody hear of final blocks who was made after this relay; before it is started."""
+        self._sinks = (*self._sinks, sink)
+
+    def look(self, message_id: bytes) -> Journey | None:
+        """A message as it is seen now; None while its log was not read."""
+        with self._lock:
+            return self.journeys.get(message_id)
+
     # -- running -----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

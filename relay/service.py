@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from contracts.manifest import Role
 from contracts.node import RpcNode
 from contracts.submissions import SubmissionBook
 from contracts.submitter import Submitter
@@ -22,6 +23,7 @@ from relay.notaries import HttpNotary
 from relay.panel import NotaryPanel
 from relay.partner.config import PartnerConfig
 from relay.partner.desk import Desk
+from relay.publishing import make_publisher
 from relay.relay import BlockSink, Relay
 from relay.skips import Skips
 
@@ -76,10 +78,19 @@ def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> Run
         opening.callback(relay.stop)
         if desk is not None:
             desk.attend(relay)
-        server = serve(create_app(relay, desk), host=host, port=port)
+        publishing = None
+        if config.publish is not None:
+            origin = transactors[config.manifest.chain(Role.ORIGIN).chain_id].node
+            made = make_publisher(config.publish, relay, panel, origin, folder=config.folder, spending=config.spending)
+            opening.callback(made.stop)
+            publishing = made
+        publisher = None if publishing is None else publishing.publisher
+        server = serve(create_app(relay, desk, publisher), host=host, port=port)
         opening.callback(server.stop)
         if desk is not None:
             opening.callback(desk.is_closing.set)  # before the server: open streams would keep it from ending
             desk.start()
         relay.start()
+        if publishing is not None:
+            publishing.start()
         return RunningRelay(relay, server, opening.pop_all())

@@ -10,6 +10,7 @@ from ledger.errors import Problem
 from ledger.interoperable import caip2, caip10
 from relay.explain import Turn, turn_of
 from relay.journey import Journey, State, Step
+from relay.publisher import Standing
 from relay.relay import Position, places
 
 # Which of the relay's own steps brought a place about; the first was somebody else's.
@@ -38,6 +39,19 @@ def show_status(
         ],
         "messages": {state.value: count for state, count in sorted(counted.items()) if count},
         "light_clients": {name: show_reason(problem) for name, problem in light_clients.items()},
+    }
+
+
+def show_publishing(standing: Standing) -> dict[str, Any]:
+    """How far the log is published, in entries, and what is in the way."""
+    return {
+        "size": standing.size,
+        "published": standing.published,
+        "anchored": standing.anchored,
+        "crossed": standing.crossed,
+        "doing": standing.doing,
+        "stopped": standing.stopped,
+        "problem": show_reason(standing.problem),
     }
 
 

@@ -40,11 +40,17 @@ def print_status(answer: Mapping[str, Any], under_way: Iterable[Mapping[str, Any
     counted = _table("state", "messages")
     for state, number in _object(answer, "messages").items():
         counted.add_row(_cell(state), _cell(number))
+    log = _object(answer, "publishing")
+    published = _table("log", "entries", "published", "anchored", "crossed", "in the way")
+    if log:
+        stopped = _object(log, "problem")
+        words = f"{stopped.get('code')}: {_text(stopped.get('what'))}" if stopped else DASH
+        published.add_row(*_cells(log, "doing", "size", "published", "anchored", "crossed"), Text(words))
     waiting = _table("message", "state", "who acts next", "what", "why")
     for message in under_way:
         turn = _object(message, "next")
         waiting.add_row(*_cells(message, "id", "state"), *_cells(turn, "who", "does", "why"))
-    console.print(Group(chains, counted, waiting))
+    console.print(Group(chains, counted, *([published] if log else []), waiting))
 
 
 def _message(message: Mapping[str, Any]) -> RenderableType:

@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     relay.command()(status)
     relay.command()(retry)
     relay.command()(skip)
+    relay.command()(publish)
     relay.command()(watchtower)
     relay.command(name="partner-key")(partner_key)
     app.command()(explain)
@@ -84,6 +85,13 @@ def skip(
 ) -> None:
     """Leave a message alone until a person takes it up again with `retry`, also after a restart of the relay."""
     _tell(url, named, "skip", {"why": why})
+
+
+def publish(
+    url: Annotated[str, typer.Argument(help="The relay's URL.")],
+) -> None:
+    """Have a relay that publishes a log take a checkpoint now, and not when one is due; prints how far it is."""
+    typer.echo(json.dumps(ask_running(url, "/publish", _peer(), body={}), indent=2))
 
 
 def _tell(url: str, named: str, verb: str, body: dict[str, JsonValue]) -> None:

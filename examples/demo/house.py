@@ -5,7 +5,10 @@ One process here; each part would run by itself with the same configuration on a
 
 from __future__ import annotations
 
+import secrets
 import socket
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,21 +23,27 @@ from examples.demo.folder import DataFolder
 from ledger.api.app import create_app
 from ledger.bundle import TrustRoot
 from ledger.checkpoint import CosignerKey
-from ledger.durable_file import write_whole
+from ledger.durable_file import write_new, write_whole
 from ledger.membership import Possession, operator_digest
 from ledger.quorum import Committee
 from ledger.secp256k1 import SigningKey
 from ledger.serve import RunningServer, serve_on
 from ledger.store import Cosigners, Ledger, utc_now
+from ledger.store.ledger import OPERATOR_KEY_FILE
 from notary.config import NotaryConfig
 from notary.service import start as start_notary
 from notary.signer import create_keys, open_signer
-from relay.anchorer import Anchorer
+from relay.anchor_chain import AnchorChain, NodeAnchors
 from relay.bundling import trust_root_of
 from relay.committees import Committees
+from relay.cosigning import Cosigning
+from relay.handing import Handing
 from relay.indexer import Indexer
+from relay.log_memory import LogMemory
+from relay.log_port import HttpLog
 from relay.notaries import HttpNotary
 from relay.panel import NotaryPanel
+from relay.publisher import Publisher
 from relay.relay import Relay
 
 NOTARIES = 4
@@ -63,8 +72,20 @@ class House:
     trust_root: TrustRoot
     ledger: Ledger
     relay: Relay
-    anchorer: Anchorer
+    publisher: Publisher
+    anchors: AnchorChain
     pages: RunningServer
+
+    def publish_on(self) -> Callable[[], None]:
+        """Let the publisher run by itself from now on; what is answered stops it."""
+        thread = threading.Thread(target=self.publisher.run, name="publisher", daemon=True)
+        thread.start()
+
+        def stop() -> None:
+            self.publisher.stop()
+            thread.join()
+
+        return stop
 
 
 def open_house(
@@ -107,14 +128,47 @@ def open_house(
     }
     relay = Relay(manifest, payers, panel, [committees, Indexer(ledger.chains)])
     opened.callback(relay.stop)
-    relay.start()
     pages = serve_on(listener, create_app(ledger))
     opened.callback(pages.stop)
     ledger.public_url = pages.url
     ledger.chain_names = {chain.chain_id: chain.name for chain in manifest.chains}
     trust_root = _trust_root(folder / TRUST_ROOT_FILE, manifest)
-    anchorer = Anchorer(manifest, ledger.log, panel, chains.transactor(Role.ORIGIN, accounts["anchorer"]))
-    return House(folder, accounts, chains, manifest, trust_root, ledger, relay, anchorer, pages)
+    publisher, anchors = _publisher(opened, folder, accounts, chains, trust_root, pages.url, relay)
+    relay.start()
+    return House(folder, accounts, chains, manifest, trust_root, ledger, relay, publisher, anchors, pages)
+
+
+def _publisher(
+    opened: ExitStack,
+    folder: DataFolder,
+    accounts: Mapping[str, SigningKey],
+    chains: Chains,
+    root: TrustRoot,
+    url: str,
+    relay: Relay,
+) -> tuple[Publisher, AnchorChain]:
+    """The log's publisher, which steps when it is told to, and the chain that it anchors on.
+
+    It speaks to the ledger as it would from another machine: over HTTP, with the operator's key.
+    """
+    write_new(folder / OPERATOR_KEY_FILE, f"{secrets.token_urlsafe(32)}\n".encode())
+    log = HttpLog(url, (folder / OPERATOR_KEY_FILE).read_text().strip())
+    opened.callback(log.close)
+    node = chains.nodes[Role.ORIGIN]
+    anchors = NodeAnchors(relay.manifest, Submitter(node, accounts["anchorer"], chain_id=chains.ids[Role.ORIGIN]))
+    handing = Handing(relay.manifest, root, relay.nodes, relay.look, clock=time.monotonic)
+    relay.hear(handing)
+    publisher = Publisher(
+        log,
+        anchors,
+        Cosigning(root, relay.panel),
+        LogMemory(folder / "publisher", root.log),
+        handing,
+        log_name=root.log.name,
+        look=relay.look,
+        clock=time.monotonic,
+    )
+    return publisher, anchors
 
 
 def _trust_root(path: Path, manifest: Manifest) -> TrustRoot:

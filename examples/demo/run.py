@@ -66,6 +66,7 @@ def run(options: Options) -> bool:
         bundle, written = folder / BUNDLE_FILE, folder / TRUST_ROOT_FILE
         screen.addresses(table.urls["unit"], table.urls["portal"], bundle, written, trust_root)
         if not options.leave:
+            opened.callback(house.publish_on())
             screen.waiting()
             _until_interrupted()
     return journal.complete

@@ -19,18 +19,18 @@ from contracts.transactor import wait_for
 from examples.demo import story
 from examples.demo.acts import Done, find
 from examples.demo.brought import Goods
-from examples.demo.carrying import anchor_messages, carry_once
 from examples.demo.house import TRUST_ROOT_FILE, House
 from examples.demo.journal import Journal, Row
 from examples.demo.pledge import Loan, Pledging
 from examples.demo.proof_check import verify, verify_flipped
 from ledger.bundle import TRUST_ROOT_DOMAIN, GoodsSubject
-from ledger.checkpoint import Checkpoint
+from ledger.bundling import Bundler, Publishing
 from ledger.durable_file import write_whole
 from ledger.errors import Unavailable
 from ledger.store import LoanDocument, ReceiptDocument
-from relay.bundling import Bundler, RelayedCrossings
 from relay.journey import Journey, State
+from relay.publisher import Act
+from relay.relay import Progress
 from relay.watcher import Place
 
 CROSSING_SECONDS = 120.0
@@ -65,40 +65,60 @@ class Steps:
             self._record("log", held=size > 0, id_=f"0x{root.hex()}", ms=took(), note=f"{size} entries")
 
     def anchor(self) -> None:
-        """Checkpoint, cosignatures, anchor, and the message that carries it; then wait for its credential."""
-        anchorer = self._house.anchorer
-        with self._timed("signing a checkpoint") as took:
-            note, checkpoint = anchorer.checkpoint()
-            words = f"size {checkpoint.size}"
-            self._record("checkpoint", held=True, id_=f"0x{checkpoint.root.hex()}", ms=took(), note=words)
-        with self._timed("asking the notaries to cosign") as took:
-            cosigned = anchorer.cosign(note, checkpoint)
-            names = sorted(found.cosigner.name.split(".")[0] for found in cosigned.cosignatures)
-            held = len(names) >= self._house.manifest.committee.quorum
-            notaries = len(self._house.manifest.cosigners)
-            self._record("cosign", held=held, id_=", ".join(names), ms=took(), note=f"{len(names)} of {notaries}")
-        with self._timed("anchoring on the origin chain") as took:
-            if anchorer.anchored_size() < checkpoint.size:
-                anchorer.anchor(cosigned)
-            done = self._find(Role.ORIGIN, "AnchorRegistry", "Anchored", checkpoint.size.to_bytes(32, "big"))
-            self._record_done("anchor", done, id_=f"0x{checkpoint.root.hex()}", ms=took(), note=words)
-        with self._timed("carrying the anchor to the lender chain"):
-            self._record_crossing(self._carry(checkpoint))
+        """Have the log published: checkpoint, cosignatures, anchor, and the message that carries it to its credential.
 
-    def _carry(self, checkpoint: Checkpoint) -> Journey:
-        house, relay = self._house, self._house.relay
-        origin = house.manifest.chain(Role.ORIGIN)
+        The publisher does it; the rows are what stands in the log and on the chains afterwards.
+        """
+        with self._timed("publishing the log: cosigned, anchored, carried to the lender chain"):
+            took, journey = self._publish()
+        published = self._house.ledger.log.latest_cosigned()
+        if published is None:
+            raise self._still_waiting("no checkpoint is cosigned")
+        checkpoint, words = published.checkpoint, f"size {published.checkpoint.size}"
+        self._record("checkpoint", held=True, id_=f"0x{checkpoint.root.hex()}", ms=took.get(Act.PUBLISHED), note=words)
+        names = sorted(found.cosigner.name.split(".")[0] for found in published.cosigned.cosignatures)
+        held, notaries = (
+            len(names) >= self._house.manifest.committee.quorum,
+            len(self._house.manifest.cosigners),
+        )
+        note = f"{len(names)} of {notaries}"
+        self._record("cosign", held=held, id_=", ".join(names), ms=took.get(Act.PUBLISHED), note=note)
+        done = self._find(Role.ORIGIN, "AnchorRegistry", "Anchored", checkpoint.size.to_bytes(32, "big"))
+        root = f"0x{checkpoint.root.hex()}"
+        self._record_done("anchor", done, id_=root, ms=took.get(Act.ANCHORED), note=words)
+        self._record_crossing(journey)
 
-        def carry() -> bytes:
-            _mined, message_id = house.anchorer.carry(checkpoint)
-            relay.nudge()
-            return message_id
+    def _publish(self) -> tuple[dict[Act, float], Journey]:
+        """Step the publisher until the ledger holds what crossed; milliseconds by act, and the anchor's journey."""
+        publisher, took = self._house.publisher, dict[Act, float]()
+        publisher.ask()
 
-        sent = anchor_messages(house.chains.nodes[Role.ORIGIN], origin, checkpoint.size, checkpoint.root)
-        over = carry_once(sent=sent, look=relay.journeys.get, carry=carry, seconds=CROSSING_SECONDS)
-        if over is None:
-            raise self._still_waiting("the anchor has not been closed")
-        return over
+        def look() -> Journey | None:
+            started = time.monotonic()
+            progress = publisher.step()
+            standing = publisher.standing
+            if standing.stopped and standing.problem is not None:
+                raise standing.problem
+            if progress is Progress.CONTINUE:
+                if standing.act is not None:
+                    took[standing.act] = (time.monotonic() - started) * 1000
+                self._house.relay.nudge()
+                return None
+            is_there = 0 < standing.size == standing.published == standing.anchored == standing.crossed
+            return self._closed_anchor() if is_there else None
+
+        journey = wait_for(look, seconds=CROSSING_SECONDS)
+        if journey is None:
+            problem = publisher.standing.problem
+            raise self._still_waiting(f"the log is not published ({problem or publisher.standing.doing})")
+        return took, journey
+
+    def _closed_anchor(self) -> Journey | None:
+        """The message that brought the latest anchor over, once the relay has read it again."""
+        anchored = self._house.anchors.anchored()
+        carried = [] if anchored is None else self._house.anchors.carried(anchored)
+        journeys = [self._house.relay.look(message_id) for message_id in carried]
+        return next((found for found in journeys if found is not None and found.state is State.CLOSED), None)
 
     def _record_crossing(self, journey: Journey) -> None:
         took = journey.milliseconds
@@ -243,9 +263,8 @@ class Steps:
         return raw
 
     def bundler(self) -> Bundler:
-        """Makes bundles of this house's units."""
-        nodes = {chain_id: self._house.chains.nodes[role] for role, chain_id in self._house.chains.ids.items()}
-        return Bundler(self._house.ledger, RelayedCrossings(self._house.relay, nodes))
+        """Makes bundles of this house's units, of what the publisher handed to the ledger."""
+        return Publishing(self._house.ledger).bundler
 
     # -- recording ----------------------------------------------------------------------------------------------------
 

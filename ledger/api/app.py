@@ -20,6 +20,7 @@ from ledger.api.evidence_routes import evidence_routes
 from ledger.api.log_routes import log_routes
 from ledger.api.media_routes import media_routes
 from ledger.api.pledge_routes import pledge_routes
+from ledger.api.publishing_routes import publishing_routes
 from ledger.api.unit_routes import unit_routes
 from ledger.errors import BadInput, Problem
 from ledger.http.guard import Guard
@@ -49,6 +50,7 @@ def create_app(ledger: Ledger, *, quota: Quota | None = None, strangers: Strange
         partial(evidence_routes, quota=quota, strangers=strangers),
         device_routes,
         log_routes,
+        publishing_routes,
         event_routes,
         media_routes,
         unit_routes,

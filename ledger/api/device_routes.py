@@ -6,7 +6,6 @@ The ledger has no sign-in. These addresses take `Authorization: Bearer <key>` wi
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
@@ -14,21 +13,21 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from ledger.canonical import JsonValue, canonical_json, parse_json
-from ledger.errors import BadInput, Refused
+from ledger.canonical import JsonValue, canonical_json
+from ledger.errors import BadInput
 from ledger.evidence.fields import read_time, write_time
 from ledger.evidence.findings import to_millisecond
 from ledger.evidence.request import MAX_REQUEST_BYTES
 from ledger.evidence.terms import read_terms
 from ledger.history.devices import account_as_json, account_of, finding_as_json
 from ledger.history.silence import absence_of
-from ledger.http.requests import raw_path, read_body, read_query
+from ledger.http.operator import check_operator, operator_body, text_field
+from ledger.http.requests import raw_path, read_query
 from ledger.intake.enrolling import enrol_request
 from ledger.store import Ledger
 
 PREFIX = "/api/v1/devices"
 MAX_BODY_BYTES = MAX_REQUEST_BYTES + 1024
-_JSON = ("application/json",)
 
 
 def device_routes(ledger: Ledger) -> APIRouter:
@@ -38,7 +37,7 @@ def device_routes(ledger: Ledger) -> APIRouter:
     @router.get(PREFIX)
     def devices(request: Request) -> Response:
         """Every enrolled device."""
-        _check_operator(ledger, request)
+        check_operator(ledger, request)
         read_query(request, ())
         found = [account_as_json(account_of(ledger.evidence, device.id)) for device in ledger.evidence.devices()]
         return JSONResponse({"devices": found})
@@ -46,7 +45,7 @@ def device_routes(ledger: Ledger) -> APIRouter:
     @router.post(PREFIX)
     async def enrol(request: Request) -> Response:
         """Enrol the device whose signed request is in `request`, from `valid_from` until `valid_until`."""
-        body = await _operator_body(ledger, request, {"request", "valid_from", "valid_until"})
+        body = await operator_body(ledger, request, {"request", "valid_from", "valid_until"}, limit=MAX_BODY_BYTES)
         enrolled = await run_in_threadpool(
             enrol_request,
             canonical_json(body["request"]),
@@ -64,24 +63,24 @@ def device_routes(ledger: Ledger) -> APIRouter:
     @router.post(PREFIX + "/{device:path}/revocation")
     async def revocation(request: Request) -> Response:
         """Believe nothing of a device from now on; logged with its reason."""
-        body = await _operator_body(ledger, request, {"reason"})
+        body = await operator_body(ledger, request, {"reason"}, limit=MAX_BODY_BYTES)
         device = _device(request, "/revocation")
-        await run_in_threadpool(ledger.evidence.revoke, device, ledger.clock(), _text(body, "reason"))
+        await run_in_threadpool(ledger.evidence.revoke, device, ledger.clock(), text_field(body, "reason"))
         return JSONResponse(account_as_json(account_of(ledger.evidence, device)))
 
     @router.post(PREFIX + "/{device:path}/release")
     async def release(request: Request) -> Response:
         """Let a device's next statement come in any form; logged with its reason."""
-        body = await _operator_body(ledger, request, {"reason"})
+        body = await operator_body(ledger, request, {"reason"}, limit=MAX_BODY_BYTES)
         device = _device(request, "/release")
-        await run_in_threadpool(ledger.evidence.release, device, ledger.clock(), _text(body, "reason"))
+        await run_in_threadpool(ledger.evidence.release, device, ledger.clock(), text_field(body, "reason"))
         return JSONResponse(account_as_json(account_of(ledger.evidence, device)))
 
     @router.put(PREFIX + "/{device:path}/terms")
     async def terms(request: Request) -> Response:
         """Agree on new terms: the fields of `ledger.evidence.terms` but `kind`, `device` and `agreed_at`."""
         fields = {"every_seconds", "grace_seconds", "place", "steps", "limits", "speed_kmh"}
-        body = await _operator_body(ledger, request, fields)
+        body = await operator_body(ledger, request, fields, limit=MAX_BODY_BYTES)
         device = _device(request, "/terms")
         now = write_time(to_millisecond(ledger.clock()))
         agreed = read_terms(canonical_json({**body, "kind": "terms", "device": device, "agreed_at": now}))
@@ -91,7 +90,7 @@ def device_routes(ledger: Ledger) -> APIRouter:
     @router.get(PREFIX + "/{device:path}/findings")
     def findings(request: Request) -> Response:
         """What is wrong with a device's word, the newest first."""
-        _check_operator(ledger, request)
+        check_operator(ledger, request)
         read_query(request, ())
         found = ledger.evidence.findings(ledger.evidence.device(_device(request, "/findings")).id)
         return JSONResponse({"findings": [finding_as_json(ledger.evidence, stored) for stored in found]})
@@ -99,7 +98,7 @@ def device_routes(ledger: Ledger) -> APIRouter:
     @router.get(PREFIX + "/{device:path}/absence")
     def absence(request: Request) -> Response:
         """When it should have spoken and did not, between `since` and `until` (2026-03-01T08:00:00.000Z)."""
-        _check_operator(ledger, request)
+        check_operator(ledger, request)
         query = read_query(request, ("since", "until"))
         since, until = (read_time(query.get(name, "")) for name in ("since", "until"))
         size = ledger.log.size
@@ -118,37 +117,9 @@ def device_routes(ledger: Ledger) -> APIRouter:
     return router
 
 
-def _check_operator(ledger: Ledger, request: Request) -> None:
-    """`Refused` OPERATOR_KEY, in the same words whatever is wrong."""
-    scheme, _, offered = request.headers.get("authorization", "").partition(" ")
-    key = ledger.operator_key()
-    if key is None or scheme.lower() != "bearer" or not hmac.compare_digest(key, offered.encode()):
-        raise Refused(
-            "OPERATOR_KEY",
-            "This is for the ledger's operator.",
-            cure="Send `Authorization: Bearer <key>`; `pledgetrail device operator-key` makes the key.",
-        )
-
-
-async def _operator_body(ledger: Ledger, request: Request, fields: set[str]) -> dict[str, JsonValue]:
-    _check_operator(ledger, request)
-    read_query(request, ())
-    body = parse_json(await read_body(request, limit=MAX_BODY_BYTES, types=_JSON), max_bytes=MAX_BODY_BYTES)
-    if not isinstance(body, dict) or body.keys() != fields:
-        raise BadInput("REQUEST_INVALID", f"The body is an object of {', '.join(sorted(fields))}.")
-    return body
-
-
-def _text(body: dict[str, JsonValue], name: str) -> str:
-    value = body[name]
-    if not isinstance(value, str):
-        raise BadInput("REQUEST_INVALID", "This is no text.", where=name)
-    return value
-
-
 def _time(body: dict[str, JsonValue], name: str) -> datetime:
     try:
-        return read_time(_text(body, name))
+        return read_time(text_field(body, name))
     except BadInput as error:
         raise BadInput(error.code, error.what, where=name) from None
 

@@ -52,6 +52,30 @@ def assemble(
     anchor = crossing_of(
         trust_root, sent=sent, certificate=certificate, committed=committed, verdict=verdict, signatures=signatures
     )
+    return assemble_crossed(
+        subject=subject,
+        trust_root=trust_root,
+        objects=objects,
+        note=note,
+        link=link,
+        anchor=anchor,
+        pledge=pledge,
+        stamp=stamp,
+    )
+
+
+def assemble_crossed(
+    *,
+    subject: Subject,
+    trust_root: TrustRoot,
+    objects: Iterable[LoggedObject],
+    note: bytes,
+    link: Link | None,
+    anchor: Crossing,
+    pledge: Pledge | None,
+    stamp: bytes | None,
+) -> bytes:
+    """As `assemble`, of an anchor's way that was put into its form already."""
     bundle = Bundle(
         subject=subject.text,
         objects=tuple(sorted(objects, key=lambda found: found.index)),

@@ -16,7 +16,7 @@ from ledger.bundle.device_word import Spoken, Word, superfluous, verify_word
 from ledger.bundle.enrolment import DEVICE_DOMAIN
 from ledger.bundle.findings import Proven, utc_text
 from ledger.bundle.format import Bundle, LoggedObject
-from ledger.bundle.sealed import CROSSING_DOMAIN
+from ledger.bundle.sealed import CREDENTIAL_DOMAIN, CROSSING_DOMAIN
 from ledger.bundle.subject import EventSubject, EvidenceSubject, read_subject
 from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, TrustRoot
 from ledger.canonical import entry_digest
@@ -46,6 +46,7 @@ DOMAINS = (
     FINDING_DOMAIN,
     EVENT_DOMAIN,
     CROSSING_DOMAIN,
+    CREDENTIAL_DOMAIN,
 )
 
 

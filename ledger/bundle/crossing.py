@@ -22,9 +22,9 @@ from ledger.attestation import (
     verdict_digest,
     word,
 )
-from ledger.bundle.epochs import Believed
+from ledger.bundle.epochs import Electorate
 from ledger.bundle.findings import Proven, utc_text
-from ledger.bundle.format import Attested, BlockLog, Bundle, Crossing, Judged
+from ledger.bundle.format import Attested, BlockLog, Crossing, Judged
 from ledger.bundle.trust_root import TrustRoot
 from ledger.checkpoint import Checkpoint
 from ledger.errors import BadInput, Problem, Refused
@@ -76,7 +76,7 @@ class Crossed:
     certificate: bytes
 
 
-def follow(crossing: Crossing, believed: Believed, *, origin: Chain, destinations: Sequence[Chain]) -> Crossed:
+def follow(crossing: Crossing, believed: Electorate, *, origin: Chain, destinations: Sequence[Chain]) -> Crossed:
     """Follow one message from `origin` to one of `destinations`; says nothing about who sent it and what it carries.
 
     Raises `Refused` QUORUM, SET_EPOCH, EPOCH_UNLINKED, SIG_… (verdict or certificate), VERDICT_…, HEADER_HASH, PROOF_…,
@@ -102,14 +102,14 @@ def follow(crossing: Crossing, believed: Believed, *, origin: Chain, destination
     )
 
 
-def verify_crossing(bundle: Bundle, believed: Believed) -> Anchored:
+def verify_crossing(anchor: Crossing, believed: Electorate) -> Anchored:
     """Follow the anchor's message through both chains.
 
     Raises what `follow` raises, and `Refused` ANCHOR_MISMATCH, COMMIT_NOT_EXECUTED, COMMIT_MISMATCH,
     CREDENTIAL_MISMATCH, EPOCH_UNLINKED.
     """
     root = believed.root
-    crossed = follow(bundle.anchor, believed, origin=root.origin, destinations=(root.destination,))
+    crossed = follow(anchor, believed, origin=root.origin, destinations=(root.destination,))
     _require_anchor(crossed.message, root)
     if not crossed.executed:
         where = f"block {crossed.arrived[1].block_number} of {root.destination}"
@@ -131,16 +131,16 @@ def verify_crossing(bundle: Bundle, believed: Believed) -> Anchored:
         utc_text(destination.timestamp),
         {
             "block": _hex(destination.hash),
-            "transaction": _hex(bundle.judged.verdict.commit_transaction),
+            "transaction": _hex(anchor.judged.verdict.commit_transaction),
             "contract": _hex(crossed.message.recipient),
         },
     )
-    credential = verify_credential(bundle.judged, crossed.certificate, root)
-    believed.require_credential(bundle.judged.credential)
+    credential = verify_credential(anchor.judged, crossed.certificate, root)
+    believed.require_credential(anchor.judged.credential)
     return Anchored(crossed.payload, (left, crossed.let_in, arrived, crossed.judged, credential))
 
 
-def _verify_verdict(judged: Judged, believed: Believed) -> Proven:
+def _verify_verdict(judged: Judged, believed: Electorate) -> Proven:
     verdict = judged.verdict
     digest = _verdict_digest(judged, believed.root)
     notaries = _require_quorum(believed, verdict.epoch, digest, judged.signatures, "judged")
@@ -158,7 +158,7 @@ def _verify_verdict(judged: Judged, believed: Believed) -> Proven:
     )
 
 
-def _verify_certificate(attested: Attested, message: Message, believed: Believed) -> tuple[Proven, bytes]:
+def _verify_certificate(attested: Attested, message: Message, believed: Electorate) -> tuple[Proven, bytes]:
     """What it proves, and the certificate as the registry records it."""
     reached = merkle.leaf_hash(message.id)
     for step in attested.path:
@@ -230,7 +230,7 @@ def _require_commit(committed: ProvenLog, message: Message, judged: Judged) -> t
     return executed, outcome
 
 
-def _require_quorum(believed: Believed, epoch: int, digest: bytes, packed: bytes, where: str) -> str:
+def _require_quorum(believed: Electorate, epoch: int, digest: bytes, packed: bytes, where: str) -> str:
     """Who signed, in words, where a quorum of the epoch did."""
     committee = believed.notaries(epoch).committee
     try:

@@ -9,18 +9,64 @@ May never happen here: counting a past epoch's signature on its own. Retired key
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ledger.bundle.findings import Proven, utc_text
 from ledger.bundle.format import Bundle, LoggedObject
-from ledger.bundle.sealed import CROSSING_DOMAIN, CrossingRecord, read_crossing_record
+from ledger.bundle.sealed import (
+    CREDENTIAL_DOMAIN,
+    CROSSING_DOMAIN,
+    CrossingRecord,
+    read_credential_record,
+    read_crossing_record,
+)
 from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, Notaries, TrustRoot
 from ledger.checkpoint import Checkpoint, CosignedCheckpoint, open_cosigned
 from ledger.errors import BadInput, Problem, Refused
 from ledger.evidence import ORDER_DOMAIN
 from ledger.merkle import verify_consistency
 
-_LATER = frozenset({CROSSING_DOMAIN, TRUST_ROOT_DOMAIN, ORDER_DOMAIN})
+_LATER = frozenset({CROSSING_DOMAIN, CREDENTIAL_DOMAIN, TRUST_ROOT_DOMAIN, ORDER_DOMAIN})
+
+
+class Electorate(Protocol):
+    """Whose signatures count for one message."""
+
+    @property
+    def root(self) -> TrustRoot:
+        """Whom to believe at all."""
+        ...
+
+    def notaries(self, epoch: int) -> Notaries:
+        """The notaries of an epoch whose word counts here. Raises `Refused` EPOCH_UNLINKED, SET_EPOCH."""
+        ...
+
+    def require_credential(self, credential: bytes) -> None:
+        """Refuse (EPOCH_UNLINKED) a crossing other than the one that counts here."""
+        ...
+
+    def sealing(self, credential: bytes, /) -> Electorate:
+        """As it is for a loan's instruction of this credential (32 bytes)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JustNow:
+    """For the ledger, which takes in what closed just now: the pinned epoch and the one before it, where a rotation
+    came in between. Older ones do not: their keys may be anybody's, and what is taken in is sealed for good.
+    """
+
+    root: TrustRoot
+
+    def notaries(self, epoch: int) -> Notaries:
+        return _notaries(self.root, epoch, linked=epoch in {each.epoch for each in self.root.epochs[-2:]})
+
+    def require_credential(self, credential: bytes) -> None:
+        """Nothing was sealed yet that it could differ from."""
+
+    def sealing(self, _credential: bytes) -> JustNow:
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +74,8 @@ class Believed:
     """Under which state of the log a bundle's entries are proven, and whose signatures count.
 
     `anchored`: the checkpoint that crossed the chains, with those who cosigned it (`cosigners`). `proven_in`: the same,
-    or the later one that seals it. `record`: the crossing's record; None where nothing had to be sealed.
+    or the later one that seals it. `record`: the crossing's record; None where nothing had to be sealed. `sealed`: the
+    credentials of loans' instructions that `proven_in` holds. `linked`: whether past epochs' words count.
     """
 
     root: TrustRoot
@@ -37,6 +84,15 @@ class Believed:
     proven_in: Checkpoint
     record: CrossingRecord | None
     proven: tuple[Proven, ...]
+    sealed: frozenset[bytes]
+    linked: bool
+
+    def sealing(self, credential: bytes) -> Believed:
+        """As it is for a loan's instruction: a past epoch's word counts where its credential was sealed.
+
+        That the credential is the instruction's own is for `verify_credential` to say.
+        """
+        return replace(self, linked=credential in self.sealed)
 
     def notaries(self, epoch: int) -> Notaries:
         """The notaries of an epoch whose word counts here.
@@ -44,7 +100,7 @@ class Believed:
         Raises `Refused` EPOCH_UNLINKED (a past epoch, and nothing seals what it said), SET_EPOCH (none that the trust
         root knows).
         """
-        return _notaries(self.root, epoch, linked=self.record is not None)
+        return _notaries(self.root, epoch, linked=self.linked)
 
     def require_credential(self, credential: bytes) -> None:
         """Refuse (EPOCH_UNLINKED) a crossing other than the one that was sealed."""
@@ -61,12 +117,13 @@ def believe(bundle: Bundle, root: TrustRoot) -> Believed:
     CROSSING_FORMAT, BUNDLE_FIELD.
     """
     records = bundle.of(CROSSING_DOMAIN)
+    sealed = frozenset(read_credential_record(found.canonical) for found in bundle.of(CREDENTIAL_DOMAIN))
     if bundle.link is None:
         if records:
             raise _superfluous("A record of a crossing is of use only with the checkpoint that seals it.")
         _notaries(root, bundle.judged.verdict.epoch, linked=False)  # says why, where the note would only look unsigned
         anchored = _open(bundle.note, root, root.pinned)
-        return Believed(root, anchored, root.pinned, anchored.checkpoint, None, ())
+        return Believed(root, anchored, root.pinned, anchored.checkpoint, None, (), sealed, linked=False)
     if len(records) != 1:
         raise Refused(
             "EPOCH_UNLINKED", f"The bundle carries {len(records)} records of a crossing; exactly one is needed."
@@ -78,12 +135,13 @@ def believe(bundle: Bundle, root: TrustRoot) -> Believed:
         raise Refused("EPOCH_UNLINKED", "The log holds the record of another checkpoint, or of other cosignatures.")
     cosigners = _notaries(root, record.cosigned_in, linked=True)
     anchored = _open(bundle.note, root, cosigners)
-    sealed = _open(bundle.link.note, root, root.pinned)
-    _require_growth(anchored.checkpoint, sealed.checkpoint, bundle.link.growth)
+    later = _open(bundle.link.note, root, root.pinned)
+    _require_growth(anchored.checkpoint, later.checkpoint, bundle.link.growth)
     _require_order(bundle, records[0], anchored.checkpoint)
     if {record.cosigned_in, bundle.attested.epoch, bundle.judged.verdict.epoch} == {root.pinned.epoch}:
         raise _superfluous("Everything was signed in the pinned epoch; nothing has to be sealed.")
-    return Believed(root, anchored, cosigners, sealed.checkpoint, record, (_tell(record, sealed, root),))
+    told = (_tell(record, later, root),)
+    return Believed(root, anchored, cosigners, later.checkpoint, record, told, sealed, linked=True)
 
 
 def cosigned_in(note: bytes, root: TrustRoot) -> int:

@@ -23,6 +23,7 @@ from ledger.errors import BadInput, Refused
 MAGIC: Final = b"pledgetrail-bundle/1\n"
 SEAL_BYTES: Final = 32
 MAX_BUNDLE_BYTES: Final = 64 * 1024 * 1024
+MAX_CROSSING_BYTES: Final = 4 * 1024 * 1024  # two receipts, headers, proofs, signatures
 MAX_OBJECTS: Final = 20_000
 MAX_PATH_HASHES: Final = 64  # more than a log of 2^63 entries needs
 MAX_PROOF_NODES: Final = 64  # of a receipts trie; its keys have at most 5 bytes
@@ -177,6 +178,22 @@ def load(raw: bytes) -> Bundle:
             cure="Get the file again from whoever gave it to you.",
         )
     return _read(cbor.decode(body))
+
+
+def dump_crossing(crossing: Crossing) -> bytes:
+    """One message's way as deterministic CBOR, as it is handed to the ledger. Raises as `dump`."""
+    raw = cbor.encode(_write_crossing(crossing))
+    load_crossing(raw)
+    return raw
+
+
+def load_crossing(raw: bytes) -> Crossing:
+    """Read what `dump_crossing` wrote; nothing of it is verified. Raises `BadInput` BUNDLE_SIZE, BUNDLE_FIELD,
+    BUNDLE_LIMIT, BUNDLE_FORMAT, NON_CANONICAL.
+    """
+    if len(raw) > MAX_CROSSING_BYTES:
+        raise BadInput("BUNDLE_SIZE", f"A crossing has at most {MAX_CROSSING_BYTES} bytes; this has more.")
+    return _read_crossing(cbor.decode(raw), "")
 
 
 def _check_size(raw: bytes) -> None:

@@ -2,8 +2,9 @@
 
     loan registry (destination) ── instruction ──▶ goods registry (transaction) or warehouse receipts (origin)
 
-Each is a message of its own, followed as the anchor is. May never happen here: an instruction of another registry, of
-another loan or about other goods; a refusal told as a security.
+Each is a message of its own, followed as the anchor is. One that was signed in a past epoch counts where the log that
+the pinned epoch cosigned holds its credential: retired keys can make up another, and nobody seals that. May never
+happen here: an instruction of another registry, of another loan or about other goods; a refusal told as a security.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger.bundle.crossing import Crossed, follow, verify_credential
-from ledger.bundle.epochs import Believed
+from ledger.bundle.epochs import Believed, Electorate
 from ledger.bundle.findings import Proven, utc_text
 from ledger.bundle.format import Crossing, Pledge
-from ledger.bundle.trust_root import Lending
+from ledger.bundle.trust_root import Lending, TrustRoot
 from ledger.errors import BadInput, Refused
 from ledger.proposal import Message
 
@@ -26,11 +27,12 @@ _ASKED = {1: "secure", 2: "release", 3: "enforce"}
 class Told:
     """One instruction and its answer: what was asked (`secure`, `release`, `enforce`), and the outcome as text.
 
-    `order`: the loan's counter, the chain that was asked, the message's sequence.
+    `loan`: its id (32 bytes). `order`: the loan's counter, the chain that was asked, the message's sequence.
     """
 
     asked: str
     answered: str
+    loan: bytes
     order: tuple[int, int, int]
     goods_key: bytes
     receipt: bytes
@@ -48,7 +50,10 @@ def verify_pledge(pledge: Pledge, believed: Believed) -> tuple[Told, ...]:
         raise Refused("PLEDGE_MISMATCH", "The trust root names no contracts by which anything is pledged.")
     if not pledge.crossings:
         raise Refused("PLEDGE_EMPTY", "The bundle tells nothing about the loan it names.")
-    told = tuple(_verify(crossing, pledge.loan, lending, believed) for crossing in pledge.crossings)
+    told = tuple(verify_instruction(crossing, lending, believed) for crossing in pledge.crossings)
+    for found in told:
+        if found.loan != pledge.loan:
+            raise Refused("PLEDGE_MISMATCH", "The instruction is another loan's.", where=_hex(found.loan))
     if [found.order for found in told] != sorted({found.order for found in told}):
         raise Refused("PLEDGE_ORDER", "The loan's instructions are repeated, or not in their order.")
     if len({found.goods_key for found in told}) != 1:
@@ -56,32 +61,49 @@ def verify_pledge(pledge: Pledge, believed: Believed) -> tuple[Told, ...]:
     return told
 
 
+def require_needed(pledge: Pledge | None, believed: Believed) -> None:
+    """Refuse (SUPERFLUOUS) the record of a credential that no instruction of a past epoch needs."""
+    needed = {
+        crossing.judged.credential
+        for crossing in ([] if pledge is None else pledge.crossings)
+        if needs_sealing(crossing, believed.root)
+    }
+    if believed.sealed - needed:
+        raise Refused(
+            "SUPERFLUOUS",
+            "The bundle carries the record of a credential that nothing in it needs.",
+            cure="Ask for a bundle of this subject alone.",
+        )
+
+
+def needs_sealing(crossing: Crossing, root: TrustRoot) -> bool:
+    """Whether a past epoch signed any of it."""
+    return {crossing.judged.verdict.epoch, crossing.attested.epoch} != {root.pinned.epoch}
+
+
 def instruction_order(message: Message, payload: bytes) -> tuple[int, int, int]:
     """By which a loan's instructions are told: its counter, the chain that was asked, the message's sequence."""
     return int.from_bytes(payload[64:96], "big"), message.destination.chain_id, message.sequence
 
 
-def _verify(crossing: Crossing, loan: bytes, lending: Lending, believed: Believed) -> Told:
+def verify_instruction(crossing: Crossing, lending: Lending, believed: Electorate) -> Told:
+    """Follow one instruction, whichever loan's it is. Raises as `verify_pledge`."""
     root = believed.root
-    crossed = follow(crossing, believed, origin=root.destination, destinations=(root.transaction, root.origin))
-    if crossing.judged.verdict.epoch != root.pinned.epoch or crossing.attested.epoch != root.pinned.epoch:
-        # The log's record of a crossing is of an anchor's; a loan's instruction has none that could be sealed.
-        raise Refused("EPOCH_UNLINKED", "A loan's instruction was signed in a past epoch, and nothing seals it.")
+    here = believed.sealing(crossing.judged.credential)
+    crossed = follow(crossing, here, origin=root.destination, destinations=(root.transaction, root.origin))
     message = crossed.message
     registry = lending.goods if message.destination == root.transaction else lending.receipts
     if (message.sender, message.recipient) != (lending.loans, registry):
         where = f"from {_hex(message.sender)} to {_hex(message.recipient)}"
         raise Refused("PLEDGE_MISMATCH", "The message is no loan's instruction to a registry.", where=where)
     words = _words(crossed.payload)
-    if words[1] != loan:
-        raise Refused("PLEDGE_MISMATCH", "The instruction is another loan's.", where=_hex(words[1]))
     credential = verify_credential(crossing.judged, crossed.certificate, root)
     asked = _ASKED.get(int.from_bytes(words[0], "big"))
     if asked is None:
         raise BadInput("PLEDGE_FORMAT", "The instruction asks for nothing that is known.", where=_hex(words[0]))
     answered = _answer(crossed)
     order = instruction_order(message, crossed.payload)
-    return Told(asked, answered, order, words[4], words[3], _tell(crossed, asked, answered, credential))
+    return Told(asked, answered, words[1], order, words[4], words[3], _tell(crossed, asked, answered, credential))
 
 
 def _words(payload: bytes) -> list[bytes]:

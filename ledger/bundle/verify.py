@@ -20,7 +20,7 @@ from ledger.bundle.crossing import verify_crossing
 from ledger.bundle.epochs import believe
 from ledger.bundle.findings import Findings, Proven, utc_text
 from ledger.bundle.format import Bundle, load
-from ledger.bundle.pledge import verify_pledge
+from ledger.bundle.pledge import require_needed, verify_pledge
 from ledger.bundle.subject import GoodsSubject, read_subject
 from ledger.bundle.transparent import verify_transparent
 from ledger.bundle.trust_root import Notaries, TrustRoot
@@ -69,13 +69,14 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
         seen_by = _seen_by(cosigned, believed.cosigners)
         stamped = _tell_stamp(bundle, root)
     with _located("the anchor's way between the chains"):
-        anchored = verify_crossing(bundle, believed)
+        anchored = verify_crossing(bundle.anchor, believed)
         anchored.require(cosigned.checkpoint)
     with _located("the entries of the log"):
         logged = verify_entries(bundle, believed.proven_in)
         contents = verify_contents(bundle, seen_by=seen_by)
     with _located("the pledge"):
         told = () if bundle.pledge is None else verify_pledge(bundle.pledge, believed)
+        require_needed(bundle.pledge, believed)
         if told:
             _require_goods(bundle.subject, told[0].goods_key)
     return Findings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,14 +12,13 @@ import pytest
 
 from ledger.bundle import GoodsSubject, verify
 from ledger.bundle.format import load
-from ledger.checkpoint import open_cosigned
+from ledger.bundling import Publishing
 from ledger.timestamp import MEDIA_TYPE_QUERY, MEDIA_TYPE_REPLY, ask_for_stamp
-from relay.anchorer import Anchorer
 from relay.stamper import Stamper
 from tests.ledger.authority import Authority, make_authority
 from tests.ledger.bundle.estate import COSIGNERS, UNIT
+from tests.ledger.bundling.test_bundler import House
 from tests.ledger.refusals import refused
-from tests.relay.test_bundling import House
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +27,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @contextmanager
-def served(reply: Callable[[bytes], bytes], status: int = 200) -> Iterator[str]:
+def served(reply: Callable[[bytes], bytes], status: Sequence[int] = (200,)) -> Iterator[str]:
     """An authority's address on a free port of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             assert self.headers["Content-Type"] == MEDIA_TYPE_QUERY
             body = reply(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(status)
+            self.send_response(status[0])  # asked anew each time: a test may change it
             self.send_header("Content-Type", MEDIA_TYPE_REPLY)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -63,14 +62,10 @@ def house(tmp_path: Path, authority: Authority) -> Iterator[House]:
 
 
 def stamp(house: House, note: bytes, url: str, authority: Authority) -> None:
-    """As an anchorer does it after a quorum cosigned."""
-    log = house.ledger.log
-    opened = open_cosigned(note, log_key=log.key, cosigners=[each.key for each in COSIGNERS], quorum=3)
+    """As a publisher does it after a quorum cosigned."""
     stamper = Stamper(url, [authority.root])
-    anchorer = Anchorer.__new__(Anchorer)  # of it only the log is used here; its chain is not
-    anchorer._log = log
     try:
-        anchorer.stamp(opened, stamper)
+        Publishing(house.ledger).keep_stamp(note, stamper.stamp(note))
     finally:
         stamper.close()
 
@@ -107,7 +102,7 @@ def test_a_stranger_who_answers_is_not_believed(house: House, authority: Authori
 @pytest.mark.parametrize(("body", "status", "code"), [(b"", 503, "STAMP_STATUS"), (b"nonsense", 200, "STAMP_FORMAT")])
 def test_nonsense_is_refused(house: House, authority: Authority, body: bytes, status: int, code: str) -> None:
     note = house.publish()
-    with served(lambda _: body, status) as url, refused(code):
+    with served(lambda _: body, (status,)) as url, refused(code):
         stamp(house, note, url, authority)
 
 

@@ -6,19 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ledger.attestation import attestation_digest, credential_of, signed, verdict_digest
-from ledger.bundle import TRUST_ROOT_DOMAIN, GoodsSubject, TrustRoot, verify
+from ledger.bundle import TRUST_ROOT_DOMAIN, Crossing, GoodsSubject, TrustRoot, crossing_of, verify
 from ledger.bundle.format import load
+from ledger.bundle.handed import ClosedAnchor
+from ledger.bundling import Bundler
 from ledger.checkpoint import Cosigner, add_cosignatures, cosign, open_checkpoint
 from ledger.epcis.build import document
-from ledger.proposal import Message
 from ledger.store import Cosigners, Ledger
-from relay.bundling import Bundler, ClosedAnchor
-from relay.crossing import Crossed
 from tests.ledger.bundle.estate import (
     COSIGNED_AT,
     COSIGNERS,
@@ -39,31 +36,25 @@ class Chains:
     """`Crossings` of chains on which every published checkpoint crosses when it is told to."""
 
     def __init__(self, root: TrustRoot) -> None:
-        self._root, self._crossed = root, dict[ClosedAnchor, Crossed]()
+        self._root, self._crossed = root, dict[ClosedAnchor, Crossing]()
 
     def cross(self, note: bytes) -> None:
         """The first committee carries this checkpoint to the destination, and closes its credential."""
         checkpoint = open_checkpoint(note, log_key=self._root.log)
-        parts = Estate(trust_root=self._root).cross(checkpoint)
-        self._crossed[ClosedAnchor(checkpoint.size, checkpoint.root, _credential(parts))] = Crossed(**parts)
+        crossing = crossing_of(self._root, **Estate(trust_root=self._root).cross(checkpoint))
+        self._crossed[ClosedAnchor(checkpoint.size, checkpoint.root, crossing.judged.credential)] = crossing
 
     def closed(self) -> Iterable[ClosedAnchor]:
         return list(self._crossed)
 
-    def instructions(self, loan: bytes) -> Iterable[tuple[Message, Crossed]]:
+    def instructions(self, loan: bytes) -> Iterable[Crossing]:
         return ()
 
-    def fetch(self, anchor: ClosedAnchor) -> Crossed:
+    def credentials(self) -> Iterable[bytes]:
+        return ()
+
+    def fetch(self, anchor: ClosedAnchor) -> Crossing:
         return self._crossed[anchor]
-
-
-def _credential(parts: dict[str, Any]) -> bytes:
-    certificate, end = parts["certificate"], TRUST_ROOT.destination
-    attested = attestation_digest(
-        chain_id=end.chain_id, gateway=end.gateway, root=certificate.root, epoch=certificate.epoch
-    )
-    judged = verdict_digest(chain_id=7103, registry=TRUST_ROOT.transaction_registry, verdict=parts["verdict"])
-    return credential_of(signed(attested, certificate.signatures), signed(judged, parts["signatures"]))
 
 
 class House:
@@ -118,7 +109,7 @@ def test_a_bundle_of_the_present_epoch_has_no_link(house: House) -> None:
 
 def test_after_a_rotation_it_waits_until_the_later_notaries_have_sealed_the_crossing(house: House) -> None:
     house.chains.cross(house.publish())
-    house.bundler.record_crossing()
+    house.bundler.record_crossings()
     renewed = house.rotate()
     with refused("BUNDLE_NOT_READY"):
         house.bundler.bundle_of(GoodsSubject(UNIT))
@@ -137,18 +128,19 @@ def test_a_crossing_that_was_never_recorded_is_not_passed_off_as_sealed(house: H
     house.publish(LATER_COSIGNERS, SEALED_AT)
     with refused("BUNDLE_NOT_READY"):
         house.bundler.bundle_of(GoodsSubject(UNIT))
-    house.bundler.record_crossing()  # late, but the next checkpoint seals it all the same
+    house.bundler.record_crossings()  # late, but the next checkpoint seals it all the same
     house.publish(LATER_COSIGNERS, SEALED_AT + 60)
     assert load(house.bundler.bundle_of(GoodsSubject(UNIT))).link is not None
 
 
 def test_recording_a_crossing_twice_changes_nothing(house: House) -> None:
-    with refused("BUNDLE_NOT_READY"):
-        house.bundler.record_crossing()
+    before = house.ledger.log.size
+    house.bundler.record_crossings()
+    assert house.ledger.log.size == before, "nothing has crossed yet"
     house.chains.cross(house.publish())
-    house.bundler.record_crossing()
+    house.bundler.record_crossings()
     size = house.ledger.log.size
-    house.bundler.record_crossing()
+    house.bundler.record_crossings()
     assert house.ledger.log.size == size
 
 
