@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from contracts.manifest import Manifest, Role
 from ledger.attestation import word
 from ledger.equivocation import Attested
 from ledger.errors import Problem
@@ -18,8 +17,10 @@ from ledger.proposal import Message
 from ledger.quorum import Certificate, Committee, pack, root_over
 from ledger.secp256k1 import Signature
 from tests.contracts.committees import key
-from tests.simulation.chain import FINALITY, GENESIS_TIME, ModelChain, Send, View, manifest_of, root_digest
-from tests.simulation.network import DESTINATION, ORIGIN, SENDERS
+from tests.simulation.chain import ModelChain, root_digest
+from tests.simulation.gateway import Send
+from tests.simulation.lanes import DESTINATION, FINALITY, GENESIS_TIME, LONG_SECONDS, ORIGIN, ROUTES, deployment_of
+from tests.simulation.node import View
 from tests.simulation.notary import CRASH_POINTS, NotaryProcess
 from tests.simulator.inline import Killed
 
@@ -53,10 +54,8 @@ class Split:
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         self.committee = Committee(1, tuple(key(index).address for index in range(self.n)))
-        roles = ((Role.ORIGIN, 1), (Role.DESTINATION, 2), (Role.TRANSACTION, 3))
-        manifests = tuple(manifest_of(role, number, self.seed) for role, number in roles)
-        self.manifest = Manifest(manifests, self.committee, (), "", b"")
-        self.chains = {each.chain_id: ModelChain(each, self.committee) for each in manifests}
+        self.manifest = deployment_of(self.seed, self.committee.members)
+        self.chains = {each.chain_id: ModelChain(each, self.committee.members) for each in self.manifest.models}
         for chain in self.chains.values():
             for _ in range(FINALITY + 2):
                 chain.mine(0.0)
@@ -151,7 +150,7 @@ class Split:
         for _ in range(self.random.randint(0, 3)):
             chain.mine(0.0)
         there = self.chains[DESTINATION].manifest.end
-        sent = Send(origin.manifest, there, SENDERS[0], 10 * salt, GENESIS_TIME + 10_000, salt)
+        sent = Send(origin.manifest, there, ROUTES[0], 10 * salt, GENESIS_TIME + LONG_SECONDS, salt)
         message = sent.proposal(chain.head.state).message
         chain.pending.append(sent)
         block = chain.mine(0.0).number
@@ -163,7 +162,12 @@ class Split:
         views = {chain_id: View(chain) for chain_id, chain in self.chains.items()}
         views[ORIGIN].shown = self.histories[side].chain
         return NotaryProcess(
-            index, key(index), self.manifest, views, signed=lambda *_: None, clock=lambda: float(FINALITY)
+            index,
+            lambda _epoch: key(index),
+            self.manifest,
+            views,
+            signed=lambda *_: None,
+            clock=lambda: float(FINALITY),
         )
 
     def _attested(self, side: int, index: int) -> Attested:

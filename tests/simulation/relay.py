@@ -9,16 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from contracts.manifest import Manifest, Role
+from contracts.manifest import Role
 from ledger.errors import Problem, Unavailable
+from ledger.quorum import Certificate
 from relay.certifier import Certifier
 from relay.docket import Docket
 from relay.journey import Journey, Step
 from relay.panel import NotaryPanel
 from relay.retry import SetAside, decide, is_refusal
+from relay.rotating import apart, is_apart
 from relay.turns import Queue, Turns
 from relay.watcher import SeenBlock, Watcher
-from tests.simulation.chain import Attest, Commit, Judge, ModelManifest, Propose, Transaction, View
+from tests.simulation.gateway import Commit
+from tests.simulation.headers import Renew, Shown
+from tests.simulation.lanes import Deployment, ModelManifest, policy_of
+from tests.simulation.node import View
+from tests.simulation.registry import Attest, Judge, Propose
+from tests.simulation.state import Transaction
 from tests.simulator.inline import Killed
 
 MOST = 16
@@ -34,7 +41,7 @@ class RelayProcess:
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: Deployment,
         views: Mapping[int, View],
         panel: NotaryPanel,
         send: Send,
@@ -49,6 +56,7 @@ class RelayProcess:
         """As after a crash: it knows nothing."""
         self.docket, self.turns = Docket(self.manifest), Turns(self._clock)
         self.certifier = Certifier(self.panel)
+        self._brought: dict[tuple[int, bytes], float] = {}  # until when a header is not sent again
         self.watchers = [Watcher(self.views[chain.chain_id], chain) for chain in self.manifest.chains]
 
     def step(self) -> None:
@@ -69,9 +77,19 @@ class RelayProcess:
             self._want(message_id)
         for queue in self.turns.queues:
             found = [self.docket.journeys.get(each) for each in self.turns.ready(queue, MOST)]
-            group = [journey for journey in found if journey is not None]
-            self.turns.begin(queue, [journey.id for journey in group])
-            self._take(queue, group)
+            for group in self._packed(queue[0], [journey for journey in found if journey is not None]):
+                self.turns.begin(queue, [journey.id for journey in group])
+                self._take(queue, group)
+
+    def _packed(self, step: Step, journeys: Sequence[Journey]) -> list[list[Journey]]:
+        """What one certificate may be over, as `relay.carrier` groups it; what was refused before goes alone."""
+        groups: dict[object, list[Journey]] = {}
+        for journey in journeys:
+            trial, root = self.turns.trial((journey.id, step)), self.certifier.root_of(journey.id)
+            is_alone = trial is not None and trial.goes_alone
+            together = journey.proposal.message.destination.chain_id, None if root is None else root.digest
+            groups.setdefault(journey.id if is_alone else together, []).append(journey)
+        return list(groups.values())
 
     def retry_all(self) -> None:
         """A person takes up again whatever was set aside."""
@@ -96,17 +114,15 @@ class RelayProcess:
 
     def _take(self, queue: Queue, group: Sequence[Journey]) -> None:
         step, failures = queue[0], dict[bytes, Problem]()
-        if step in (Step.ATTEST, Step.COMMIT) and group:
-            self._maybe_die("before certify")
-            failures = self.certifier.certify(group)
-            self._maybe_die("after certify")
+        if step in (Step.ATTEST, Step.COMMIT):
+            failures = self._certify(step, group)
         for journey in group:
             problem = failures.get(journey.id)
             try:
                 if problem is None:
                     self._submit(queue, journey)
             except Problem as found:
-                problem = found
+                problem = self._reword(queue, journey, found)
             key = (journey.id, step)
             if problem is None:
                 journey.waiting.pop(step, None)
@@ -115,6 +131,21 @@ class RelayProcess:
                 self.docket.touch(journey)
             else:
                 self._failed(journey, step, problem)
+
+    def _certify(self, step: Step, group: Sequence[Journey]) -> dict[bytes, Problem]:
+        """Certificates for those whose lanes ask for one; who has none, and why."""
+        for journey in group:
+            journey.policy = policy_of(journey.proposal.message)
+        asking = [journey for journey in group if journey.needs_certificate]
+        failures = dict[bytes, Problem]()
+        if step is Step.ATTEST:
+            unasked = Unavailable("LANE_POLICY", "its destination asks for no certificate")
+            failures = {journey.id: unasked for journey in group if not journey.needs_certificate}
+        if asking:
+            self._maybe_die("before certify")
+            failures |= self.certifier.certify(asking)
+            self._maybe_die("after certify")
+        return failures
 
     def _submit(self, queue: Queue, journey: Journey) -> None:
         step, chain_id = queue
@@ -130,7 +161,7 @@ class RelayProcess:
         message = journey.proposal.message
         registry = self._model(self.manifest.chain(Role.TRANSACTION).chain_id)
         if step is Step.PROPOSE:
-            return Propose(registry, message.id)
+            return Propose(registry, journey.proposal)
         if step is Step.JUDGE:
             found = None if journey.has_ended else journey.commit
             if found is None and not journey.has_ended:
@@ -138,18 +169,57 @@ class RelayProcess:
             contract = registry.contracts["TransactionRegistry"]
             judged = self.panel.judge(message, journey.origin, found, chain_id=registry.chain_id, registry=contract)
             return Judge(registry, judged.verdict, judged.signatures)
-        root = self.certifier.root_of(message.id)
+        certificate = self._certificate(journey)
+        if step is Step.ATTEST:
+            assert certificate is not None  # ATTEST is refused to those that need none
+            return Attest(registry, message, certificate)
+        return Commit(self._model(message.destination.chain_id), journey.proposal, certificate, self._shown(journey))
+
+    def _certificate(self, journey: Journey) -> Certificate | None:
+        if not journey.needs_certificate:
+            return None
+        root = self.certifier.root_of(journey.id)
         if root is None:
             raise Unavailable("WAITING", "its certificate is formed again")
-        certificate = root.certificate(message.id)
-        if step is Step.ATTEST:
-            return Attest(registry, message, certificate)
-        return Commit(self._model(message.destination.chain_id), journey.proposal, certificate)
+        return root.certificate(journey.id)
+
+    def _shown(self, journey: Journey) -> Shown | None:
+        """Where the log stands, on a lane that asks for it, once the destination holds the header it stands under."""
+        message = journey.proposal.message
+        if not policy_of(message).needs_seals:
+            return None
+        origin, chain_id = message.origin.chain_id, message.destination.chain_id
+        block = self.views[origin].block(journey.origin.block)
+        if (origin, block.number) not in self.views[chain_id].head().state.headers:
+            self._bring(chain_id, Renew(origin, block.number, block.hash, self.views[origin].seals(block)))
+            raise Unavailable("WAITING", "its header is not at the destination yet")
+        return block.shown
+
+    def _bring(self, chain_id: int, header: Renew) -> None:
+        """A header to a light client, once in a while."""
+        key = chain_id, header.hash
+        if self._clock() >= self._brought.get(key, 0.0):
+            header.require_seals(header.hash, header.seals)  # simulates before it pays
+            self._send(chain_id, header)
+            self._brought[key] = self._clock() + SENT_SECONDS
+            self.met["header brought to a light client"] += 1
 
     def _model(self, chain_id: int) -> ModelManifest:
         chain = self.manifest.by_id(chain_id)
-        assert isinstance(chain, ModelManifest)
+        assert chain is not None
         return chain
+
+    def _reword(self, queue: Queue, journey: Journey, problem: Problem) -> Problem:
+        """As `relay.carrier` does where committees rotate chain by chain."""
+        if not is_apart(problem):
+            return problem
+        step, chain_id = queue
+        root = self.certifier.root_of(journey.id)
+        if root is not None and root.epoch != self.panel.epochs(root.chain_id)[0]:
+            self.certifier.forget(journey.id)
+        self.met["signed in another epoch"] += 1
+        signed_in = None if root is None or step is Step.JUDGE else root.epoch
+        return apart(self._model(chain_id).caip2, self.panel.epochs(chain_id), signed_in)
 
     def _failed(self, journey: Journey, step: Step, problem: Problem) -> None:
         key = (journey.id, step)

@@ -7,14 +7,17 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.simulation.chain import FINALITY
-from tests.simulation.network import KINDS, Network
+from tests.simulation.committee import KINDS, MESSAGE_FAULTS
+from tests.simulation.faults import MODES
+from tests.simulation.lanes import FINALITY, ROUTES
+from tests.simulation.network import Network
 from tests.simulation.notary import CRASH_POINTS
 from tests.simulation.relay import CRASH_POINTS as RELAY_POINTS
 
 # Every fault that a run may meet, by the name under which it is counted.
 NAMED = (
-    *("message lost", "message delayed", "message duplicated", "message reordered", "answer lost", "partition"),
+    *(f"message {fault}" for fault in (*MESSAGE_FAULTS, "reordered")),
+    "partition",
     *("late message refused", "transaction lost", "transaction late", "transaction doubled"),
     *("RPC down", "RPC lags", "RPC omits logs", "RPC lies to a relay", "omitted log noticed", "relay rewinds"),
     *(f"notary dies {point}" for point in CRASH_POINTS),
@@ -22,12 +25,17 @@ NAMED = (
     *(f"relay dies {point}" for point in RELAY_POINTS),
     "relay restarts",
     *(f"reorganisation of depth {depth}" for depth in range(1, FINALITY + 1)),
-    *(f"reorganised transaction {mode}" for mode in ("vanishes", "moves", "reappears")),
+    *(f"reorganised transaction {mode}" for mode in MODES),
     *("chain's clock leaps", "machine's clock skewed", "clock alarm", "rotation in flight"),
     *("notary silent", "notary lies", "equivocator signs", "twin answers"),
     *("twin is shown another chain", "eclipsed is shown another chain"),
-    *("forged message refused by a notary", "forged certificate refused"),
-    "message refused before it is final",
+    *("forged message refused by a notary", "forged header refused"),
+    *(f"forged proof refused under {route.policy.name.lower()}" for route in ROUTES),
+    *("message refused before it is final", "header refused before it is final", "transfer that nothing backs"),
+    "false expiry refused by a notary",
+    *("retired keys refused", "signed in another epoch"),
+    *(f"value sent {way} under {route.name}" for way in ("out", "home") for route in ROUTES),
+    "header brought to a light client",
 )
 assert len(KINDS) == 5, "a kind of faulty notary is counted above"
 

@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 
 from ledger.errors import Problem
-from ledger.quorum import Committee
+from ledger.rotation import Rotating, Seat
 from notary import policy
 from notary.journal import Journal
+from relay.panel import NotaryPanel
+from relay.watcher import Watcher
 from tests.simulation.byzantine import Split
-from tests.simulation.chain import Commit
-from tests.simulation.network import Network, Violation
+from tests.simulation.gateway import Commit
+from tests.simulation.headers import Renew
+from tests.simulation.law import Violation
+from tests.simulation.network import Network
 from tests.simulation.notary import NotaryProcess
 
-SEEDS = range(60)  # tried until one fails
-FEW = range(12)
+SEEDS = range(100)  # tried until one fails
+FEW = range(8)
 SPLITS = range(25)
 
 
@@ -25,11 +29,14 @@ def nothing(*_: Any, **__: Any) -> None:
     """A guard that was removed."""
 
 
-def violation(seeds: range, *, brief: float = 0.12) -> str:
+HOW: tuple[dict[str, Any], ...] = ({}, {"relays": 1}, {"attacks": ("hurry",)}, {"attacks": ("lapse",), "brief": 1.0})
+
+
+def violation(seeds: range, **how: Any) -> str:
     """What the first seed that fails says; empty where all hold."""
     for seed in seeds:
         try:
-            Network(seed, brief=brief).run()
+            Network(seed, **how).run()
         except Violation as found:
             return str(found)
     return ""
@@ -60,14 +67,26 @@ def careless(codes: set[str]) -> Callable[..., None]:
 
 
 def test_every_guard_in_place_holds() -> None:
-    assert violation(FEW) == ""
+    for how in HOW:
+        assert violation(FEW, **how) == "", how
     assert not contradicts_itself(SPLITS)
 
 
 def test_E05_without_the_rule_of_finality_a_commit_has_no_final_origin_log(monkeypatch: pytest.MonkeyPatch) -> None:
     for guard in ("require_final", "require_counted", "require_conserved"):  # the books are read at finality as well
         monkeypatch.setattr(policy, guard, nothing)
-    assert "committed without a final origin log" in violation(SEEDS)
+    assert "committed without a final origin log" in violation(SEEDS, attacks=("hurry",))
+
+
+def test_E05_finality_that_is_one_block_short_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    height = policy.final_height
+    monkeypatch.setattr(policy, "final_height", lambda *given, **named: height(*given, **named) + 1)
+    assert "committed without a final origin log" in violation(SEEDS, attacks=("hurry",))
+
+
+def test_F05_without_the_law_of_conservation_more_is_minted_than_was_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "require_conserved", nothing)
+    assert "more is out than was put in" in violation(SEEDS, attacks=("unbacked",))
 
 
 def test_G01_without_the_guard_against_replay_something_is_committed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,8 +95,40 @@ def test_G01_without_the_guard_against_replay_something_is_committed_twice(monke
 
 
 def test_B12_with_too_small_a_quorum_a_forged_message_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Committee, "quorum", property(lambda _committee: 1))
+    monkeypatch.setattr(Seat, "quorum", property(lambda _seat: 1))
+    assert "committed without a final origin log" in violation(SEEDS, attacks=("forgery",))
+
+
+def test_B01_without_an_end_of_grace_retired_keys_forge(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Rotating.check
+    monkeypatch.setattr(Rotating, "check", lambda *given, **named: check(*given, **named | {"now": 0}))
     assert "committed without a final origin log" in violation(SEEDS)
+
+
+def test_E02_without_a_quorum_of_seals_a_light_client_believes_a_liar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Renew, "require_seals", staticmethod(nothing))
+    found = violation(SEEDS, attacks=("forgery",))
+    assert "a light client holds a header that is not final" in found or "without a final origin log" in found
+
+
+def test_E08_a_relay_that_does_not_rewind_never_recovers_from_a_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Watcher, "_rewind", lambda _watcher, _above: iter(()))
+    assert "not closed" in violation(SEEDS, relays=1)
+
+
+def test_B01_a_relay_that_keeps_a_certificate_of_an_epoch_that_is_over_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(NotaryPanel, "epochs", lambda _panel, _chain_id: tuple(range(1, 10)))
+    assert "not closed" in violation(SEEDS, relays=1)
+
+
+def test_G06_without_looking_whether_it_was_executed_what_arrived_is_given_back_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(policy, "require_unexecuted", nothing)
+    found = violation(SEEDS, brief=1.0, attacks=("lapse",))
+    assert "what is closed is not what was committed" in found or "more is out than was put in" in found
 
 
 def test_what_arrived_must_not_expire_for_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +137,6 @@ def test_what_arrived_must_not_expire_for_the_record(monkeypatch: pytest.MonkeyP
     def always_expires(*given: Any, **named: Any) -> None:
         carriage(*given, **named | {"is_used": False})
 
-    assert violation(FEW, brief=1.0) == ""
     monkeypatch.setattr(policy, "require_carriage", always_expires)
     assert "not closed" in violation(SEEDS, brief=1.0)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from tests.simulation.network import Network
 from tests.simulation.tally import NAMED, Tally
 
+ROOT = Path(__file__).parents[2]
 CENSORED_SEEDS = range(15)
 LONGEST_DELAY_SECONDS = 30.0  # virtual, from a final origin log to a final record, faults of all kinds in between
 SEEDS_IN_TESTS = 250  # `make simulate` runs as many as one likes
@@ -30,12 +34,22 @@ def test_a_seed_gives_the_same_trace_again(seed: int) -> None:
     assert first.digest != Network(seed + 1).run().digest
 
 
+def test_a_seed_gives_the_same_trace_in_every_process_whatever_its_hashes_are_seeded_with() -> None:
+    program = "from tests.simulation.network import Network; print(*(Network(s).run().digest for s in range(3, 6)))"
+    here = [Network(seed).run().digest for seed in range(3, 6)]
+    for hashes in ("1", "4711"):
+        environment = os.environ | {"PYTHONHASHSEED": hashes, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", program]
+        told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        assert told.split() == here
+
+
 def test_J06_one_honest_relay_among_censors_delivers_everything_in_bounded_time(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     alone, met = list[float](), Counter[str]()
     for seed in CENSORED_SEEDS:
-        outcome = Network(seed, censors=3).run()
+        outcome = Network(seed, relays=1, censors=3).run()
         alone += outcome.delays
         met += outcome.met
     with capsys.disabled():
