@@ -16,7 +16,7 @@ from ledger.data_folder import open_book
 
 if TYPE_CHECKING:
     from ledger.canonical import JsonValue
-    from ledger.evidence.terms import Limits
+    from ledger.evidence.terms import Limits, Watch
 
 app = typer.Typer(help="Enrol devices, revoke them, and see what is wrong with them.", no_args_is_help=True)
 
@@ -75,6 +75,10 @@ def terms(
     limit: Annotated[
         list[str] | None, typer.Option(metavar="QUANTITY=LEAST:MOST", help="What it can measure; repeatable.")
     ] = None,
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(metavar="QUANTITY=TOLERANCE:SECONDS", help="Compare with other devices at its place; repeatable."),
+    ] = None,
     speed: Annotated[int, typer.Option(metavar="KM/H", help="How fast it can travel.")] = 150,
 ) -> None:
     """Agree on what is expected of a device from now on."""
@@ -83,7 +87,15 @@ def terms(
     from ledger.store import utc_now  # noqa: PLC0415
 
     agreed = Terms(
-        device, to_millisecond(utc_now()), every, grace, place, tuple(step or ()), _limits(limit or ()), speed
+        device,
+        to_millisecond(utc_now()),
+        every,
+        grace,
+        place,
+        tuple(step or ()),
+        _limits(limit or ()),
+        speed,
+        _watches(watch or ()),
     )
     open_book(data).agree(agreed)
     typer.echo(agreed.canonical().decode())
@@ -167,6 +179,21 @@ def operator_key(data: Data) -> None:
     path = data / OPERATOR_KEY_FILE
     write_whole(path, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)
     typer.echo(str(path))
+
+
+def _watches(texts: list[str] | tuple[()]) -> dict[str, Watch]:
+    from ledger.errors import WrongUse  # noqa: PLC0415
+    from ledger.evidence.terms import read_watches  # noqa: PLC0415
+
+    found: dict[str, JsonValue] = {}
+    for text in texts:
+        quantity, _, bounds = text.partition("=")
+        tolerance, colon, seconds = bounds.partition(":")
+        if not colon or not (seconds.isascii() and seconds.isdecimal() and len(seconds) < 9):
+            what = "What is compared is QUANTITY=TOLERANCE:SECONDS, such as temperature=0.5:60."
+            raise WrongUse("DEVICE_WATCH", what, where=text)
+        found[quantity] = {"tolerance": tolerance, "within_seconds": int(seconds)}
+    return read_watches(found)
 
 
 def _limits(texts: list[str] | tuple[()]) -> dict[str, Limits]:

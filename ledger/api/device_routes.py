@@ -80,7 +80,7 @@ def device_routes(ledger: Ledger) -> APIRouter:
     async def terms(request: Request) -> Response:
         """Agree on new terms: the fields of `ledger.evidence.terms` but `kind`, `device` and `agreed_at`."""
         fields = {"every_seconds", "grace_seconds", "place", "steps", "limits", "speed_kmh"}
-        body = await operator_body(ledger, request, fields, limit=MAX_BODY_BYTES)
+        body = await operator_body(ledger, request, fields, optional={"watches"}, limit=MAX_BODY_BYTES)
         device = _device(request, "/terms")
         now = write_time(to_millisecond(ledger.clock()))
         agreed = read_terms(canonical_json({**body, "kind": "terms", "device": device, "agreed_at": now}))

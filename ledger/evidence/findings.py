@@ -35,6 +35,7 @@ class Code(StrEnum):
     IMPOSSIBLE_TIME = "IMPOSSIBLE_TIME"  # the statement's own times contradict each other
     IMPOSSIBLE_VALUE = "IMPOSSIBLE_VALUE"  # outside what the device can measure
     IMPOSSIBLE_TRAVEL = "IMPOSSIBLE_TRAVEL"  # two positions further apart than the time between them allows
+    DISAGREEMENT = "DISAGREEMENT"  # two devices at one place measure different values
     OUT_OF_PLACE = "OUT_OF_PLACE"  # it speaks from a place that it was not enrolled for
     UNEXPECTED_STEP = "UNEXPECTED_STEP"  # it speaks of a step that it was not enrolled for
     STRIPPED_SIGNATURE = "STRIPPED_SIGNATURE"  # something in its name came without a signature
@@ -45,7 +46,9 @@ class Code(StrEnum):
     SILENCE = "SILENCE"  # it should have spoken and did not
 
 
-DOUBTS: Final = frozenset({Code.UNTRUSTED_TIME, Code.IMPOSSIBLE_VALUE, Code.IMPOSSIBLE_TRAVEL, Code.OUT_OF_PLACE})
+DOUBTS: Final = frozenset(
+    {Code.UNTRUSTED_TIME, Code.IMPOSSIBLE_VALUE, Code.IMPOSSIBLE_TRAVEL, Code.OUT_OF_PLACE, Code.DISAGREEMENT}
+)
 """With one of these, what was stated is shown and never used to decide about a loan."""
 
 

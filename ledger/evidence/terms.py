@@ -21,9 +21,11 @@ MAX_TERMS_BYTES = 8 * 1024
 MAX_STEPS = 64
 MAX_LIMITS = 32
 MAX_EVERY_SECONDS = 366 * 86_400
+MAX_WITHIN_SECONDS = 86_400
 MAX_SPEED_KMH = 1200  # nothing on the ground or in freight is faster
 
 _FIELDS = {"kind", "device", "agreed_at", "every_seconds", "grace_seconds", "place", "steps", "limits", "speed_kmh"}
+_OPTIONAL = {"watches"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,27 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """How far another device at the same place may lie apart, in the unit reported (positions: metres), and within how
+    many seconds of each other two readings are compared."""
+
+    tolerance: Decimal
+    within_seconds: int
+
+    def __post_init__(self) -> None:
+        if not self.tolerance.is_finite() or self.tolerance < 0:
+            raise _bad("watches", "have a tolerance that is no decimal from 0 on")
+        if not 0 < self.within_seconds <= MAX_WITHIN_SECONDS:
+            raise _bad("watches", f"compare within 1 to {MAX_WITHIN_SECONDS} seconds")
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """The expectations of one device from `agreed_at` (UTC) on. Creating one checks it: `BadInput` DEVICE_TERMS.
 
     `every_seconds`: "always speaks, this often"; 0: speaks when it likes, and is never silent. `grace_seconds`: how
     much later than that its word may come in. `place`, `steps`: empty where any is fine. `limits`: by quantity.
-    `speed_kmh`: how fast it can travel.
+    `speed_kmh`: how fast it can travel. `watches`: by quantity, what is compared with other devices at its place.
     """
 
     device: str
@@ -55,6 +72,7 @@ class Terms:
     steps: tuple[str, ...] = ()
     limits: Mapping[str, Limits] = field(default_factory=dict)
     speed_kmh: int = 150
+    watches: Mapping[str, Watch] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < len(self.device) <= MAX_TEXT_CHARS or len(self.place) > MAX_TEXT_CHARS:
@@ -65,6 +83,8 @@ class Terms:
             raise _bad("steps", f"are not at most {MAX_STEPS} names")
         if len(self.limits) > MAX_LIMITS or not all(0 < len(name) <= MAX_TEXT_CHARS for name in self.limits):
             raise _bad("limits", f"are not of at most {MAX_LIMITS} quantities")
+        if len(self.watches) > MAX_LIMITS or not all(0 < len(name) <= MAX_TEXT_CHARS for name in self.watches):
+            raise _bad("watches", f"are not of at most {MAX_LIMITS} quantities")
         if not 0 < self.speed_kmh <= MAX_SPEED_KMH:
             raise _bad("speed_kmh", f"is not from 1 to {MAX_SPEED_KMH}")
 
@@ -79,9 +99,13 @@ class Terms:
         return timedelta(seconds=self.grace_seconds)
 
     def canonical(self) -> bytes:
-        """The bytes to log, in `TERMS_DOMAIN`."""
+        """The bytes to log, in `TERMS_DOMAIN`; `watches` only where there are any: older terms stay as they are."""
         limits: dict[str, JsonValue] = {
             name: {"least": str(limit.least), "most": str(limit.most)} for name, limit in self.limits.items()
+        }
+        watches: dict[str, JsonValue] = {
+            name: {"tolerance": str(watch.tolerance), "within_seconds": watch.within_seconds}
+            for name, watch in self.watches.items()
         }
         return canonical_json(
             {
@@ -94,6 +118,7 @@ class Terms:
                 "steps": list(self.steps),
                 "limits": limits,
                 "speed_kmh": self.speed_kmh,
+                **({"watches": watches} if watches else {}),
             }
         )
 
@@ -101,19 +126,20 @@ class Terms:
 def read_terms(raw: bytes) -> Terms:
     """The terms that `Terms.canonical` wrote so. `BadInput` DEVICE_TERMS, EVIDENCE_FIELD, NON_CANONICAL, JSON_…."""
     value = parse_canonical(raw, max_bytes=MAX_TERMS_BYTES)
-    if not isinstance(value, dict) or value.keys() != _FIELDS or value["kind"] != "terms":
+    if not isinstance(value, dict) or value.keys() - _OPTIONAL != _FIELDS or value["kind"] != "terms":
         raise _bad("terms", f"have not exactly the fields {', '.join(sorted(_FIELDS))}")
     texts = {name: _text(value[name], name) for name in ("device", "agreed_at", "place")}
     numbers = {name: _number(value[name], name) for name in ("every_seconds", "grace_seconds", "speed_kmh")}
-    steps, limits = value["steps"], value["limits"]
-    if not isinstance(steps, list) or not isinstance(limits, dict):
-        raise _bad("steps", "or limits have another form")
+    steps, limits, watches = value["steps"], value["limits"], value.get("watches", {})
+    if not isinstance(steps, list) or not isinstance(limits, dict) or not isinstance(watches, dict):
+        raise _bad("steps", "limits or watches have another form")
     terms = Terms(
         device=texts["device"],
         agreed_at=read_time(texts["agreed_at"]),
         place=texts["place"],
         steps=tuple(_text(step, "steps") for step in steps),
         limits=read_limits(limits),
+        watches=read_watches(watches),
         **numbers,
     )
     if terms.canonical() != raw:
@@ -131,6 +157,20 @@ def read_limits(value: Mapping[str, JsonValue]) -> dict[str, Limits]:
             found[name] = Limits(Decimal(_text(each["least"], "limits")), Decimal(_text(each["most"], "limits")))
         except InvalidOperation:
             raise _bad("limits", "are no decimals") from None
+    return found
+
+
+def read_watches(value: Mapping[str, JsonValue]) -> dict[str, Watch]:
+    """`{"temperature": {"tolerance": "0.5", "within_seconds": 60}}`. `BadInput` DEVICE_TERMS."""
+    found = {}
+    for name, each in value.items():
+        if not isinstance(each, dict) or each.keys() != {"tolerance", "within_seconds"}:
+            raise _bad("watches", "name tolerance and within_seconds, nothing else")
+        try:
+            tolerance = Decimal(_text(each["tolerance"], "watches"))
+        except InvalidOperation:
+            raise _bad("watches", "have a tolerance that is no decimal") from None
+        found[name] = Watch(tolerance, _number(each["within_seconds"], "watches"))
     return found
 
 

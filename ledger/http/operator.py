@@ -6,6 +6,7 @@ The ledger has no other sign-in. Without that file these requests serve nobody.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from starlette.requests import Request
@@ -30,15 +31,17 @@ def check_operator(ledger: Ledger, request: Request) -> None:
         )
 
 
-async def operator_body(ledger: Ledger, request: Request, fields: set[str], *, limit: int) -> dict[str, JsonValue]:
-    """An operator's JSON object of exactly these fields, of at most `limit` bytes.
+async def operator_body(
+    ledger: Ledger, request: Request, fields: set[str], *, limit: int, optional: AbstractSet[str] = frozenset()
+) -> dict[str, JsonValue]:
+    """An operator's JSON object of exactly these fields, and perhaps the `optional` ones, of at most `limit` bytes.
 
     Errors: as `check_operator`, `read_query`, `read_body`, `parse_json`; `BadInput` REQUEST_INVALID.
     """
     check_operator(ledger, request)
     read_query(request, ())
     body = parse_json(await read_body(request, limit=limit, types=_JSON), max_bytes=limit)
-    if not isinstance(body, dict) or body.keys() != fields:
+    if not isinstance(body, dict) or body.keys() - optional != fields:
         raise BadInput("REQUEST_INVALID", f"The body is an object of {', '.join(sorted(fields)) or 'no fields'}.")
     return body
 

@@ -27,7 +27,7 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else utc_text(value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> datetime | None:
-        return None if value is None else datetime.strptime(value, _FORM).replace(tzinfo=UTC)
+        return None if value is None else read_utc(value)
 
 
 def utc_text(value: datetime) -> str:
@@ -36,6 +36,11 @@ def utc_text(value: datetime) -> str:
         raise WrongUse("TIME_ZONE", "A time without a zone cannot be stored.", cure="Pass a UTC time.")
     # Not strftime: its %Y writes years before 1000 without leading zeros, which breaks the order.
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def read_utc(text: str) -> datetime:
+    """A time as the tables hold it, read back."""
+    return datetime.strptime(text, _FORM).replace(tzinfo=UTC)
 
 
 class ExactJson(TypeDecorator[Any]):

@@ -7,7 +7,7 @@ used twice. Whether to believe evidence is `verify_evidence`'s answer, given bef
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -32,6 +32,7 @@ from ledger.evidence import (
 )
 from ledger.gs1 import parse
 from ledger.store import devices
+from ledger.store.beside import compare
 from ledger.store.database import Database, driver
 from ledger.store.devices import MAX_FINDINGS, StoredFinding, enter_finding
 from ledger.store.entries import append_entry, erased, is_erased
@@ -146,6 +147,9 @@ class SqlEvidenceBook:
                     raise WrongUse("SEGMENT_INIT", "A segment needs its initialisation part.", where=statement.device)
                 session.add(_segment_row(evidence, statement, init_cid))
             elif isinstance(statement, ReadingStatement):
+                _, terms = devices.device_and_terms(session, statement.device)
+                compared = compare(session, judged, terms, found_at=received_at)
+                judged = replace(judged, findings=(*judged.findings, *compared))
                 session.add(_reading_row(judged, statement))
             for finding in judged.findings:
                 enter_finding(session, finding)
@@ -349,6 +353,7 @@ def _segment_row(evidence: Evidence, statement: SegmentStatement, init_cid: str)
 def _reading_row(judged: Judged, statement: ReadingStatement) -> ReadingRow:
     return ReadingRow(
         digest=judged.evidence.digest,
+        place=statement.place,
         subject=statement.subject,
         quantity=statement.quantity,
         value=statement.value,

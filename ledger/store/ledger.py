@@ -25,6 +25,7 @@ from ledger.store.evidence_book import SqlEvidenceBook
 from ledger.store.log import Cosigners, Log
 from ledger.store.log_key import log_signer
 from ledger.store.paper_book import PaperBook
+from ledger.store.reading_book import ReadingBook
 from ledger.store.scan_book import ScanBook
 from ledger.store.signed_video_book import SignedVideoBook
 from ledger.store.statement_book import StatementBook
@@ -63,6 +64,7 @@ class Ledger:
     media: MediaStore
     log: Log
     evidence: SqlEvidenceBook
+    readings: ReadingBook
     events: EventBook
     chains: ChainBook
     papers: PaperBook
@@ -110,6 +112,7 @@ class Ledger:
                 media=media,
                 log=log,
                 evidence=SqlEvidenceBook(database),
+                readings=ReadingBook(database),
                 events=EventBook(database),
                 chains=ChainBook(database),
                 papers=PaperBook(database),

@@ -14,7 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from ledger.store.columns import ExactJson, UtcTime
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 class DeviceRow(SQLModel, table=True):
@@ -104,8 +104,12 @@ class ReadingRow(SQLModel, table=True):
     """What is asked about a reading: the newest trusted value of a subject, without reading every statement."""
 
     __tablename__ = "reading"
-    __table_args__ = (Index("reading_by_subject", "subject", "quantity", "observed_at"),)
+    __table_args__ = (
+        Index("reading_by_subject", "subject", "quantity", "observed_at"),
+        Index("reading_by_place", "place", "quantity", "observed_at"),
+    )
     digest: bytes = Field(primary_key=True, foreign_key="evidence.digest")
+    place: str | None = None
     subject: str
     quantity: str
     value: str  # as signed

@@ -195,6 +195,7 @@ def _of_reading(row: sqlite3.Row) -> Mapping[str, object]:
     if not isinstance(said, ReadingStatement):
         raise TypeError("the statement is about something else")
     return {
+        "place": said.place,
         "subject": said.subject,
         "quantity": said.quantity,
         "value": said.value,

@@ -1,0 +1,75 @@
+"""The readings of a unit's account, as series: what one device measured of one thing, in one quantity and unit.
+
+May never happen here: a series without a bound, or a reading that is left out because it is doubted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.store.columns import read_utc
+from ledger.store.database import Database, driver
+
+MAX_SERIES = 24
+MAX_SUBJECTS = 500
+MAX_READINGS = 20_000
+"""Of one series, the newest: a reading a minute for a fortnight."""
+
+# On SQLite's own connection: thousands of rows become plain values at once.
+_SERIES = (
+    "SELECT e.device, r.subject, r.quantity, r.unit, count(*) FROM reading AS r JOIN evidence AS e USING (digest)"
+    " WHERE r.subject IN ({marks}) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4 LIMIT ?"
+)
+_READINGS = (
+    "SELECT r.observed_at, r.value, r.usable, r.digest, e.entry, e.sequence, e.place"
+    " FROM reading AS r JOIN evidence AS e USING (digest)"
+    " WHERE r.subject = ? AND r.quantity = ? AND r.unit = ? AND e.device = ?"
+    " ORDER BY r.observed_at DESC, e.entry DESC LIMIT ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesKey:
+    """Whose readings, of what. `subject`: as it was signed. `count`: how many there are."""
+
+    device: str
+    subject: str
+    quantity: str
+    unit: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReading:
+    """One reading: when (UTC), what (as signed), and where it stands. `usable`: False where it is doubted."""
+
+    at: datetime
+    value: str
+    usable: bool
+    digest: bytes
+    entry: int
+    sequence: int
+    place: str | None
+
+
+class ReadingBook:
+    """The readings of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def series_of(self, subjects: Iterable[str]) -> tuple[SeriesKey, ...]:
+        """Every series about one of `subjects` (normal identifiers), by device and quantity; at most `MAX_SERIES`."""
+        asked = sorted(set(subjects))[:MAX_SUBJECTS]
+        query = _SERIES.format(marks=",".join("?" * len(asked)))
+        with self._database.reading() as session:
+            return tuple(SeriesKey(*row) for row in driver(session).execute(query, (*asked, MAX_SERIES)))
+
+    def readings(self, key: SeriesKey) -> tuple[StoredReading, ...]:
+        """The readings of a series by the time they tell of; the newest `MAX_READINGS`."""
+        named = (key.subject, key.quantity, key.unit, key.device, MAX_READINGS)
+        with self._database.reading() as session:
+            rows = driver(session).execute(_READINGS, named).fetchall()
+        return tuple(StoredReading(read_utc(at), value, bool(usable), *rest) for at, value, usable, *rest in rows[::-1])
