@@ -37,6 +37,15 @@ class SegmentBody:
     media: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentView:
+    """One segment as it came, its video not copied out of the bytes or the file that it came in."""
+
+    evidence: SignedEvidence
+    init: bytes = field(repr=False)
+    media: memoryview = field(repr=False)
+
+
 def write_segment_body(body: SegmentBody) -> bytes:
     """The bytes to send, and to spool until they were taken."""
     values = (body.init, body.media, body.evidence.signature, body.evidence.statement_bytes)
@@ -47,14 +56,21 @@ def write_segment_body(body: SegmentBody) -> bytes:
 
 
 def read_segment_body(raw: bytes) -> SegmentBody:
-    """The body that `raw` spells. `BadInput` SEGMENT_BODY (its form), MEDIA_LIMIT (a part that is too large)."""
+    """The body that `raw` spells. Raises as `view_segment_body`."""
+    view = view_segment_body(raw)
+    return SegmentBody(view.evidence, view.init, bytes(view.media))
+
+
+def view_segment_body(raw: bytes | memoryview) -> SegmentView:
+    """The same, without a copy. `BadInput` SEGMENT_BODY (its form), MEDIA_LIMIT (a part that is too large)."""
+    raw = memoryview(raw)
     if len(raw) > MAX_BODY_BYTES:
         raise BadInput(
             "MEDIA_LIMIT", f"The body has {len(raw)} bytes; at most {MAX_BODY_BYTES}.", cure="Cut shorter segments."
         )
     if raw[:1] != bytes([_MAP_OF_FOUR]):
         raise _malformed("a map of four entries", 0)
-    at, values = 1, {}
+    at, values = 1, dict[str, memoryview]()
     for name, limit in _FIELDS:
         key = _head(_TEXT, len(name)) + name.encode("ascii")
         if raw[at : at + len(key)] != key:
@@ -71,7 +87,8 @@ def read_segment_body(raw: bytes) -> SegmentBody:
         raise _malformed("the end", at)
     if len(values["signature"]) != SIGNATURE_BYTES:
         raise _malformed(f"a signature of {SIGNATURE_BYTES} bytes", at)
-    return SegmentBody(SignedEvidence(values["statement"], values["signature"]), values["init"], values["media"])
+    signed = SignedEvidence(bytes(values["statement"]), bytes(values["signature"]))
+    return SegmentView(signed, bytes(values["init"]), values["media"])
 
 
 def _head(major: int, length: int) -> bytes:
@@ -83,7 +100,7 @@ def _head(major: int, length: int) -> bytes:
     raise BadInput("MEDIA_LIMIT", f"A part of {length} bytes cannot be sent.", cure="Cut shorter segments.")
 
 
-def _read_length(raw: bytes, at: int) -> tuple[int, int]:
+def _read_length(raw: memoryview, at: int) -> tuple[int, int]:
     """The length of the byte string whose head is at `at`, and where its content begins."""
     width = {24: 1, 25: 2, 26: 4}.get(raw[at] & 31, 0) if at < len(raw) else 0
     length = int.from_bytes(raw[at + 1 : at + 1 + width], "big") if width else (raw[at] & 31 if at < len(raw) else 0)

@@ -40,7 +40,7 @@ from ledger.evidence.verification import read_signed
 from ledger.intake.media import MediaStore
 from ledger.mp4.fragments import group_cuts, group_digests, segment_facts
 from ledger.outline import Outline, outline_of
-from ledger.segment_body import SegmentBody, read_segment_body
+from ledger.segment_body import SegmentView, view_segment_body
 
 _HASHERS = ThreadPoolExecutor(2, "hash")  # threads begin with the first segment, not with the import
 
@@ -104,12 +104,12 @@ class Received:
 class Examiner(Protocol):
     """Who looks at the signatures inside a segment's video (`ledger.intake.signed_video`)."""
 
-    def __call__(self, evidence: Evidence, init: bytes, media: bytes, /, *, received_at: datetime) -> None:
+    def __call__(self, evidence: Evidence, init: bytes, media: memoryview, /, *, received_at: datetime) -> None:
         """Keep what they show. Called again with the same segment it changes nothing."""
         ...
 
 
-def unexamined(_evidence: Evidence, _init: bytes, _media: bytes, *, received_at: datetime) -> None:
+def unexamined(_evidence: Evidence, _init: bytes, _media: memoryview, *, received_at: datetime) -> None:
     """For a receiver that does not look."""
 
 
@@ -138,7 +138,7 @@ class Receiver:
     admit: Admission = unlimited
     examine: Examiner = unexamined
 
-    def segment(self, raw: bytes, *, received_at: datetime, claimed: str | None = None) -> Received:
+    def segment(self, raw: bytes | memoryview, *, received_at: datetime, claimed: str | None = None) -> Received:
         """Take in the body `raw` of one segment (`ledger.segment_body`), or refuse it and keep nothing of it.
 
         `received_at`: UTC, by the receiver's clock. `claimed`: the device that the address or the broker's account
@@ -148,7 +148,10 @@ class Receiver:
         DEVICE_UNKNOWN, REPLAY, MANIFEST (the bytes are not those that were signed) and what `judge_evidence` raises;
         `Unavailable` of the store.
         """
-        body = read_segment_body(raw)
+        return self.seen(view_segment_body(raw), received_at=received_at, claimed=claimed)
+
+    def seen(self, body: SegmentView, *, received_at: datetime, claimed: str | None = None) -> Received:
+        """As `segment`, of a segment whose parts came otherwise."""
         stated = Stated(body.evidence)
         as_segment(stated.statement)
         return self._take(stated, body, received_at, claimed)
@@ -187,7 +190,7 @@ class Receiver:
         self.admit(device.id)
         self.book.announce(signed, statement, received_at=received_at)
 
-    def _take(self, stated: Stated, body: SegmentBody | None, received_at: datetime, claimed: str | None) -> Received:
+    def _take(self, stated: Stated, body: SegmentView | None, received_at: datetime, claimed: str | None) -> Received:
         _check_claim(claimed, stated.statement.device)
         held = self.book.held(stated.signed.digest)
         if held is not None and held.evidence.signed == stated.signed:
@@ -200,7 +203,7 @@ class Receiver:
                     raise
         return self._take_once(stated, body, received_at)
 
-    def _again(self, held: HeldEvidence, body: SegmentBody | None, received_at: datetime) -> Received:
+    def _again(self, held: HeldEvidence, body: SegmentView | None, received_at: datetime) -> Received:
         """Answer for what is held; video that was lost meanwhile is kept again."""
         statement = held.evidence.statement
         self.admit(statement.device, again=True)
@@ -215,7 +218,7 @@ class Receiver:
             raise Replay(statement.device, statement.sequence, last=last, held=held.evidence.digest, same=True)
         return Received(held.evidence, held.entry, False, init_cid)
 
-    def _take_once(self, stated: Stated, body: SegmentBody | None, received_at: datetime) -> Received:
+    def _take_once(self, stated: Stated, body: SegmentView | None, received_at: datetime) -> Received:
         signed = stated.signed
         device, terms, past = self.book.known(stated.statement.device)
         try:
@@ -253,11 +256,11 @@ class Receiver:
             self.book.record(finding)
         return other
 
-    def _look(self, evidence: Evidence, body: SegmentBody | None, received_at: datetime) -> None:
+    def _look(self, evidence: Evidence, body: SegmentView | None, received_at: datetime) -> None:
         if body is not None:
             self.examine(evidence, body.init, body.media, received_at=received_at)
 
-    def _keep(self, evidence: Evidence, body: SegmentBody) -> str:
+    def _keep(self, evidence: Evidence, body: SegmentView) -> str:
         """Keep a segment's bytes once they are what was signed; returns the CID of its initialisation part."""
         self.media.put(body.media, outline=_check_media(evidence.segment.media, body))
         return self.media.put(body.init)
@@ -278,7 +281,7 @@ def _check_claim(claimed: str | None, device_id: str) -> None:
         )
 
 
-def _check_media(stated: Media, body: SegmentBody) -> Outline:
+def _check_media(stated: Media, body: SegmentView) -> Outline:
     """The bytes are those that were signed, and show what was signed about them; returns the video's outline."""
     # The passes over the video leave the interpreter's lock, so they share the machine's cores.
     whole = _HASHERS.submit(_digest, body.media)
@@ -304,11 +307,11 @@ def _check_media(stated: Media, body: SegmentBody) -> Outline:
     return outline
 
 
-def _digest(media: bytes) -> bytes:
+def _digest(media: memoryview) -> bytes:
     return sha256(media).digest()
 
 
-def _groups(media: bytes, whole: Future[bytes]) -> Callable[[], tuple[bytes, ...]]:
+def _groups(media: memoryview, whole: Future[bytes]) -> Callable[[], tuple[bytes, ...]]:
     """The digests of the groups of pictures, begun beside other work, and asked for later. Raises then, if at all.
 
     One group is all of the segment, and its digest the one that is made anyhow.

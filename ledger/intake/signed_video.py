@@ -70,7 +70,7 @@ class SignedVideo:
     media: MediaStore
     trust: TrustList
 
-    def take(self, evidence: Evidence, init: bytes, media: bytes, *, received_at: datetime) -> None:
+    def take(self, evidence: Evidence, init: bytes, media: bytes | memoryview, *, received_at: datetime) -> None:
         """Keep the verdict on one held segment, once; nothing where it carries no signing record.
 
         Raises what the book and the media store raise, never anything because of the video.
@@ -87,7 +87,7 @@ class SignedVideo:
         self.book.keep(documents, received_at)
 
     def _documents(
-        self, digest: bytes, init: bytes, media: bytes, before: Before | None
+        self, digest: bytes, init: bytes, media: bytes | memoryview, before: Before | None
     ) -> dict[bytes, Mapping[str, JsonValue]]:
         own = _units(init, media)
         if before is None:
@@ -124,7 +124,7 @@ def _all(verdict: VideoVerdict) -> dict[bytes, SignerChain]:
     return {chain.digest: chain for chain in verdict.chains}
 
 
-def _may_carry_records(init: bytes, media: bytes) -> bool:
+def _may_carry_records(init: bytes, media: bytes | memoryview) -> bool:
     """False where no SEI of the video names the record's format; a look at these alone spares one at every byte."""
     try:
         movie, _ = split_init(init)
@@ -133,10 +133,10 @@ def _may_carry_records(init: bytes, media: bytes) -> bool:
                 if unit[0] & _UNIT_TYPE == _SEI and UUID in unit.tobytes():
                     return True
     except BadInput:
-        return UUID in media  # whoever reads on says what is wrong
+        return UUID in bytes(media)  # whoever reads on says what is wrong
     return False
 
 
-def _units(init: bytes, media: bytes) -> list[bytes]:
+def _units(init: bytes, media: bytes | memoryview) -> list[bytes]:
     movie, _ = split_init(init)
     return length_prefixed_units(video_samples(init, media), movie.avc.nal_length_bytes)

@@ -8,11 +8,13 @@ here: a piece at another place than it says, more bytes than were signed, or mor
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from ledger.errors import BadInput, Refused, Unavailable
@@ -20,13 +22,13 @@ from ledger.evidence import SignedEvidence, as_segment, read_envelope, read_segm
 from ledger.evidence.verification import read_signed
 from ledger.intake.receive import EvidenceBook, Received, Receiver
 from ledger.mp4.fragments import MAX_INIT_BYTES, MAX_SEGMENT_BYTES
-from ledger.segment_body import SegmentBody, write_segment_body
+from ledger.segment_body import SegmentView
 
 MAX_UPLOADS = 512
 MAX_BYTES = 8 * 1024**3
 STALE_SECONDS = 600.0
 """Without a piece: then an upload makes room for another where the bounds are reached. Its device begins it again."""
-WHOLE_AT_ONCE = 2  # whole segments in memory, of up to 65 MiB each
+WHOLE_AT_ONCE = 2  # whole segments looked at, of up to 65 MiB each
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _ENVELOPE, _PIECES = ".envelope", ".part"
@@ -107,13 +109,11 @@ class Uploads:
         with self._whole:
             with self._lock, _disk(name):
                 signed = self._signed(name)
-                data = self._path(name, _PIECES).read_bytes()
-            size = read_segment(signed.statement_bytes).media.size
-            begins = max(len(data) - size, 0)
-            body = write_segment_body(SegmentBody(signed, data[:begins], data[begins:]))
-            del data
+                data = _mapped(self._path(name, _PIECES))
+            begins = max(len(data) - read_segment(signed.statement_bytes).media.size, 0)
+            body = SegmentView(signed, bytes(data[:begins]), data[begins:])
             try:
-                received = receiver.segment(body, received_at=received_at, claimed=claimed)
+                received = receiver.seen(body, received_at=received_at, claimed=claimed)
             except (BadInput, Refused) as problem:
                 if problem.code not in _COMES_LATER:
                     self.give_up(name)
@@ -154,6 +154,14 @@ class Uploads:
 
     def _path(self, name: str, suffix: str) -> Path:
         return self._folder / f"{name}{suffix}"
+
+
+def _mapped(path: Path) -> memoryview:
+    """The file's bytes, which the system reads as they are looked at; never changed, since pieces are only added."""
+    with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return memoryview(b"")
+        return memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
 
 
 _COMES_LATER = frozenset({"EVIDENCE_GAP"})  # another segment has to come first

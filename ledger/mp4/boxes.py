@@ -17,11 +17,11 @@ MAX_BOXES = 100_000
 
 
 class ByteSource(Protocol):
-    """Bytes that can be sliced: `bytes`, or a file read piece by piece."""
+    """Bytes that can be sliced: in memory, or a file read piece by piece."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, part: slice, /) -> bytes: ...
+    def __getitem__(self, part: slice, /) -> bytes | memoryview: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Box:
         """The content; MEDIA_LIMIT when longer than `at_most` bytes."""
         if self.end - self.body > at_most:
             raise too_much(f"box {_name(self.kind)} of {self.end - self.body} bytes", f"at most {at_most}")
-        return source[self.body : self.end]
+        return bytes(source[self.body : self.end])
 
 
 def walk(source: ByteSource, start: int = 0, end: int | None = None) -> Iterator[Box]:
@@ -102,7 +102,7 @@ def too_much(what: str, bound: str) -> BadInput:
 
 
 def _box(source: ByteSource, at: int, limit: int) -> Box:
-    head = source[at : min(at + 16, limit)]
+    head = bytes(source[at : min(at + 16, limit)])
     size = int.from_bytes(head[:4], "big")
     body = at + 8
     if size == 1:

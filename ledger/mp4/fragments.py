@@ -91,7 +91,7 @@ def fragments(
         raise _structure("the last fragment has no data")
 
 
-def segment_facts(init: bytes, media: bytes) -> SegmentFacts:
+def segment_facts(init: bytes, media: bytes | memoryview) -> SegmentFacts:
     """The facts of one segment. Raises BadInput (VIDEO_NOT_VIDEO, VIDEO_TRUNCATED, VIDEO_DAMAGED, MEDIA_LIMIT …)."""
     if len(init) > MAX_INIT_BYTES:
         raise too_much(f"an init of {len(init)} bytes", f"at most {MAX_INIT_BYTES}")
@@ -107,7 +107,7 @@ def segment_facts(init: bytes, media: bytes) -> SegmentFacts:
     return facts_of(movie, parts)
 
 
-def video_samples(init: bytes, media: bytes) -> Iterator[memoryview]:
+def video_samples(init: bytes, media: bytes | memoryview) -> Iterator[memoryview]:
     """The coded pictures of a segment, in stream order, each a row of NAL units behind their lengths.
 
     Raises BadInput as `segment_facts`, which judges the same bytes more strictly and is to be asked first.
@@ -123,7 +123,7 @@ def video_samples(init: bytes, media: bytes) -> Iterator[memoryview]:
                     at += size
 
 
-def group_digests(media: bytes) -> tuple[bytes, ...]:
+def group_digests(media: bytes | memoryview) -> tuple[bytes, ...]:
     """SHA-256 of each group of pictures of a segment: a moof with its mdat, from one key frame up to the next.
 
     Where there are more than `MAX_GROUPS`, as many neighbours as needed count as one. Raises as `group_cuts`.
@@ -132,7 +132,7 @@ def group_digests(media: bytes) -> tuple[bytes, ...]:
     return tuple(sha256(view[begin:end]).digest() for begin, end in pairwise(group_cuts(media)))
 
 
-def group_cuts(media: bytes) -> list[int]:
+def group_cuts(media: bytes | memoryview) -> list[int]:
     """Where the groups of `group_digests` begin, and the end of the last: 0 and the length where there is one group.
 
     Raises BadInput for what has no fragments or is no row of boxes.
@@ -198,7 +198,7 @@ def _check_pictures(source: ByteSource, movie: Movie, run: Run, effort: Effort) 
     effort.spend(len(run.sizes))
     begin, end, at, length = run.start, run.start + sum(run.sizes), 0, movie.avc.nal_length_bytes
     # What is in memory is not copied: a segment may be one run of 64 MiB.
-    view = memoryview(source)[begin:end] if isinstance(source, bytes) else memoryview(source[begin:end])
+    view = memoryview(source)[begin:end] if isinstance(source, bytes | memoryview) else memoryview(source[begin:end])
     for size in run.sizes:
         for _ in units(view[at : at + size], length):
             effort.spend()

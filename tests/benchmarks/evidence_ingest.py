@@ -31,6 +31,7 @@ from ledger.intake.signed_video import SignedVideo
 from ledger.mp4.fragments import group_digests, segment_facts
 from ledger.segment_body import SegmentBody, write_segment_body
 from ledger.store import Ledger
+from tests.benchmarks.peak import peak_mebibytes
 from tests.benchmarks.relay_figures import Figure
 from tests.ledger.capture.films import NOON
 
@@ -146,8 +147,7 @@ def _child(home: Path) -> None:
         if not taken.added or taken.evidence.statement.sequence != number:
             raise AssertionError(number)
     ledger.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(json.dumps({"seconds": seconds, "processor": processor, "mebibytes": round(peak)}))
+    sys.stdout.write(json.dumps({"seconds": seconds, "processor": processor, "mebibytes": round(peak_mebibytes())}))
 
 
 if __name__ == "__main__":

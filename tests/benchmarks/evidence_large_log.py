@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import statistics
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from ledger.checkpoint import Cosigner, LogSigner, add_cosignatures, cosign
 from ledger.store.database import Database
 from ledger.store.log import Cosigners, Log
+from tests.benchmarks.peak import peak_mebibytes
 
 AT_ONCE = 20_000
 ASKED = 2_000
@@ -50,7 +50,7 @@ def main(folder: Path, size: int) -> dict[str, float]:
         "proof": _median(lambda index: log.inclusion(index, size), asked),
         "served": _median(log.proof, asked),
         "start": started,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory": peak_mebibytes(),
     }
     log.close()
     database.close()
