@@ -25,6 +25,7 @@ from contracts.binding import Contract, DecodedLog, log_topic
 from contracts.chain_manifest import ChainManifest
 from contracts.node import Node, data
 from contracts.proven_storage import ProvenStorage, slot_of
+from ledger.bundle.succession import RotationOrder
 from ledger.errors import BadInput, Problem, Refused, Unavailable
 from ledger.ethereum.header import Header
 from ledger.ethereum.tx_receipt import Log
@@ -190,6 +191,10 @@ class _Steps:
 
     def records(self, epoch: int, *, before: Sequence[bytes]) -> tuple[Member, ...]:
         """The records of an epoch that a quorum of `before` ordered. Errors: EPOCH_UNFOLLOWED, SET_AUTH."""
+        return self.ordered(epoch, before=before)[0]
+
+    def ordered(self, epoch: int, *, before: Sequence[bytes]) -> tuple[tuple[Member, ...], bytes, bytes]:
+        """As `records`, with the order's salt and packed signatures."""
         started = next(self._logs("EpochStarted", epoch.to_bytes(32, "big")), None)
         if started is None:
             raise self._unfollowed(f"the node shows no beginning of epoch {epoch}")
@@ -205,7 +210,7 @@ class _Steps:
             except Problem as error:
                 problem = error
                 continue
-            return records
+            return records, *order
         raise problem
 
     def _order(self, transaction: bytes, action: bytes, salt: bytes) -> tuple[bytes, bytes]:
@@ -244,6 +249,16 @@ class _Steps:
 
     def _unfollowed(self, what: str) -> Unavailable:
         return Unavailable("EPOCH_UNFOLLOWED", what, where=self._chain.caip2, cure="Ask a node that keeps all logs.")
+
+
+def order_of(chain: ChainManifest, node: Node, epoch: int, *, before: Sequence[bytes], height: int) -> RotationOrder:
+    """The order that began an epoch, as one chain's node shows it up to a block: for whoever does not ask chains.
+
+    `before`: the attesting addresses of the epoch before it. Errors: `Unavailable` EPOCH_UNFOLLOWED, NODE_*; `Refused`
+    SET_AUTH.
+    """
+    records, salt, signatures = _Steps(chain, node, height).ordered(epoch, before=before)
+    return RotationOrder(chain.chain_id, chain.contracts["Committee"], epoch - 1, records, salt, signatures)
 
 
 def require_ordered(

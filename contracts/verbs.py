@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     contracts = typer.Typer(name="contracts", help="Look at deployed contracts.", no_args_is_help=True)
     contracts.callback()(_group)
     contracts.command()(verify)
+    contracts.command()(rotation)
     app.add_typer(contracts)
 
 
@@ -74,3 +75,14 @@ def verify(
 
     if not report(manifest, node, as_json=as_json, accept_development=development):
         raise typer.Exit(1)
+
+
+def rotation(
+    manifest: Annotated[Path, typer.Option(metavar="FILE", help="The deployment manifest.")],
+    trust_root: Annotated[Path, typer.Option(metavar="FILE", help="The trust root that is to be renewed.")],
+    node: Annotated[str, typer.Option(metavar="ROLE=URL", help="A node of one chain, as origin=URL.")],
+) -> None:
+    """Print the order that began the epoch after a trust root's, as a chain holds it: see `pledgetrail trust renew`."""
+    from contracts.rotation_report import rotation_order  # noqa: PLC0415
+
+    typer.echo(rotation_order(manifest, trust_root, node).decode())

@@ -12,15 +12,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final
 
 from ledger.bundle.trust_root import MAX_EPOCH, MAX_PAST_EPOCHS, Notaries, TrustRoot
 from ledger.canonical import JsonValue, canonical_json, parse_canonical
-from ledger.errors import BadInput, Problem, Refused
+from ledger.checkpoint import CosignerKey
+from ledger.errors import BadInput, Problem, Refused, WrongUse
 from ledger.interoperable import caip2, parse_caip2
 from ledger.membership import MAX_MEMBERS, Member
 from ledger.orders import order_digest
 from ledger.quorum import Committee
+from ledger.quorum import quorum as quorum_of
 from ledger.rotation import rotation
 
 ROTATION_DOMAIN: Final = "pledgetrail/rotation/v1/json"
@@ -104,7 +107,7 @@ def follow_rotations(held: TrustRoot, offered: TrustRoot, orders: Sequence[Rotat
     if steps <= 0:
         what = f"The trust root offered is of epoch {offered.pinned.epoch}, the one held of epoch {held.pinned.epoch}."
         raise Refused("SET_EPOCH", what, cure="Keep the trust root that is held.")
-    chains = {chain.chain_id for chain in (held.origin, held.destination, held.transaction)}
+    chains = _chains(held)
     committee = held.pinned.committee
     for order in orders:
         _require_turn(order, committee, held, chains)
@@ -114,6 +117,50 @@ def follow_rotations(held: TrustRoot, offered: TrustRoot, orders: Sequence[Rotat
         what = f"The orders lead to epoch {committee.epoch}, the trust root offered is of epoch {offered.pinned.epoch}."
         raise Refused("SET_EPOCH", what, where=f"epoch {committee.epoch}")
     _require_renewed(held, offered, orders)
+
+
+def successor(held: TrustRoot, order: RotationOrder, names: Sequence[str], dated: date) -> TrustRoot:
+    """The trust root after one rotation, proven to follow the one held.
+
+    `names`: under which the ordered members cosign, in their order; none where all keep a key, whose name stays.
+    `dated`: the day (UTC). Raises what `follow_rotations` raises; `Refused` SET_EPOCH for an order of another epoch
+    than the pinned one, CONFIG_SET; `WrongUse` COSIGNER_NAMES (another number of names than of members, or none for a
+    key that is new); `BadInput` KEY_….
+    """
+    if order.epoch > held.pinned.epoch:
+        what = f"The rotation was ordered in epoch {order.epoch}, the trust root pins {held.pinned.epoch}."
+        raise Refused("SET_EPOCH", what, cure="Renew it by the rotations in between first, one after another.")
+    members = tuple(member.attesting for member in order.members)
+    keys = [CosignerKey(name, key) for name, key in zip(_names(held, order, names), _cosigning(order), strict=True)]
+    following = Notaries(Committee(order.epoch + 1, members), tuple(keys), quorum_of(len(keys)))
+    # What is ordered is checked before what it makes of the trust root: the reason given is then the first one.
+    _require_turn(order, held.pinned.committee, held, _chains(held))
+    held.pinned.committee.check(order.epoch, order.digest, order.signatures)
+    offered = held.renewed(following, dated)
+    follow_rotations(held, offered, [order])
+    return offered
+
+
+def _names(held: TrustRoot, order: RotationOrder, given: Sequence[str]) -> list[str]:
+    if given:
+        if len(given) != len(order.members):
+            what = f"{len(given)} names were given for {len(order.members)} members."
+            raise WrongUse("COSIGNER_NAMES", what, cure="Give one for each, in the order's own order.")
+        return list(given)
+    known = {key.public_key: key.name for key in held.pinned.cosigners}
+    unknown = [index for index, key in enumerate(_cosigning(order)) if key not in known]
+    if unknown:
+        what = f"The names of members {', '.join(map(str, unknown))} are not known: their cosigning keys are new."
+        raise WrongUse("COSIGNER_NAMES", what, cure="Give the names of all of them, in the order's own order.")
+    return [known[key] for key in _cosigning(order)]
+
+
+def _cosigning(order: RotationOrder) -> list[bytes]:
+    return [member.cosigning for member in order.members]
+
+
+def _chains(held: TrustRoot) -> set[int]:
+    return {chain.chain_id for chain in (held.origin, held.destination, held.transaction)}
 
 
 def _require_turn(order: RotationOrder, committee: Committee, held: TrustRoot, chains: set[int]) -> None:

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from contracts.binding import Contract, creation_code
 from contracts.compiler import artifact
-from contracts.epochs import Epochs, read_table
+from contracts.epochs import Epochs, order_of, read_table
 from contracts.manifest import ChainManifest, Role, Rules
 from contracts.node import Node, RpcNode
 from contracts.proven_storage import ProvenStorage, slot_of
 from contracts.transactor import Transactor
 from ledger.attestation import word
+from ledger.bundle import Notaries
+from ledger.bundle.succession import RotationOrder, read_rotation_order, successor
+from ledger.checkpoint import CosignerKey
 from ledger.errors import Problem
 from ledger.ethereum.header import Header, header_from_rpc
 from ledger.ethereum.keccak import keccak256
 from ledger.membership import records_digest
 from ledger.quorum import Committee
 from ledger.secp256k1 import SigningKey
-from tests.chains import DEPLOYER, NOTARY_KEYS, anvil, fund
+from tests.chains import COSIGNING_KEYS, DEPLOYER, NOTARY_KEYS, anvil, fund
 from tests.contracts.committees import attested
 from tests.contracts.test_committee_evidence import FIRST, SECOND
+from tests.ledger.bundle.estate import TRUST_ROOT
+from tests.ledger.refusals import refused
 from tests.rotations import announce, carry_out, joiner, pass_time, possessions, record, rotate
 
 CHAIN_ID, DELAY, GRACE = 7301, 3_600, 86_400
@@ -302,3 +307,26 @@ def test_slots_are_where_the_compiler_put_the_variables(place: Place) -> None:
     assert [words[slot] for slot in slots] == [1, records, 0]
     with pytest.raises(KeyError):
         slot_of("Committee", "no such variable")
+
+
+def test_E09_the_order_that_began_an_epoch_renews_a_trust_root(place: Place) -> None:
+    place.rotate(OLD, NEW, 1)
+    members = tuple(key.address for key in OLD)
+    cosigners = tuple(CosignerKey(each.name, each.key.public_key) for each in COSIGNING_KEYS)
+    origin = replace(TRUST_ROOT.origin, chain_id=CHAIN_ID)
+    held = replace(TRUST_ROOT, pinned=Notaries(Committee(1, members), cosigners, 3), origin=origin)
+
+    def fetch(before: Sequence[bytes] = members) -> RotationOrder:
+        return order_of(place.chain, place.node, 2, before=before, height=place.head().number)
+
+    order = read_rotation_order(fetch().dump())
+    made = successor(held, order, [f"bank-{number}.example" for number in range(len(NEW))], held.dated)
+    assert made.pinned.committee == Committee(2, tuple(key.address for key in NEW))
+    for lie, code in ((_other_signatures, "SET_AUTH"), (_without_logs("OrderAnnounced"), "EPOCH_UNFOLLOWED")):
+        place.node.lie = lie
+        with refused(code):
+            fetch()
+    place.node.lie = Liar.lie
+    with refused("SET_AUTH"):
+        fetch(tuple(key.address for key in LATER))
+    assert fetch() == order

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from ledger.attestation import word
-from ledger.bundle import Bundle, Crossing, Lending, Pledge, TrustRoot, crossing_of, verify
+from ledger.bundle import (
+    CREDENTIAL_DOMAIN,
+    Bundle,
+    Crossing,
+    Lending,
+    Pledge,
+    TrustRoot,
+    credential_record,
+    crossing_of,
+    verify,
+)
+from ledger.bundle.sealed import read_credential_record
 from ledger.ethereum.keccak import keccak256
 from ledger.gs1 import goods_key
 from ledger.proposal import Chain, Kind, Message
@@ -206,3 +217,72 @@ def test_what_retired_keys_say_of_a_loan_counts_for_nothing() -> None:
 
 def _with_credential(crossing: Crossing, credential: bytes) -> Crossing:
     return replace(crossing, judged=replace(crossing.judged, credential=credential))
+
+
+# -- after the notaries were replaced ------------------------------------------------------------------------------
+
+AFTER = replace(RENEWED, lending=LENDING, past=(LENT.pinned,))
+
+
+def sealing(*credentials: bytes) -> Rotated:
+    """The estate after the rotation, with the records of these credentials under the later notaries' checkpoint."""
+    records = [(CREDENTIAL_DOMAIN, credential_record(each)) for each in credentials]
+    estate = Rotated(subject=TEA, renewed=AFTER, inserted=records)
+    estate.with_entries()
+    estate.entries = of_the_lot(estate.entries)
+    return estate
+
+
+def told_by(pledge: Pledge, *credentials: bytes) -> bytes:
+    """A file that tells this, and seals that."""
+    return sealing(*credentials).forge(lambda bundle: replace(bundle, pledge=pledge))
+
+
+TOLD = Secured().told()
+CREDENTIALS = [crossing.judged.credential for crossing in TOLD.crossings]
+
+
+def test_a_loans_sealed_instructions_hold_after_the_notaries_were_replaced() -> None:
+    from ledger.bundle import assemble
+
+    estate = sealing(*CREDENTIALS)
+    raw = assemble(**estate.parts(), pledge=TOLD)
+    told = [each for each in verify(raw, trust_root=AFTER).proven if each.step == "pledge"]
+    assert [each.what.rpartition(": ")[2] for each in told] == ["frozen.", "reserved."]
+    assert all("epoch 1" in each.who for each in told)
+    with refused("TRUST_ROOT"):
+        verify(raw, trust_root=LENT)
+
+
+OTHERS = Secured(answers=(outcome("frozen"), outcome("already reserved"))).told()
+UNSEALED: dict[str, tuple[Pledge, list[bytes], str]] = {
+    "one of two is not sealed": (TOLD, CREDENTIALS[:1], "EPOCH_UNLINKED"),
+    "retired keys give another answer": (OTHERS, CREDENTIALS, "EPOCH_UNLINKED"),
+    "retired keys' other answer takes the sealed credential": (
+        replace(OTHERS, crossings=(OTHERS.crossings[0], _with_credential(OTHERS.crossings[1], CREDENTIALS[1]))),
+        CREDENTIALS,
+        "CREDENTIAL_MISMATCH",
+    ),
+    "the records are of other messages": (TOLD, [bytes([1]) * 32, bytes([2]) * 32], "EPOCH_UNLINKED"),
+    "a record is there that nothing needs": (TOLD, [*CREDENTIALS, bytes(32)], "SUPERFLUOUS"),
+}
+
+
+@pytest.mark.parametrize("case", UNSEALED)
+def test_what_retired_keys_say_of_a_loan_is_refused_when(case: str) -> None:
+    pledge, credentials, code = UNSEALED[case]
+    with refused(code):
+        verify(told_by(pledge, *credentials), trust_root=AFTER)
+    assert verify(told_by(TOLD, *CREDENTIALS), trust_root=AFTER)
+
+
+def test_records_without_a_loan_are_refused() -> None:
+    with refused("SUPERFLUOUS"):
+        verify(sealing(CREDENTIALS[0]).forge(), trust_root=AFTER)
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"credential":"00"}', b'{"credential":5}', b'{"credential":"AA"}', b"[]"])
+def test_what_is_no_record_of_a_credential_is_refused(raw: bytes) -> None:
+    with refused("CROSSING_FORMAT"):
+        read_credential_record(raw)
+    assert read_credential_record(credential_record(CREDENTIALS[0])) == CREDENTIALS[0]
