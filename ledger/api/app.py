@@ -32,6 +32,7 @@ from ledger.web.pages import problem_page
 from ledger.web.portal import portal_pages
 from ledger.web.static_files import static_files
 from ledger.web.unit_page import unit_pages
+from ledger.web.verifier import verifier_page
 
 _PAGES = ("/01/", "/id/", "/portal")
 _log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ def create_app(ledger: Ledger, *, quota: Quota | None = None, strangers: Strange
     ):
         app.include_router(routes(ledger))
     app.include_router(static_files())
+    app.include_router(verifier_page())
 
     @app.get("/healthz", tags=["health"])
     def healthz() -> Response:

@@ -60,7 +60,7 @@ def render(
     """One page in the reader's language."""
     language = language_of(request)
     body = (
-        _environment(language.code)
+        environment(language.code)
         .get_template(template)
         .render(
             lang=language,
@@ -123,8 +123,9 @@ def short_hex(value: bytes) -> Markup:
 
 
 @cache
-def _environment(code: str) -> Environment:
-    environment = Environment(
+def environment(code: str) -> Environment:
+    """The templates in one language."""
+    made = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -133,16 +134,16 @@ def _environment(code: str) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     language = languages()[code]
-    environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters.update(shown=shown, short_hex=short_hex, word=_word_in(language))
-    environment.globals.update(
+    made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.filters.update(shown=shown, short_hex=short_hex, word=_word_in(language))
+    made.globals.update(
         words=words,
         style=static_address("style.css"),
         icon=static_address("icon.svg"),
         page_path=page_path,
         recording_path=recording_path,
     )
-    return environment
+    return made
 
 
 def _word_in(language: Language) -> Any:

@@ -1,7 +1,7 @@
 // The bundle's file: its seal, its form, its fields (ledger/bundle/README.md). Nothing else is verified here, and the seal
 // convinces nobody. May never happen here: a field that is ignored.
 
-import { same, sha256, textOf, utf8 } from "../bytes.mjs";
+import { same, sha256, utf8 } from "../bytes.mjs";
 import { Refusal, require } from "../refusal.mjs";
 import { decode } from "./cbor.mjs";
 
@@ -78,7 +78,7 @@ const readBody = fields({
 
 /**
  * The bundle as a value: the body's fields in camel case; `link`, `pledge` and `stamp` are null where there is none;
- * each object's place is its `entry` (a Number). Refuses BUNDLE_SIZE, BUNDLE_FORMAT, BUNDLE_CORRUPT, NON_CANONICAL,
+ * each object's place is its `entry` (a Number); `bytes`: the file's length. Refuses BUNDLE_SIZE, BUNDLE_FORMAT, BUNDLE_CORRUPT, NON_CANONICAL,
  * BUNDLE_LIMIT, BUNDLE_FIELD, VERDICT_RANGE.
  */
 export async function readBundle(raw) {
@@ -89,8 +89,8 @@ export async function readBundle(raw) {
   const sealed = same(await sha256(body), raw.slice(MAGIC.length, MAGIC.length + SEAL_BYTES));
   require(sealed, "BUNDLE_CORRUPT", "the file was changed or cut short after it was written");
   const { link, pledge, stamp, objects, ...rest } = readBody(await decode(body), "");
-  const [first] = [link[0] ?? null];
-  return { ...rest, objects: objects.map(placed), link: first, pledge: pledge[0] ?? null, stamp: stamp[0] ?? null };
+  const held = { link: link[0] ?? null, pledge: pledge[0] ?? null, stamp: stamp[0] ?? null };
+  return { ...rest, ...held, objects: objects.map(placed), bytes: raw.length };
 }
 
 /** The bundle's objects of one domain. */
@@ -112,12 +112,3 @@ function placed({ index, ...object }) {
 
 /** The file begins as a bundle does; what else a reader may have dropped says so itself. */
 export const looksLikeBundle = (raw) => same(raw.subarray(0, MAGIC.length), MAGIC);
-
-/** The first characters of what is no bundle, for the reader to recognise. */
-export function beginningOf(raw) {
-  try {
-    return textOf(raw.slice(0, 64), "BUNDLE_FORMAT");
-  } catch {
-    return "";
-  }
-}
