@@ -174,7 +174,7 @@ class Attacks:
             message = proposal.message
             if registry.head.state.records.get(message.id) in OVER:
                 continue
-            place, given = _found(self._run.chains[message.origin.chain_id], message.id), dict[int, Signature]()
+            place, given = place_of(self._run.chains[message.origin.chain_id], message.id), dict[int, Signature]()
             for process in (member.processes[0] for member in self._run.members.all):
                 try:
                     answer = process.ask("/verdicts", {"origin": place})
@@ -239,7 +239,7 @@ def _lapsed(chain: ModelChain) -> list[Proposal]:
     ]
 
 
-def _found(chain: ModelChain, message_id: bytes) -> Answer:
+def place_of(chain: ModelChain, message_id: bytes) -> Answer:
     """Where a message's log stands."""
     return next(
         _place(chain, block.number, index)
