@@ -76,3 +76,10 @@ kill-points: SEEDS = 20
 kill-points:
 	@.ci/setup dev
 	@.venv/bin/python -m tests.acceptance.kill_points --seeds $(SEEDS) --from $(FROM)
+
+# make watch-clean [TRANSFERS=1000000] [SEED=1]: clean transfers before the watch; whatever it raises is false
+.PHONY: watch-clean
+TRANSFERS ?= 1000000
+watch-clean:
+	@.ci/setup dev
+	@.venv/bin/python -m tests.notary.alarms.clean --transfers $(TRANSFERS) --seed $(SEED)

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from contracts.manifest import ChainManifest
-from contracts.node import Node, RpcNode
-from contracts.several_nodes import SeveralNodes
+from contracts.node import Node
 from ledger.errors import Problem
 from notary import policy
 from notary.attesting import Attestation, Attesting
 from notary.chains import Chains
-from notary.config import NodeChoice, NotaryConfig
+from notary.config import NotaryConfig
+from notary.connecting import connect
 from notary.cosigning import Cosigning
 from notary.guard import Guard
 from notary.journal import Journal
@@ -98,7 +98,7 @@ class Notary:
                 opened.callback(guard.close)
             self._journal = Journal(config.folder, owner=self._keys.address, guard=guard)
             opened.callback(self._journal.close)
-            self._chains = Chains(manifest, nodes or _connect(config, opened), self._journal)
+            self._chains = Chains(manifest, nodes or connect(config.nodes, opened), self._journal)
             self._seats = Seats(self._chains, self._keys.address)
             self._attesting = Attesting(self._chains, self._journal, signer, self._seats)
             self._judging = Judging(self._chains, self._journal, signer, self._seats, self.replays)
@@ -173,18 +173,3 @@ class Notary:
             return replace(found, epoch=current.number, member=current.index_of(self._keys.address))
         except Problem as problem:
             return replace(found, problem=f"{problem.code}: {problem.what}")
-
-
-def _connect(config: NotaryConfig, opened: ExitStack) -> dict[int, Node]:
-    nodes: dict[int, Node] = {}
-    for chain_id, choice in config.nodes.items():
-        several = NodeChoice((choice,)) if isinstance(choice, str) else choice
-        endpoints = [RpcNode(url) for url in several.urls]
-        for endpoint in endpoints:
-            opened.callback(endpoint.close)
-        if len(endpoints) == 1:
-            nodes[chain_id] = endpoints[0]
-        else:
-            nodes[chain_id] = together = SeveralNodes(endpoints, agree=several.agree)
-            opened.callback(together.close)
-    return nodes

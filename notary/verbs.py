@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     notary.command()(export_journal)
     notary.command()(import_journal)
     notary.command()(order)
+    notary.command()(watch)
     app.add_typer(notary)
 
 
@@ -76,6 +77,19 @@ def order(
     from notary.ordering import sign_order  # noqa: PLC0415
 
     typer.echo(json.dumps(sign_order(NotaryConfig.load(config), file, approve=approve), indent=2))
+
+
+def watch(
+    config: Annotated[Path, typer.Option(help="The watch's configuration file (JSON).")],
+) -> None:
+    """Watch a deployment until interrupted: one line for each alarm, which is in `alarms.jsonl` before it is shown."""
+    from notary.alarms.config import WatchConfig  # noqa: PLC0415
+    from notary.alarms.service import start  # noqa: PLC0415
+
+    run_until_interrupted(
+        lambda: start(WatchConfig.load(config), show=typer.echo, warn=lambda line: typer.echo(line, err=True)),
+        lambda running: {"folder": str(running.config.folder), "notaries": len(running.config.notaries)},
+    )
 
 
 def export_journal(
