@@ -107,7 +107,7 @@ def paused(floor: Floor, fact: Fact) -> None:
     key = _pause_key(fact.fields["lane"], is_inbound=fact.fields["is_inbound"])
     before = floor.memory.get(PAUSES, key)
     known = [] if before is None else list(before[0])
-    floor.memory.put(PAUSES, key, ([*known, [*fact.place.order, fact.fields["until"]]][-MAX_PAUSES:],))
+    floor.memory.put(PAUSES, key, ([*known, [*fact.place.order, fact.fields["until"], fact.place.time]][-MAX_PAUSES:],))
 
 
 def limited(floor: Floor, fact: Fact) -> None:
@@ -281,16 +281,19 @@ def _still_waiting(floor: Floor, identity: bytes, record: Record) -> None:
         floor.memory.put(MESSAGE, identity, (as_record(place),))
         return
     pauses = floor.memory.get(PAUSES, _pause_key(said.lane, is_inbound=True))
-    until = 0 if pauses is None else pauses[0][-1][3]
-    if until > floor.now:
-        floor.memory.put(MESSAGE, identity, record, due=until + floor.terms.silence)
+    until, changed = (0, 0) if pauses is None else pauses[0][-1][3:]
+    alive, is_told = floor.memory.get(ALIVE, said.lane) or (0, False)
+    # A lane on which others arrive is none that is silent: what became of this one, `explain` says. And one that was
+    # paused begins to wait anew.
+    since = max(place.time, alive, changed, min(until, floor.now))
+    again = since + floor.terms.silence if until <= floor.now else floor.now + floor.terms.silence
+    if again > floor.now:
+        floor.memory.put(MESSAGE, identity, record, due=min(again, max(said.expiry, floor.now + 1)))
         return
     # Later it is looked at again, at its expiry; until then its lane is known to be silent.
     floor.memory.put(MESSAGE, identity, record, due=max(said.expiry, floor.now + floor.terms.silence))
-    alive = floor.memory.get(ALIVE, said.lane) or (0, False)
-    # A lane on which others arrive is none that is silent: what became of this one, `explain` says.
-    if not alive[1] and floor.now - alive[0] >= floor.terms.silence:
-        floor.memory.put(ALIVE, said.lane, (alive[0], True))
+    if not is_told:
+        floor.memory.put(ALIVE, said.lane, (alive, True))
         floor.alarm(
             Label.LANE_SILENT,
             f"lane {show(said.lane)} {show(identity)}",
