@@ -1,4 +1,4 @@
-"""The ledger's verbs: `ledger`, `verify`, `video`, `doctor`, `fsck`, `erase`, `device`, `camera`, `sensor`.
+"""The ledger's verbs: `ledger`, `verify`, `video`, `doctor`, `fsck`, `erase`, `device`, `media`, `camera`, `sensor`.
 
 What they do lives elsewhere and is imported late: an auditor's `verify` must start quickly.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ledger import device_verbs, intake_verbs, trust_verbs
+from ledger import device_verbs, intake_verbs, media_verbs, trust_verbs
 from ledger.capture import verbs as capture
 from ledger.erase_verb import erase
 
@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(served, name="ledger")
     app.add_typer(device_verbs.app, name="device")
     app.add_typer(intake_verbs.app, name="intake")
+    app.add_typer(media_verbs.app, name="media")
     app.add_typer(trust_verbs.app, name="trust")
     capture.register(app)
 

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from ledger.canonical import JsonValue, parse_json
 from ledger.config_file import non_empty, read_file
-from ledger.errors import BadInput
+from ledger.errors import BadInput, WrongUse
+from ledger.intake.folder_remote import FolderRemote
 from ledger.intake.kubo import KuboRemote
 from ledger.intake.media import FolderStore
 from ledger.intake.remote_media import MAX_CACHE_BYTES, Remote, RemoteStore
@@ -41,23 +42,37 @@ _MOST = 1 << 50
 def open_media(data: Path) -> FolderStore | RemoteStore:
     """The store of the data folder `data`. `Unavailable` CONFIG_UNREADABLE; `BadInput` MEDIA_CONFIG; `WrongUse`; what
     `from_file` raises."""
-    value = _read(data)
-    remote = _remote(data, value)
+    path = data / MEDIA_CONFIG_FILE
+    value = _read(path)
+    remote = _remote(path, value)
     if remote is None:
         return FolderStore(data / MEDIA_FOLDER)
     most = value.get("cache_bytes", MAX_CACHE_BYTES)
     if not isinstance(most, int) or isinstance(most, bool) or not 0 < most <= _MOST:
-        raise _bad(data, f"cache_bytes is a number from 1 to {_MOST}")
+        raise _bad(path, f"cache_bytes is a number from 1 to {_MOST}")
     return RemoteStore(remote, data / COPIES_FOLDER, most_bytes=most)
 
 
 def open_remote(data: Path) -> Remote | None:
     """What holds the media of `data` elsewhere; None: its own folder does. Raises as `open_media`."""
-    return _remote(data, _read(data))
-
-
-def _read(data: Path) -> dict[str, JsonValue]:
     path = data / MEDIA_CONFIG_FILE
+    return _remote(path, _read(path))
+
+
+def open_other(data: Path, path: Path) -> Remote:
+    """The store of `data` as the file `path`, beside its `media.json`, would have it; a folder is one too.
+
+    `WrongUse` MEDIA_SAME where that is what it has already; else raises as `open_media`.
+    """
+    value = _read(path) if path.exists() else None
+    if value is None or path.parent.resolve() != data.resolve():
+        raise _bad(path, "it is a file in the data folder")
+    if value == _read(data / MEDIA_CONFIG_FILE):
+        raise WrongUse("MEDIA_SAME", "This is where the media are kept already.", where=str(path))
+    return _remote(path, value) or FolderRemote(data / MEDIA_FOLDER)
+
+
+def _read(path: Path) -> dict[str, JsonValue]:
     if not path.exists():
         return {"store": "folder"}
     value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
@@ -66,17 +81,17 @@ def _read(data: Path) -> dict[str, JsonValue]:
         known = "; ".join(
             f"{store}: {', '.join(sorted(names - {'store'})) or 'nothing else'}" for store, names in _FIELDS.items()
         )
-        raise _bad(data, f"store is one of these, with these fields and no other ({known})")
+        raise _bad(path, f"store is one of these, with these fields and no other ({known})")
     return value
 
 
-def _remote(data: Path, value: dict[str, JsonValue]) -> Remote | None:
+def _remote(path: Path, value: dict[str, JsonValue]) -> Remote | None:
     try:
         if value["store"] == "ipfs":
             return KuboRemote(_http_address(value.get("rpc")))
-        return S3Remote(_bucket(data, value)) if value["store"] == "s3" else None
+        return S3Remote(_bucket(path.parent, value)) if value["store"] == "s3" else None
     except ValueError as error:
-        raise _bad(data, str(error)) from error
+        raise _bad(path, str(error)) from error
 
 
 def _http_address(value: JsonValue) -> str:
@@ -99,10 +114,10 @@ def _bucket(data: Path, value: dict[str, JsonValue]) -> Bucket:
     return Bucket(Place(**texts, in_host=in_host), keys)
 
 
-def _bad(data: Path, what: str) -> BadInput:
+def _bad(path: Path, what: str) -> BadInput:
     return BadInput(
         "MEDIA_CONFIG",
         f"The media store's configuration cannot be used: {what}.",
-        where=str(data / MEDIA_CONFIG_FILE),
+        where=str(path),
         cure="See ledger/intake/README.md, section The media store.",
     )

@@ -35,7 +35,7 @@ def check_folder(folder: Path, progress: Progress) -> Iterator[Found]:
         raise WrongUse(
             "FSCK_FOLDER", "This folder holds no ledger.", where=str(path), cure="Name the ledger's data folder."
         )
-    with closing(_open(path)) as database:
+    with closing(open_read_only(path)) as database:
         readable = _readable(database)
         yield from check_pages(path, database if readable is None else None, progress)
         if readable is not None:
@@ -55,7 +55,8 @@ def check_folder(folder: Path, progress: Progress) -> Iterator[Found]:
         yield from check_copies(folder / COPIES_FOLDER, progress)
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """The database in `path`, beside whoever writes it; nothing is changed. Close it."""
     # Without a write-ahead log nothing can move meanwhile, and SQLite need not make files of its own to read.
     still = "" if wal_bytes(beside(path, WAL)) else "&immutable=1"
     database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro{still}", uri=True, isolation_level=None)
@@ -96,7 +97,7 @@ def _check_database(database: sqlite3.Connection, progress: Progress) -> Iterato
 def _size(path: Path) -> int:
     """How many entries there are now, not in the state that is read: a running ledger goes on."""
     try:
-        with closing(_open(path)) as database:
+        with closing(open_read_only(path)) as database:
             return int(database.execute("SELECT count(*) FROM entry").fetchone()[0])
     except UNREADABLE:
         return 0

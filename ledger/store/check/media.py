@@ -48,11 +48,17 @@ def check_media(
                 "Its bytes are not those that its name was made from.",
                 "Restore this file from a copy; sending the same segment again repairs it too.",
             )
-    for (cid,) in database.execute(_NAMED) if database is not None else ():
-        if elsewhere is not None:
-            yield from _check_there(elsewhere, cid)
-        elif cid not in held:
+    if elsewhere is not None:
+        yield from _check_elsewhere(elsewhere, database, progress)
+        return
+    for cid in named_media(database) if database is not None else ():
+        if cid not in held:
             yield Found("MEDIA_MISSING", f"{folder.name}/…/{cid}", "A row of segments names it, and it is not there.")
+
+
+def named_media(database: sqlite3.Connection) -> Iterator[str]:
+    """The name of every object that a row mentions, once."""
+    return (cid for (cid,) in database.execute(_NAMED))
 
 
 def check_copies(folder: Path, progress: Progress) -> Iterator[Found]:
@@ -64,6 +70,35 @@ def check_copies(folder: Path, progress: Progress) -> Iterator[Found]:
         yield Found("COPY_DAMAGED", thing, what, "Remove it; it is fetched again where it is needed.", Severity.NOTE)
 
 
+def _check_elsewhere(remote: Remote, database: sqlite3.Connection | None, progress: Progress) -> Iterator[Found]:
+    """Read all that rows name, and all else that is there; then what was begun to be put there and never ended."""
+    named = set(named_media(database)) if database is not None else set[str]()
+    for at, cid in enumerate(sorted(named)):
+        progress("media elsewhere", at, len(named))
+        yield from _check_there(remote, cid)
+    try:
+        for name in remote.names():
+            if name not in named:
+                yield from _check_unnamed(remote, name, known=database is not None)
+        for name in remote.unfinished():
+            cure = "Take it away with `pledgetrail media tidy`, while nothing comes in."
+            yield Found("MEDIA_UNFINISHED", name, "An upload that was begun and never ended.", cure, Severity.NOTE)
+    except Unavailable as problem:
+        yield Found("MEDIA_UNREADABLE", "the list of objects", f"The media store does not answer: {problem.what}.")
+
+
+def _check_unnamed(remote: Remote, name: str, *, known: bool) -> Iterator[Found]:
+    try:
+        parse_cid(name)
+    except BadInput:
+        yield Found("FILE_UNKNOWN", name, "The media store keeps no such object.", "Remove it.", Severity.NOTE)
+        return
+    yield from _check_there(remote, name)
+    if known:
+        what = "No row names it: it came and was not taken in, or is another ledger's."
+        yield Found("MEDIA_UNNAMED", name, what, "Remove it where nobody else needs it.", Severity.NOTE)
+
+
 def _check_there(remote: Remote, cid: str) -> Iterator[Found]:
     try:
         scan(remote, cid)
@@ -71,7 +106,7 @@ def _check_there(remote: Remote, cid: str) -> Iterator[Found]:
         yield Found("MEDIA_UNREADABLE", cid, f"The media store does not answer: {problem.what}.")
     except Refused as problem:
         if problem.code == "MEDIA_UNKNOWN":
-            yield Found("MEDIA_MISSING", cid, "A row of segments names it, and the media store does not have it.")
+            yield Found("MEDIA_MISSING", cid, "It is named, and the media store does not have it.")
         else:
             yield Found("MEDIA_DAMAGED", cid, "What the media store holds under this name is something else.")
 

@@ -59,6 +59,10 @@ class Node:
         if command == "repo/gc":
             self.held = {cid: data for cid, data in self.held.items() if cid not in self.unpinned}
             return httpx.Response(200)
+        if command == "pin/ls":
+            assert (arguments["type"], arguments["stream"]) == ("recursive", "true")
+            pinned = sorted(self.held.keys() - self.unpinned)
+            return httpx.Response(200, content="".join(f'{{"Cid": "{cid}", "Type": "recursive"}}\n' for cid in pinned))
         assert arguments["offline"] == "true"
         if arguments["arg"] not in self.held:
             message = f"block was not found locally (offline): ipld: could not find {arguments['arg']}"
@@ -332,4 +336,9 @@ class TestCheck:
         node.held[cid_of(DATA)] = kept[:-1]
         assert self.found(node, tmp_path) == ["MEDIA_DAMAGED"]
         node.lie = answering(b"", 503)
-        assert self.found(node, tmp_path) == ["MEDIA_UNREADABLE"] * 2
+        assert self.found(node, tmp_path) == ["MEDIA_UNREADABLE"] * 3  # both objects, and the list
+        node.lie = lambda request, answer: httpx.Response(200, content=b"[]") if "ls" in request.url.path else answer
+        assert self.found(node, tmp_path) == ["MEDIA_DAMAGED", "MEDIA_UNREADABLE"]
+        node.lie, node.held[cid_of(DATA)] = None, kept
+        node.held[cid_of(b"pinned by somebody")] = b"pinned by somebody"
+        assert self.found(node, tmp_path) == ["MEDIA_UNNAMED"]
