@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 QUIET_SECONDS = 0.3  # without a request, until the background works
 LONGEST_SECONDS = 5.0  # between two rounds of the background, however many requests come
+OVERDUE_SECONDS = 1.0  # that a round goes on for which no quiet has come
 
 
 class Lull:
@@ -25,6 +26,7 @@ class Lull:
         self._clock, self._lock = clock, threading.Lock()
         self._asking, self._asked_at = 0, float("-inf")
         self._round_at, self._is_overdue, self._gave_way = clock(), False, False
+        self._began_at = self._round_at
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -40,18 +42,22 @@ class Lull:
 
     def has_come(self) -> bool:
         """Whether a round of the background may begin: it is quiet, or the last whole round is too long ago."""
-        self._is_overdue = self._clock() - self._round_at >= LONGEST_SECONDS
+        self._began_at = self._clock()
+        self._is_overdue = self._began_at - self._round_at >= LONGEST_SECONDS
         self._gave_way = False
         return self._is_overdue or self._is_quiet()
 
     def is_over(self) -> bool:
-        """Whether a round that has begun gives way to a request; one that was overdue never does."""
-        self._gave_way = self._gave_way or not (self._is_overdue or self._is_quiet())
+        """Whether a round that has begun gives way to a request: one that was overdue only after a while, so that
+        requests without end leave the background a share of the time, and it leaves them the rest.
+        """
+        has_had_its_share = not self._is_overdue or self._clock() - self._began_at >= OVERDUE_SECONDS
+        self._gave_way = self._gave_way or (has_had_its_share and not self._is_quiet())
         return self._gave_way
 
     def end(self) -> None:
-        """A round is over; one that gave way was no whole one."""
-        if not self._gave_way:
+        """A round is over; one that gave way was no whole one, unless it had been overdue."""
+        if self._is_overdue or not self._gave_way:
             self._round_at = self._clock()
 
     def _is_quiet(self) -> bool:

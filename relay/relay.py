@@ -43,10 +43,10 @@ IDLE_SECONDS = 0.02
 LONGEST_IDLE_SECONDS = 0.1
 CLIENT_LOOK_SECONDS = 60.0  # between two looks at how old a light client's latest header is
 JUDGING_WAITS_SECONDS = 10.0  # at most, for messages that are still to be delivered
-# With so many steps waiting, a chain that brings more of them is read for a fifth of the time: nothing is gained by
+# With so many steps waiting, a chain that brings more of them is read for a tenth of the time: nothing is gained by
 # knowing more than can be carried, and reading must not crowd out carrying.
-BACKLOG = 2_000
-RESTS = 4.0
+BACKLOG = 1_000
+RESTS = 9.0
 _MEMORY = 0  # beside the ids of chains: what is in the way of putting messages away
 SENT_SECONDS = 5.0  # a step whose transaction is in a block is looked at again, should no final block show its log
 

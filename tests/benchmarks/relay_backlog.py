@@ -19,9 +19,11 @@ from tests.chains import Deployed, deployed_on_anvil
 
 PENDING = int(os.environ.get("PENDING", "100000"))
 PER_BLOCK = 128
-USUAL = 512  # messages of which a rate is taken
+USUAL = (
+    512  # messages of which a rate is taken: delivered before verdicts over them begin (relay.JUDGING_WAITS_SECONDS)
+)
 MEBIBYTE = 2**20
-READING_SECONDS = 900.0
+READING_SECONDS = 3_600.0
 
 
 def backlog() -> list[Figure]:

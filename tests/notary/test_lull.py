@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notary.lull import LONGEST_SECONDS, QUIET_SECONDS, Lull
+from notary.lull import LONGEST_SECONDS, OVERDUE_SECONDS, QUIET_SECONDS, Lull
 from tests.simulator.inline import Clock
 
 
@@ -36,9 +36,24 @@ def test_requests_without_end_put_the_background_off_for_a_bounded_time_only() -
         clock.advance(LONGEST_SECONDS - 0.1)
         assert not lull.has_come()
         clock.advance(0.1)
-        assert lull.has_come() and not lull.is_over(), "an overdue round gives way to nobody"
+        assert lull.has_come() and not lull.is_over(), "an overdue round does not give way at once"
+        clock.advance(OVERDUE_SECONDS - 0.1)
+        assert not lull.is_over()
+        clock.advance(0.1)
+        assert lull.is_over(), "it leaves the rest of the time to those who wait"
         lull.end()
-        assert not lull.has_come()
+        assert not lull.has_come(), "it has had its turn"
+        clock.advance(LONGEST_SECONDS)
+        assert lull.has_come() and not lull.is_over()
+
+
+def test_an_overdue_round_that_nobody_waits_for_goes_on() -> None:
+    clock = Clock()
+    lull = Lull(clock)
+    clock.advance(LONGEST_SECONDS)
+    assert lull.has_come()
+    clock.advance(10 * OVERDUE_SECONDS)
+    assert not lull.is_over()
 
 
 def test_a_round_that_gave_way_does_not_count_as_one() -> None:
