@@ -28,13 +28,14 @@ from ledger.http.problems import Defect, problem_of, problem_response
 from ledger.intake.quota import Quota
 from ledger.intake.strangers import Strangers
 from ledger.store import Ledger
+from ledger.web.evidence_page import evidence_pages
 from ledger.web.pages import problem_page
 from ledger.web.portal import portal_pages
 from ledger.web.static_files import static_files
 from ledger.web.unit_page import unit_pages
 from ledger.web.verifier import verifier_page
 
-_PAGES = ("/01/", "/id/", "/portal")
+_PAGES = ("/01/", "/evidence/", "/id/", "/portal")
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +59,7 @@ def create_app(ledger: Ledger, *, quota: Quota | None = None, strangers: Strange
         bundle_routes,
         pledge_routes,
         unit_pages,
+        evidence_pages,
         portal_pages,
     ):
         app.include_router(routes(ledger))

@@ -12,9 +12,9 @@ from ledger.bundle import GoodsSubject
 from ledger.errors import Refused, WrongUse
 from ledger.evidence.fields import write_time
 from ledger.gs1 import Identifier
-from ledger.history import EventStep, FilmedStep, UnitHistory, history_of, records_of
+from ledger.history import EventStep, FilmedStep, ReadingSeries, UnitHistory, history_of, records_of
 from ledger.history.rotations import MAX_ASKED
-from ledger.http.addresses import page_path, recording_path
+from ledger.http.addresses import evidence_path, page_path, recording_path
 from ledger.http.requests import identifier_in, raw_path, read_query, whole_number
 from ledger.standing import Standing
 from ledger.store import Ledger, Name
@@ -82,6 +82,7 @@ def as_json(history: UnitHistory) -> dict[str, object]:
         "product": None if product is None else {"name": _name(product.name), "lot": product.identifier.normal},
         "lots": [lot.normal for lot in history.lots],
         "steps": [_filmed(step) if isinstance(step, FilmedStep) else _event(step) for step in history.steps],
+        "readings": [_series(series) for series in history.readings],
         "missing": list(history.missing),
         "erased": [
             {"entry": each.entry, "kind": each.kind, "at": write_time(each.at), "reason": each.reason}
@@ -119,6 +120,39 @@ def _filmed(step: FilmedStep) -> dict[str, object]:
             "signer": step.video.provenance,
             "certificateChains": list(step.video.chains),
         },
+    }
+
+
+def _series(series: ReadingSeries) -> dict[str, object]:
+    limits = series.limits
+    return {
+        "device": series.device,
+        "subject": series.subject,
+        "quantity": series.quantity,
+        "unit": series.unit,
+        "place": _name(series.place),
+        "count": series.count,
+        "from": series.begins.isoformat(),
+        "until": series.ends.isoformat(),
+        "limits": None if limits is None else {"least": str(limits.least), "most": str(limits.most)},
+        "outside": series.outside,
+        "doubted": series.doubted,
+        "silent": [{"since": each.begins.isoformat(), "until": each.ends.isoformat()} for each in series.silent],
+        "findings": {str(code): count for code, count in series.findings.items()},
+        "told": [
+            {
+                "at": each.reading.at.isoformat(),
+                "value": each.reading.value,
+                "why": list(each.why),
+                "findings": list(each.codes),
+                "entry": each.reading.entry,
+                "evidence": evidence_path(each.reading.digest),
+            }
+            for each in series.told
+        ],
+        "points": [[point.at.isoformat(), point.value] for point in series.points],
+        "whole": series.is_whole,
+        "standing": _standing(series.standing),
     }
 
 

@@ -3,6 +3,7 @@
 Read from the store, checked against the log: the one account that the API and every page give.
 """
 
+from ledger.history.readings import ReadingSeries
 from ledger.history.records import Record, Records, can_be_checked, records_of
 from ledger.history.related import events_about
 from ledger.history.unit import DoubtfulStep, EventStep, FilmedStep, UnitHistory, history_of
@@ -11,6 +12,7 @@ __all__ = [
     "DoubtfulStep",
     "EventStep",
     "FilmedStep",
+    "ReadingSeries",
     "Record",
     "Records",
     "UnitHistory",

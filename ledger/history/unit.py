@@ -18,7 +18,9 @@ from ledger.erasure import Erasure
 from ledger.errors import BadInput
 from ledger.evidence import Code, DeviceFinding
 from ledger.evidence.fields import read_time
-from ledger.gs1 import Identifier, Level, goods_key, parse
+from ledger.gs1 import Identifier, Level, goods_key
+from ledger.history.place_names import place_name
+from ledger.history.readings import ReadingSeries, series_of
 from ledger.history.related import events_about
 from ledger.media_signing.archive import VideoStanding, standing_of, worst
 from ledger.standing import Standing, Witnesses
@@ -97,7 +99,8 @@ class UnitHistory:
 
     `missing`: steps the lot is said to have gone through, of which nothing was filmed. `complete`: False when a bound
     stopped the search. `witnesses`: what vouches for the log itself, and what contradicts it. `erased`: what stood here
-    once; nothing else is known of it any more, so it has no place among the steps.
+    once; nothing else is known of it any more, so it has no place among the steps. `readings`: what sensors measured of
+    it, of its lots and of what it was made of.
     """
 
     unit: Identifier
@@ -109,11 +112,12 @@ class UnitHistory:
     complete: bool
     witnesses: Witnesses
     erased: tuple[Erasure, ...] = ()
+    readings: tuple[ReadingSeries, ...] = ()
 
     @property
     def known(self) -> bool:
         """Whether the ledger has anything to say about it."""
-        return bool(self.steps or self.erased) or self.product is not None
+        return bool(self.steps or self.erased or self.readings) or self.product is not None
 
     @property
     def filmed(self) -> tuple[FilmedStep, ...]:
@@ -134,6 +138,7 @@ def history_of(ledger: Ledger, unit: Identifier) -> UnitHistory:
     steps: list[FilmedStep | EventStep] = [*filmed, *events]
     product = _product(ledger, lots)
     done = {step.step for step in filmed}
+    readings, all_readings = series_of(ledger, [unit.normal, *(lot.normal for lot in lots)], vouching)
     return UnitHistory(
         unit=unit,
         product=product,
@@ -141,9 +146,10 @@ def history_of(ledger: Ledger, unit: Identifier) -> UnitHistory:
         steps=tuple(sorted(steps, key=lambda step: step.time)),
         missing=tuple(step for step in (product.steps if product else ()) if step not in done),
         findings=traced.findings,
-        complete=traced.complete and len(segments) < MAX_SEGMENTS_OF_LOTS,
+        complete=traced.complete and all_readings and len(segments) < MAX_SEGMENTS_OF_LOTS,
         witnesses=vouching,
         erased=ledger.erasures.told_about(_named(unit, lots, traced)),
+        readings=readings,
     )
 
 
@@ -280,11 +286,3 @@ def _event_step(
     place = step.event.biz_location or step.event.read_point
     name = None if place is None else ledger.papers.place(place.identifier)
     return EventStep(step, name, stored.entry, vouching.standing(stored.entry), tuple(doubts))
-
-
-def place_name(ledger: Ledger, text: str) -> Name | None:
-    """The public name of a place as evidence writes it; None where it has none."""
-    try:
-        return ledger.papers.place(parse(text))
-    except BadInput:
-        return None

@@ -26,6 +26,11 @@ def recording_path(recording: str) -> str:
     return f"/recordings/{recording}.mp4"
 
 
+def evidence_path(digest: bytes) -> str:
+    """Where one piece of evidence is told of, by its digest."""
+    return f"/evidence/{digest.hex()}"
+
+
 def base_url(request: Request, public_url: str | None) -> str:
     """What absolute links begin with: the configured address, else the socket's own; never what the client says."""
     if public_url:

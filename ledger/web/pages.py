@@ -22,11 +22,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ledger.errors import Problem
-from ledger.http.addresses import page_path, recording_path
+from ledger.http.addresses import evidence_path, page_path, recording_path
 from ledger.http.problems import status_of
 from ledger.http.requests import raw_path
-from ledger.web import words
+from ledger.web import sensor_words, words
 from ledger.web.language import Language, language_of, languages
+from ledger.web.picture import picture_of
 
 FOLDER = Path(__file__).parent
 STATIC = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
@@ -142,6 +143,9 @@ def environment(code: str) -> Environment:
         icon=static_address("icon.svg"),
         page_path=page_path,
         recording_path=recording_path,
+        evidence_path=evidence_path,
+        picture_of=picture_of,
+        sensors=sensor_words,
     )
     return made
 
