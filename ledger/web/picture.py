@@ -79,7 +79,7 @@ def picture_of(series: ReadingSeries) -> Picture:
     last = series.points[-1]
     doubted = [Point(each.reading.at, float(each.reading.value)) for each in series.told if Why.DOUBTED in each.why]
     return Picture(
-        line=_line(series.points, scale, stepped=series.quantity in STEPPED),
+        line=_line(series, scale),
         outside=_dots((point for point in series.points if known and not known[0] <= point.value <= known[1]), scale),
         doubted=_dots(doubted, scale),
         limits=tuple(scale.y(limit) for limit in near),
@@ -89,14 +89,16 @@ def picture_of(series: ReadingSeries) -> Picture:
     )
 
 
-def _line(points: Iterable[Point], scale: _Scale, *, stepped: bool) -> str:
+def _line(series: ReadingSeries, scale: _Scale) -> str:
+    """Broken where the device was silent: nobody knows what was so in between."""
     drawn: list[str] = []
-    for point in points:
+    ends = {silent.ends for silent in series.silent}
+    for point in series.points:
         x, y = scale.x(point.at), scale.y(point.value)
-        if not drawn:
+        if not drawn or point.at in ends:
             drawn.append(f"M{x:g} {y:g}")
         else:
-            drawn.append(f"H{x:g}V{y:g}" if stepped else f"L{x:g} {y:g}")
+            drawn.append(f"H{x:g}V{y:g}" if series.quantity in STEPPED else f"L{x:g} {y:g}")
     return "".join(drawn)
 
 

@@ -157,6 +157,7 @@ def test_a_page_of_no_evidence_is_a_typed_refusal_for_people(
 def test_a_limit_that_is_exceeded_is_drawn_and_so_is_what_exceeds_it(at: Listening) -> None:
     series = next(each for each in history_of(at.ledger, TEA).readings if each.quantity == "temperature")
     drawn = picture_of(series)
+    assert drawn.line.count("M") == 2  # broken where nothing was heard
     assert drawn.outside.count("M") == 1 and len(drawn.limits) == 2 and len(drawn.silent) == 1
     height = float(drawn.outside.split()[1].removesuffix("h0"))
     assert height == MARGIN < drawn.limits[1] < drawn.limits[0] <= HEIGHT - MARGIN  # above the upper limit, both seen
