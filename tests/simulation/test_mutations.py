@@ -15,6 +15,7 @@ from relay.panel import NotaryPanel
 from relay.watcher import Watcher
 from tests.simulation.byzantine import Split
 from tests.simulation.gateway import Commit
+from tests.simulation.guards import nothing, remove
 from tests.simulation.headers import Renew
 from tests.simulation.law import Violation
 from tests.simulation.network import Network
@@ -23,10 +24,6 @@ from tests.simulation.notary import NotaryProcess
 SEEDS = range(100)  # tried until one fails
 FEW = range(8)
 SPLITS = range(25)
-
-
-def nothing(*_: Any, **__: Any) -> None:
-    """A guard that was removed."""
 
 
 HOW: tuple[dict[str, Any], ...] = ({}, {"relays": 1}, {"attacks": ("hurry",)}, {"attacks": ("lapse",), "brief": 1.0})
@@ -73,8 +70,8 @@ def test_every_guard_in_place_holds() -> None:
 
 
 def test_E05_without_the_rule_of_finality_a_commit_has_no_final_origin_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    for guard in ("require_final", "require_counted", "require_conserved"):  # the books are read at finality as well
-        monkeypatch.setattr(policy, guard, nothing)
+    # The books are read at finality as well.
+    remove(monkeypatch, "require_final", "require_counted", "require_conserved")
     assert "committed without a final origin log" in violation(SEEDS, attacks=("hurry",))
 
 
@@ -85,7 +82,7 @@ def test_E05_finality_that_is_one_block_short_is_found(monkeypatch: pytest.Monke
 
 
 def test_F05_without_the_law_of_conservation_more_is_minted_than_was_locked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "require_conserved", nothing)
+    remove(monkeypatch, "require_conserved")
     assert "more is out than was put in" in violation(SEEDS, attacks=("unbacked",))
 
 
@@ -126,7 +123,7 @@ def test_B01_a_relay_that_keeps_a_certificate_of_an_epoch_that_is_over_is_found(
 def test_G06_without_looking_whether_it_was_executed_what_arrived_is_given_back_as_well(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(policy, "require_unexecuted", nothing)
+    remove(monkeypatch, "require_unexecuted")
     found = violation(SEEDS, brief=1.0, attacks=("lapse",))
     assert "what is closed is not what was committed" in found or "more is out than was put in" in found
 
@@ -146,11 +143,11 @@ def test_B13_any_one_of_three_guards_keeps_a_notary_from_contradicting_itself_an
     kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kept != "policy":
-        monkeypatch.setattr(policy, "require_first", nothing)
+        remove(monkeypatch, "require_first")
     if kept != "journal":
         monkeypatch.setattr(Journal, "promise", careless({"EQUIVOCATION", "FINAL_REWRITTEN"}))
     if kept != "history":
-        monkeypatch.setattr(policy, "require_history", nothing)
+        remove(monkeypatch, "require_history")
     assert contradicts_itself(SPLITS) is (kept == "")
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from ledger.errors import Problem, Unavailable
 from ledger.proposal import Proposal
-from notary import policy
 from notary.journal import Journal
 from tests.simulation.attacks import place_of
 from tests.simulation.faults import MODES
+from tests.simulation.guards import nothing, remove
 from tests.simulation.lanes import DESTINATION, FINALITY, ORIGIN, REGISTRY, ROUTES
 from tests.simulation.recovery import remembered
 from tests.simulation.sweep import PHASES, Case, World, all_reorganisations
@@ -73,15 +73,14 @@ def test_E06_a_reorganisation_deeper_than_finality_halts_the_lane_and_says_so(se
 def test_E06_without_the_policys_rule_of_history_the_journal_still_halts_and_without_both_nothing_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for guard in ("require_history", "require_first"):
-        monkeypatch.setattr(policy, guard, lambda *_given, **_named: None)
+    remove(monkeypatch, "require_history", "require_first")
     world = World("rewritten")
     rival = rewritten(world, FINALITY + 2)
     body = {"leaves": [place_of(world.chains[ORIGIN], rival.message.id)]}
     with pytest.raises(Problem) as refused:
         world.notaries[0].ask("/attestations", body)
     assert (refused.value.code, world.minted(rival)) == ("EQUIVOCATION", 0)
-    monkeypatch.setattr(Journal, "promise", lambda *_given, **_named: None)
+    monkeypatch.setattr(Journal, "promise", nothing)
     assert world.notaries[0].ask("/attestations", body)["signature"]
 
 
