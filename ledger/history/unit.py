@@ -15,7 +15,7 @@ from enum import StrEnum
 from ledger.bundle.device_word import belongs
 from ledger.epcis import AggregationEvent, AssociationEvent, TransformationEvent
 from ledger.erasure import Erasure
-from ledger.errors import BadInput
+from ledger.errors import BadInput, Unavailable
 from ledger.evidence import Code, DeviceFinding
 from ledger.evidence.fields import read_time
 from ledger.gs1 import Identifier, Level, goods_key
@@ -34,6 +34,7 @@ class DoubtfulStep(StrEnum):
 
     ENTRY_DIFFERS = "entry_differs"  # the stored bytes are not what was logged
     VIDEO_MISSING = "video_missing"  # the evidence is there, the video is not
+    VIDEO_AWAY = "video_away"  # where the video is kept does not answer now
     WITHDRAWN = "withdrawn"  # its own author declared that it did not happen so
     NOT_RECORDED = "not_recorded"  # said to be done, but nothing was filmed
     TIME_UNTRUSTED = "time_untrusted"  # the camera's clock contradicts itself or the receiver's
@@ -266,8 +267,11 @@ def _doubts_about(ledger: Ledger, segments: list[StoredSegment], logged: dict[in
     if not all(_is_logged(logged.get(segment.entry), segment.signed.envelope()) for segment in segments):
         doubts.append(DoubtfulStep.ENTRY_DIFFERS)
     cids = {cid for segment in segments for cid in (segment.init_cid, segment.media_cid)}
-    if not all(ledger.media.has(cid) for cid in cids):
-        doubts.append(DoubtfulStep.VIDEO_MISSING)
+    try:
+        if not all(ledger.media.had(cid) for cid in cids):
+            doubts.append(DoubtfulStep.VIDEO_MISSING)
+    except Unavailable:  # all else on the page is known here, and shown
+        doubts.append(DoubtfulStep.VIDEO_AWAY)
     return tuple(doubts)
 
 

@@ -60,6 +60,10 @@ class MediaStore(Protocol):
         """Whether the object is held."""
         ...
 
+    def had(self, cid: str) -> bool:
+        """As `has`, of a minute ago at most: for pages, which ask for many objects each time they are shown."""
+        ...
+
 
 class FolderStore:
     """A `MediaStore` in a folder: `<folder>/<last two characters>/<cid>`."""
@@ -123,6 +127,9 @@ class FolderStore:
 
     def has(self, cid: str) -> bool:
         return self._path(cid).is_file()
+
+    def had(self, cid: str) -> bool:
+        return self.has(cid)
 
     def _path(self, cid: str) -> Path:
         parse_cid(cid)

@@ -27,10 +27,13 @@ MAX_OBJECT_BYTES: Final = MAX_SEGMENT_BYTES
 MAX_CACHE_BYTES: Final = 4 * 1024**3
 RUN_CHUNKS: Final = 16
 """Chunks asked for at once, 4 MiB: what one reader holds in memory, and enough to hide the way there and back."""
-AWAY_SECONDS: Final = 5.0
-"""For so long a store that did not answer is not asked again: not every reader waits for it anew."""
+AWAY_SECONDS: Final = 15.0
+"""For so long a store that did not answer is not asked again; then by one, while the others do not wait for it."""
+SEEN_SECONDS: Final = 60.0
+"""For so long `had` believes what it was told."""
 _T = TypeVar("_T")
 _OUTLINES_AT_MOST = 512  # in memory, of at most 8 KiB each
+_SEEN_AT_MOST = 10_000
 
 
 class Remote(Protocol):
@@ -85,12 +88,14 @@ class RemoteStore:
     ) -> None:
         self._remote, self._copies, self._clock = remote, Copies(copies, most_bytes), clock
         self._outlines: dict[str, Outline] = {}
+        self._seen: dict[str, tuple[float, bool]] = {}  # until when, and whether it was there
         self._away: tuple[float, Unavailable] | None = None  # until when, and what it failed with
 
     def put(self, data: bytes | memoryview, *, outline: Outline | None = None) -> str:
         """As `MediaStore.put`; sent again where it is held already, which repairs a remote side that lost it."""
         outline = outline_of([data]) if outline is None else outline
         self._ask(lambda: self._remote.put(data, outline))
+        self._seen.pop(outline.cid, None)
         self._know(outline)
         for number, chunk in enumerate(in_chunks(data)):
             self._copies.keep_chunk(outline, number, chunk)
@@ -121,17 +126,30 @@ class RemoteStore:
         parse_cid(cid)
         return self._ask(lambda: self._remote.has(cid))
 
+    def had(self, cid: str) -> bool:
+        """As `MediaStore.had`."""
+        until, there = self._seen.get(cid, (0.0, False))
+        if self._clock() >= until:
+            there = self.has(cid)
+            if len(self._seen) >= _SEEN_AT_MOST:
+                self._seen.clear()
+            self._seen[cid] = self._clock() + SEEN_SECONDS, there
+        return there
+
     def remove(self, cid: str) -> None:
         """Delete the object for good, there first: what cannot be deleted there is not called deleted."""
         parse_cid(cid)
         self._ask(lambda: self._remote.remove(cid))
         self._outlines.pop(cid, None)
+        self._seen.pop(cid, None)
         self._copies.forget(cid)
 
     def _ask(self, question: Callable[[], _T]) -> _T:
-        if self._away is not None and self._clock() < self._away[0]:
-            problem = self._away[1]
-            raise Unavailable(problem.code, problem.what, where=problem.where, cure=problem.cure)
+        if self._away is not None:
+            until, why = self._away
+            if self._clock() < until:
+                raise Unavailable(why.code, why.what, where=why.where, cure=why.cure)
+            self._away = self._clock() + AWAY_SECONDS, why  # who comes now asks for all
         try:
             answer = question()
         except Unavailable as problem:

@@ -94,6 +94,7 @@ DOUBTS = MappingProxyType(
             "Contradicted: what is stored is not what was logged. Do not rely on this step."
         ),
         DoubtfulStep.VIDEO_MISSING: N_("The video is missing. Its evidence is still in the log."),
+        DoubtfulStep.VIDEO_AWAY: N_("The video cannot be reached now; try again later. Its evidence is in the log."),
         DoubtfulStep.WITHDRAWN: N_("Withdrawn: its own author declared that it did not happen so."),
         DoubtfulStep.NOT_RECORDED: N_("Unproven: this step is said to have been done, but nothing was recorded."),
         DoubtfulStep.TIME_UNTRUSTED: N_("The camera's clock was wrong: do not rely on the time of this step."),
