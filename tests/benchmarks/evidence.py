@@ -8,7 +8,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.benchmarks import evidence_bundle, evidence_camera, evidence_ingest, evidence_intake, evidence_log
+from tests.benchmarks import (
+    evidence_browser,
+    evidence_bundle,
+    evidence_camera,
+    evidence_ingest,
+    evidence_intake,
+    evidence_log,
+)
 from tests.benchmarks.relay_figures import Measure, measure
 
 TARGET = Path(__file__).parent.parent.parent / ".benchmarks" / "evidence.json"
@@ -20,6 +27,7 @@ MEASURES: dict[str, Measure] = {
     "intake": evidence_intake.intake,
     "camera": evidence_camera.agents,
     "bundle": evidence_bundle.bundles,
+    "browser": evidence_browser.pages,
 }
 
 

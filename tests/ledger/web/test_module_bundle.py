@@ -36,6 +36,10 @@ def _forgeries() -> dict[str, bytes]:
         made[f"pledge: {name}"] = estate.lent(lambda _, told=told: told)  # type: ignore[misc]
     for name, (alter, _) in test_pledge.CHANGED.items():
         made[f"pledge: {name}"] = test_pledge.Secured().with_entries().lent(alter)
+    for name, (pledge, credentials, _) in test_pledge.UNSEALED.items():
+        made[f"past epoch's pledge: {name}"] = test_pledge.told_by(pledge, *credentials)
+    made["records of credentials without a loan"] = test_pledge.sealing(test_pledge.CREDENTIALS[0]).forge()
+    made["honest, its loan sealed"] = test_pledge.told_by(test_pledge.TOLD, *test_pledge.CREDENTIALS)
     return {**made, "honest, with its loan": test_pledge.PLEDGED, "a loan refused": test_pledge.built(executed=0)}
 
 
@@ -58,7 +62,7 @@ def test_every_forgery_gets_the_same_answer(rules: Rules) -> None:
     ours = {name: _judged(raw) for name, raw in made.items()}
     theirs = dict(zip(made, rules.codes([("bundle", raw) for raw in made.values()]), strict=True))
     assert theirs == ours
-    assert list(ours.values()).count("") == 4
+    assert list(ours.values()).count("") == 5
     assert len(made) > 100
 
 

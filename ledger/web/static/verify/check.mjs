@@ -4,6 +4,7 @@
 import { countCosigners, openCheckpoint, seenBy } from "./checkpoint.mjs";
 import { readEvent } from "./event.mjs";
 import { DEVICE_DOMAIN, EVIDENCE_DOMAIN, readEnrolment, readEnvelope } from "./evidence.mjs";
+import { mapped } from "./pace.mjs";
 import { verifyGoesOn } from "./pin.mjs";
 import { EVENT_DOMAIN, readRecords, verifyLogged } from "./records.mjs";
 import { verifySubject } from "./subject.mjs";
@@ -37,17 +38,17 @@ export async function check({ text, unit, seen, accept, during }) {
     return sent.records;
   });
   const [envelopes, findings] = await during("signed", async () => {
-    const read = of(records, EVIDENCE_DOMAIN).map(readEnvelope);
+    const read = await mapped(of(records, EVIDENCE_DOMAIN), readEnvelope);
     const about = await verifyWord(read, {
-      enrolments: of(records, DEVICE_DOMAIN).map(readEnrolment),
-      findings: of(records, FINDING_DOMAIN).map(readFinding),
-      orders: of(records, ORDER_DOMAIN).map(readOrder),
+      enrolments: await mapped(of(records, DEVICE_DOMAIN), readEnrolment),
+      findings: await mapped(of(records, FINDING_DOMAIN), readFinding),
+      orders: await mapped(of(records, ORDER_DOMAIN), readOrder),
       seenBy: seenBy(cosigners, root),
     });
     return [read, about];
   });
   const events = await during("subject", async () => {
-    const read = of(records, EVENT_DOMAIN).map(readEvent);
+    const read = await mapped(of(records, EVENT_DOMAIN), readEvent);
     verifySubject(unit, read, envelopes);
     return read;
   });

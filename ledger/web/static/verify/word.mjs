@@ -122,6 +122,7 @@ async function verifyRow(row, { findings }) {
     if (!doubted) trustedUntil = until;
     if (recording !== undefined) recordings.add(recording);
     last = envelope;
+    await breathe();
   }
 }
 

@@ -5,16 +5,18 @@
 import { domainSeparated, hexOf, sha256 } from "../bytes.mjs";
 import { DEVICE_DOMAIN, EVIDENCE_DOMAIN, readEnrolment, readEnvelope } from "../evidence.mjs";
 import { readEvent } from "../event.mjs";
+import { mapped } from "../pace.mjs";
 import { EVENT_DOMAIN } from "../records.mjs";
 import { require } from "../refusal.mjs";
 import { namesIn, verifySubject } from "../subject.mjs";
 import { TRUST_ROOT_DOMAIN } from "../trust_root.mjs";
 import { FINDING_DOMAIN, ORDERLY, ORDER_DOMAIN, readFinding, readOrder, verifyWord } from "../word.mjs";
-import { CROSSING_DOMAIN } from "./epochs.mjs";
+import { CREDENTIAL_DOMAIN, CROSSING_DOMAIN } from "./epochs.mjs";
 import { objectsOf } from "./file.mjs";
 
 const DOMAINS = [
   TRUST_ROOT_DOMAIN, DEVICE_DOMAIN, ORDER_DOMAIN, EVIDENCE_DOMAIN, FINDING_DOMAIN, EVENT_DOMAIN, CROSSING_DOMAIN,
+  CREDENTIAL_DOMAIN,
 ];
 const URI = /^[a-z][a-z0-9+.-]*:/;
 const ONE = /^urn:pledgetrail:(event|evidence):([0-9a-f]{64})$/;
@@ -34,10 +36,10 @@ export function checkObjects({ objects }) {
  * that is about nobody here), and those of the readers.
  */
 export async function verifyDevices(bundle, seenBy) {
-  const envelopes = objectsOf(bundle, EVIDENCE_DOMAIN).map(readEnvelope);
-  const enrolments = objectsOf(bundle, DEVICE_DOMAIN).map(readEnrolment);
-  const findings = objectsOf(bundle, FINDING_DOMAIN).map(readFinding);
-  const orders = objectsOf(bundle, ORDER_DOMAIN).map(readOrder);
+  const envelopes = await mapped(objectsOf(bundle, EVIDENCE_DOMAIN), readEnvelope);
+  const enrolments = await mapped(objectsOf(bundle, DEVICE_DOMAIN), readEnrolment);
+  const findings = await mapped(objectsOf(bundle, FINDING_DOMAIN), readFinding);
+  const orders = await mapped(objectsOf(bundle, ORDER_DOMAIN), readOrder);
   const numbers = Map.prototype.get.bind(numbersByDevice(envelopes));
   const seen = new Set();
   for (const { device, entry } of enrolments) {
@@ -62,7 +64,7 @@ export async function verifyDevices(bundle, seenBy) {
  * SUPERFLUOUS, SUBJECT_FORMAT; `Unavailable` where only the full check can follow the history.
  */
 export async function verifyAbout(bundle, envelopes) {
-  const events = objectsOf(bundle, EVENT_DOMAIN).map(readEvent);
+  const events = await mapped(objectsOf(bundle, EVENT_DOMAIN), readEvent);
   const [, kind, digest] = ONE.exec(bundle.subject) ?? [];
   if (kind !== undefined) {
     await verifySingle(bundle, kind, digest);

@@ -113,7 +113,7 @@ function requirePlace({ transaction, logIndex }, stated, where) {
 
 /** {signers, members, epoch}: how many of how many signed, where a quorum of the epoch did. */
 async function requireQuorum(believed, epoch, digest, packed, where) {
-  const { members } = notariesOf(believed.root, epoch, believed.record !== null);
+  const { members } = notariesOf(believed.root, epoch, believed.linked);
   try {
     const signers = await checkSignatures(members, digest, packed, `${where}.signatures`);
     return { signers: signers.length, members: members.length, epoch };

@@ -1,5 +1,6 @@
-// What the chains were told about one loan: each instruction to secure, release or enforce, followed as the anchor is.
-// May never happen here: an instruction of another registry, of another loan or about other goods.
+// What the chains were told about one loan: each instruction to secure, release or enforce, followed as the anchor is. One that
+// was signed in a past epoch counts where the log that the pinned epoch cosigned holds its credential. May never happen here:
+// an instruction of another registry, of another loan or about other goods.
 
 import { concat, domainSeparated, hexOf, same, sha256 } from "../bytes.mjs";
 import { canonicalBytes } from "../canonical.mjs";
@@ -19,35 +20,45 @@ export async function verifyPledge({ pledge, subject }, believed) {
   require(believed.root.lending, "PLEDGE_MISMATCH", "the trust root names no contracts by which anything is pledged");
   require(pledge.crossings.length > 0, "PLEDGE_EMPTY", "the bundle tells nothing about the loan it names");
   const told = [];
-  for (const crossing of pledge.crossings) told.push(await verifyOne(crossing, pledge.loan, believed));
+  for (const crossing of pledge.crossings) told.push(await verifyOne(crossing, believed));
+  const own = told.every(({ loan }) => same(loan, pledge.loan));
+  require(own, "PLEDGE_MISMATCH", "an instruction is another loan's");
   const rising = told.every(({ order }, at) => at === 0 || precedes(told[at - 1].order, order));
   require(rising, "PLEDGE_ORDER", "the loan's instructions are repeated, or not in their order");
   const one = told.every(({ goods }) => same(goods, told[0].goods));
   require(one, "PLEDGE_MISMATCH", "the instructions are about different goods");
+  requireNeeded(pledge, believed);
   const about = same(await goodsKey(subject), told[0].goods);
   require(about, "PLEDGE_MISMATCH", "the loan is secured by other goods than the bundle is about", subject);
   return told;
 }
 
-async function verifyOne(crossing, loan, believed) {
+/** Refuse SUPERFLUOUS: the record of a credential that no instruction of a past epoch needs. `pledge` may be null. */
+export function requireNeeded(pledge, { root, sealed }) {
+  const current = ({ judged, attested }) => [judged.verdict.epoch, attested.epoch].every((epoch) => epoch === root.pinned.epoch);
+  const past = (pledge?.crossings ?? []).filter((crossing) => !current(crossing));
+  const needed = new Set(past.map(({ judged }) => hexOf(judged.credential)));
+  const all = [...sealed].every((credential) => needed.has(credential));
+  require(all, "SUPERFLUOUS", "the record of a credential that nothing here needs");
+}
+
+async function verifyOne(crossing, believed) {
   const { root } = believed;
   const ends = { origin: root.destination, destinations: [root.transaction, root.origin] };
-  const { message, executed, outcome, arrived, certificate } = await follow(crossing, believed, ends);
-  const { pinned, destination: lender, origin, transaction } = root;
-  const current = crossing.judged.verdict.epoch === pinned.epoch && crossing.attested.epoch === pinned.epoch;
-  require(current, "EPOCH_UNLINKED", "a loan's instruction was signed in a past epoch, and nothing seals it");
+  const here = { ...believed, linked: believed.sealed.has(hexOf(crossing.judged.credential)) };
+  const { message, executed, outcome, arrived, certificate } = await follow(crossing, here, ends);
+  const { destination: lender, origin, transaction } = root;
   const registry = message.destination === transaction ? transaction.goods : origin.receipts;
   const ours = same(message.sender, lender.loans) && same(message.recipient, registry);
   require(ours, "PLEDGE_MISMATCH", "the message is no loan's instruction to a registry");
   const { payload } = message;
   require(payload.length === INSTRUCTION_BYTES, "PLEDGE_FORMAT", "the message carries no instruction");
   const words = Array.from({ length: 6 }, (_, at) => payload.slice(32 * at, 32 * (at + 1)));
-  require(same(words[1], loan), "PLEDGE_MISMATCH", "the instruction is another loan's");
   verifyCredential(crossing.judged, certificate, root);
   const asked = words[0].slice(0, 31).every((byte) => byte === 0) ? ASKED[words[0][31]] : undefined;
   require(asked !== undefined, "PLEDGE_FORMAT", "the instruction asks for nothing that is known");
   const order = [numberOf(words[2]), message.destination.chainId, message.sequence];
-  return { asked, executed, outcome, arrived, order, goods: words[4], destination: message.destination };
+  return { asked, executed, outcome, arrived, order, loan: words[1], goods: words[4], destination: message.destination };
 }
 
 /** The identity of pledged goods: their lot, GTIN and lot code together. */

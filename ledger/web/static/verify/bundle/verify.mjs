@@ -9,7 +9,7 @@ import { checkObjects, verifyAbout, verifyDevices } from "./contents.mjs";
 import { verifyAnchor } from "./crossing.mjs";
 import { believe } from "./epochs.mjs";
 import { objectsOf, readBundle } from "./file.mjs";
-import { verifyPledge } from "./pledge.mjs";
+import { requireNeeded, verifyPledge } from "./pledge.mjs";
 
 /** The steps in their order; `stamped` is never checked in a browser. */
 export const BUNDLE_STEPS = [
@@ -34,7 +34,11 @@ export async function verifyBundle(raw, { expected = null, during = (_, work) =>
   const said = await during("signed", () => verifyDevices(bundle, believed.seenBy));
   const about = await during("subject", () => verifyAbout(bundle, said.envelopes));
   await breathe();
-  const told = bundle.pledge === null ? [] : await during("pledge", () => verifyPledge(bundle, believed));
+  const told = await during("pledge", async () => {
+    if (bundle.pledge !== null) return verifyPledge(bundle, believed);
+    requireNeeded(null, believed);
+    return [];
+  });
   return { bundle, root, believed, crossed, ...said, ...about, told };
 }
 
