@@ -97,11 +97,12 @@ def verify(
 ) -> None:
     """Verify a proof bundle offline: what it proves, by whose word, and what it does not prove.
 
-    Needs no service, no data folder and no network. Exit status 0 when everything holds, 1 when anything does not.
+    Needs no service, no data folder and no network. Exit status 0 when everything holds, 1 when anything does not, 3
+    when everything holds that is left, and something was erased.
     """
     from ledger.verify_report import report  # noqa: PLC0415
 
-    report(bundle, trust_root, as_json=as_json)
+    raise typer.Exit(report(bundle, trust_root, as_json=as_json))
 
 
 def verify_video(

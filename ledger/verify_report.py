@@ -14,13 +14,18 @@ from rich.table import Table
 from rich.text import Text
 
 from ledger.bundle import Findings, Proven, TrustRoot, verify, verify_statement
+from ledger.bundle.findings import Gone
 from ledger.bundle.format import MAX_BUNDLE_BYTES
 from ledger.bundle.trust_root import MAX_TRUST_ROOT_BYTES
 from ledger.errors import BadInput, Problem
 
+ERASED = 3  # exit status: neither a yes nor a no
 
-def report(bundle: Path, trust_root: Path | None, *, as_json: bool) -> None:
+
+def report(bundle: Path, trust_root: Path | None, *, as_json: bool) -> int:
     """Verify the file and print what was found on standard output; with `as_json`, refusals too.
+
+    The exit status: 0, or `ERASED` where everything holds and something was erased.
 
     Raises what `verify` raises, and `BadInput` FILE_UNREADABLE.
     """
@@ -37,6 +42,7 @@ def report(bundle: Path, trust_root: Path | None, *, as_json: bool) -> None:
         _print_json(findings.as_json())
     else:
         show(findings, Console(highlight=False))
+    return 0 if findings.is_whole else ERASED
 
 
 def read_file(path: Path, most: int) -> bytes:
@@ -55,14 +61,24 @@ def read_file(path: Path, most: int) -> bytes:
 
 def show(findings: Findings, console: Console) -> None:
     """The findings for a terminal: what holds, by whose word and when; what is contradicted; what is not proven."""
-    console.print(Text(f"Proven about {findings.subject}", style="bold"))
+    mark = Text("✓", style="green") if findings.is_whole else Text("·", style="yellow")
+    if findings.is_whole:
+        console.print(Text(f"Proven about {findings.subject}", style="bold"))
+    else:
+        console.print(Text(f"NOT WHOLE: data about {findings.subject} was erased", style="bold yellow"))
+        _list(console, "What was erased", "!", tuple(f"{each.text}\n{_record(each)}" for each in findings.erased))
+        console.print(Text("\nWhat is left, and holds", style="bold"))
     table = Table.grid(padding=(0, 1))
     for step in findings.proven:
         source = " · ".join(part for part in (_who(step), step.when) if part)
-        table.add_row(Text("✓", style="green"), Text(step.what) + Text(f"\n{source}", style="dim"))
+        table.add_row(mark, Text(step.what) + Text(f"\n{source}", style="dim"))
     console.print(table)
     _list(console, "What contradicts itself in this history", "!", findings.contradictions)
     _list(console, "What this does not prove", "·", findings.not_proven)
+
+
+def _record(gone: Gone) -> str:
+    return f"the log's record in entry {gone.record} · {gone.when}"
 
 
 def _who(step: Proven) -> str:

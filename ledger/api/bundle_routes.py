@@ -14,12 +14,10 @@ from ledger.bundle import EventSubject, EvidenceSubject, GoodsSubject, Subject
 from ledger.bundle.transparent import MEDIA_TYPE
 from ledger.epcis import EVENT_DOMAIN
 from ledger.errors import BadInput, Refused, Unavailable
-from ledger.history import history_of
 from ledger.http.pledges import find_loan
 from ledger.http.requests import read_query
 from ledger.store import EVIDENCE_ENTRY_DOMAIN, Ledger
 
-_NAMED_AT_MOST = 10
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -75,34 +73,18 @@ def bundle_routes(ledger: Ledger) -> APIRouter:
 def bundle_answer(ledger: Ledger, subject: Subject, loan: bytes | None = None) -> Response:
     """The bundle as a file to keep.
 
-    Errors: `Unavailable` BUNDLE_NOT_READY, `Refused` ERASED, BUNDLE_ERASED, and what `Ledger.bundle_of` raises.
+    Of a subject from which something was erased it holds what is left, and says so.
+
+    Errors: `Unavailable` BUNDLE_NOT_READY, and what `Ledger.bundle_of` raises.
     """
     if ledger.bundle_of is None:
         raise Unavailable(
             "BUNDLE_NOT_READY", "This server does not write proof bundles.", cure="Ask the ledger's operator."
         )
-    _require_whole(ledger, subject)
     bundle = ledger.bundle_of(subject, loan)
     name = hashlib.sha256(subject.text.encode() + (loan or b"")).hexdigest()[:12]
     headers = {"Content-Disposition": f'attachment; filename="pledgetrail-{name}.bundle"', "Cache-Control": "no-cache"}
     return Response(bundle, media_type="application/octet-stream", headers=headers)
-
-
-def _require_whole(ledger: Ledger, subject: Subject) -> None:
-    """A bundle tells all of an account. One that something was erased from cannot, and must not look as if it did."""
-    if not isinstance(subject, GoodsSubject):
-        ledger.erasures.refuse_erased(subject.digest)
-        return
-    gone = history_of(ledger, subject.identifier).erased
-    if gone:
-        raise Refused(
-            "BUNDLE_ERASED",
-            f"{len(gone)} of its records stood in the log and were erased: what is left is not the whole account.",
-            where=", ".join(
-                f"entry {each.entry} on {each.at.date().isoformat()} ({each.reason})" for each in gone[:_NAMED_AT_MOST]
-            ),
-            cure="Ask for the bundle of a single event or statement. Bundles from before the erasure still verify.",
-        )
 
 
 def _statement(raw: bytes, digest: str) -> Response:

@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ledger.attestation import Verdict, attestation_digest, credential_of, signed, verdict_digest
-from ledger.bundle.format import Attested, BlockLog, Bundle, Crossing, Judged, Link, LoggedObject, Pledge, dump
+from ledger.bundle.format import (
+    Attested,
+    BlockLog,
+    Bundle,
+    Crossing,
+    ErasedEntry,
+    Judged,
+    Link,
+    LoggedObject,
+    Pledge,
+    dump,
+)
 from ledger.bundle.subject import Subject
 from ledger.bundle.trust_root import TrustRoot
 from ledger.bundle.verify import verify
@@ -74,8 +85,12 @@ def assemble_crossed(
     anchor: Crossing,
     pledge: Pledge | None,
     stamp: bytes | None,
+    erased: Iterable[ErasedEntry] = (),
 ) -> bytes:
-    """As `assemble`, of an anchor's way that was put into its form already."""
+    """As `assemble`, of an anchor's way that was put into its form already.
+
+    `erased`: entries about the subject that were erased, each with its record among `objects`.
+    """
     bundle = Bundle(
         subject=subject.text,
         objects=tuple(sorted(objects, key=lambda found: found.index)),
@@ -87,6 +102,7 @@ def assemble_crossed(
         judged=anchor.judged,
         pledge=pledge,
         stamp=stamp,
+        erased=tuple(sorted(erased, key=lambda each: each.index)),
     )
     raw = dump(bundle)
     verify(raw, trust_root=trust_root)

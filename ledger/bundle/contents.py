@@ -14,7 +14,8 @@ from datetime import datetime
 
 from ledger.bundle.device_word import Spoken, Word, superfluous, verify_word
 from ledger.bundle.enrolment import DEVICE_DOMAIN
-from ledger.bundle.findings import Proven, utc_text
+from ledger.bundle.erased import only_erased
+from ledger.bundle.findings import Gone, Proven, utc_text
 from ledger.bundle.format import Bundle, LoggedObject
 from ledger.bundle.sealed import CREDENTIAL_DOMAIN, CROSSING_DOMAIN
 from ledger.bundle.subject import EventSubject, EvidenceSubject, read_subject
@@ -22,6 +23,7 @@ from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, TrustRoot
 from ledger.canonical import entry_digest
 from ledger.checkpoint import Checkpoint
 from ledger.epcis import EVENT_DOMAIN, Event, TransformationEvent, read_event
+from ledger.erasure import ERASURE_DOMAIN, Kind
 from ledger.errors import BadInput, Refused
 from ledger.evidence import (
     EVIDENCE_DOMAIN,
@@ -47,6 +49,7 @@ DOMAINS = (
     EVENT_DOMAIN,
     CROSSING_DOMAIN,
     CREDENTIAL_DOMAIN,
+    ERASURE_DOMAIN,
 )
 
 
@@ -94,20 +97,21 @@ def verify_entries(bundle: Bundle, checkpoint: Checkpoint) -> Proven:
     return Proven("logged", f"The log holds every object of this bundle: {listed}.", "Merkle inclusion proofs")
 
 
-def verify_contents(bundle: Bundle, *, seen_by: datetime) -> Contents:
+def verify_contents(bundle: Bundle, *, seen_by: datetime, gone: Sequence[Gone] = ()) -> Contents:
     """Read the proven entries as what they say about the bundle's subject: a history, one event, or one statement.
 
-    `seen_by`: when notaries had seen the log in this state (UTC). Raises `Refused` SUBJECT_UNKNOWN, SUPERFLUOUS,
-    DEVICE_NOT_ENROLLED, EVIDENCE_…, DEVICE_…; `BadInput` NON_CANONICAL, BUNDLE_FIELD and what the readers raise.
+    `seen_by`: when notaries had seen the log in this state (UTC). `gone`: what was erased of it. Raises `Refused`
+    SUBJECT_UNKNOWN, SUPERFLUOUS, DEVICE_NOT_ENROLLED, EVIDENCE_…, DEVICE_…; `BadInput` NON_CANONICAL, BUNDLE_FIELD and
+    what the readers raise.
     """
     subject = read_subject(bundle.subject)
     if isinstance(subject, EventSubject):
-        return _verify_event(bundle, subject, seen_by)
+        return _nothing_left(bundle, gone, Kind.EVENT) or _verify_event(bundle, subject, seen_by)
     if isinstance(subject, EvidenceSubject):
-        return _verify_statement(bundle, subject, seen_by)
-    history = _read_history(bundle, subject.identifier)
-    word = _read_evidence(bundle, frozenset(filmed_for(history)), seen_by)
-    proven = [_tell_events(history, seen_by)]
+        return _nothing_left(bundle, gone, Kind.EVIDENCE) or _verify_statement(bundle, subject, seen_by)
+    history = _read_history(bundle, subject.identifier, is_whole=not gone)
+    word = _read_evidence(bundle, frozenset(filmed_for(history)), seen_by, gone)
+    proven = [_tell_events(history, seen_by)] if history.steps else []
     if word.evidence:
         proven.append(_tell_evidence(word.evidence, word.devices, seen_by))
     contradictions = list(word.doubts)
@@ -128,6 +132,16 @@ def filmed_for(history: Trace) -> tuple[str, ...]:
         if isinstance(step.event, TransformationEvent) and step.reason is not Reason.PARENT and not step.withdrawn:
             found.update({consumed.normal: None for consumed in step.event.consumed()})
     return tuple(found)
+
+
+def _nothing_left(bundle: Bundle, gone: Sequence[Gone], kind: Kind) -> Contents | None:
+    """What is said of one thing that was erased: nothing. None where nothing of it was."""
+    if not gone:
+        return None
+    if not only_erased(gone, kind):
+        raise _unknown("Something else was erased than the bundle says it is about.", bundle)
+    _require_none(bundle, (EVENT_DOMAIN, EVIDENCE_DOMAIN, DEVICE_DOMAIN, FINDING_DOMAIN, ORDER_DOMAIN))
+    return Contents((), ())
 
 
 def _verify_event(bundle: Bundle, subject: EventSubject, seen_by: datetime) -> Contents:
@@ -156,24 +170,28 @@ def _verify_statement(bundle: Bundle, subject: EvidenceSubject, seen_by: datetim
 
 def _only(bundle: Bundle, domain: str, foreign: Sequence[str]) -> LoggedObject:
     """The one object of a domain, beside none of the `foreign` ones."""
-    for other in foreign:
-        for found in bundle.of(other):
-            raise superfluous("It has no place in a bundle about one entry.", found)
+    _require_none(bundle, foreign)
     own = bundle.of(domain)
     if len(own) != 1:
         raise _unknown(f"The bundle carries {len(own)} entries of the kind it says it is about.", bundle)
     return own[0]
 
 
+def _require_none(bundle: Bundle, foreign: Sequence[str]) -> None:
+    for other in foreign:
+        for found in bundle.of(other):
+            raise superfluous("It has no place in a bundle about one entry.", found)
+
+
 def _unknown(what: str, bundle: Bundle) -> Refused:
     return Refused("SUBJECT_UNKNOWN", what, where=bundle.subject, cure="Ask for the bundle of this very subject.")
 
 
-def _read_history(bundle: Bundle, unit: Identifier) -> Trace:
+def _read_history(bundle: Bundle, unit: Identifier, *, is_whole: bool) -> Trace:
     events = [_read_event(found) for found in bundle.of(EVENT_DOMAIN)]
     history = trace(unit, events)
     direct = [step for step in history.steps if step.reason is Reason.DIRECT]
-    if not direct:
+    if not direct and is_whole:
         raise Refused(
             "SUBJECT_UNKNOWN",
             "No event of the bundle mentions the unit it says it is about.",
@@ -194,7 +212,7 @@ def _read_event(found: LoggedObject) -> Event:
     return event
 
 
-def _read_evidence(bundle: Bundle, wanted: frozenset[str], seen_by: datetime) -> Word:
+def _read_evidence(bundle: Bundle, wanted: frozenset[str], seen_by: datetime, gone: Sequence[Gone]) -> Word:
     """All evidence, verified device by device, and the devices it is from."""
     by_device: dict[str, list[Spoken]] = {}
     belonging: set[str] = set()  # the lots as the statements spell them: segments share a few
@@ -206,7 +224,8 @@ def _read_evidence(bundle: Bundle, wanted: frozenset[str], seen_by: datetime) ->
                 raise superfluous("A segment was filmed for something else than the unit.", found)
             belonging.add(lot)
         by_device.setdefault(stated.statement.device, []).append(Spoken(found, stated))
-    return verify_word(bundle, by_device, seen_by=seen_by)
+    erased = [each.entry for each in gone if each.kind is Kind.EVIDENCE]
+    return verify_word(bundle, by_device, seen_by=seen_by, erased=erased)
 
 
 def _tell_events(history: Trace, seen_by: datetime) -> Proven:

@@ -62,10 +62,14 @@ class Word:
     doubts: tuple[str, ...]
 
 
-def verify_word(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]], *, seen_by: datetime) -> Word:
+def verify_word(
+    bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]], *, seen_by: datetime, erased: Sequence[int] = ()
+) -> Word:
     """Verify the statements of each device (in the order of their entries), by name.
 
-    Raises `Refused` DEVICE_NOT_ENROLLED, SUPERFLUOUS and what `verify_evidence` raises; `BadInput` of the readers.
+    `erased`: entries of statements that were erased: as many numbers may be missing between those that stood around
+    them, which is told as a doubt. Raises `Refused` DEVICE_NOT_ENROLLED, SUPERFLUOUS and what `verify_evidence` raises;
+    `BadInput` of the readers.
     """
     devices = _read_devices(bundle, spoken)
     findings = _read_findings(bundle, spoken)
@@ -74,7 +78,9 @@ def verify_word(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]], *, seen_
     for name, statements in spoken.items():
         orders = _read_revocations(bundle, name)
         _require_not_revoked(statements, orders)
-        evidence += _verify_device(statements, devices[name], findings[name], seen_by)
+        verified, missing = _verify_device(statements, devices[name], findings[name], seen_by, erased)
+        evidence += verified
+        doubts += missing
         doubts += [_revoked_since(order) for order in orders]
     _require_known(bundle, spoken)
     return Word(tuple(evidence), devices, tuple(doubts))
@@ -149,10 +155,16 @@ def _revoked_since(order: tuple[LoggedObject, DeviceOrder]) -> str:
 
 
 def _verify_device(
-    spoken: Sequence[Spoken], device: Device, findings: Sequence[DeviceFinding], seen_by: datetime
-) -> list[Evidence]:
-    """Verify one device's statements in stretches that follow one another."""
+    spoken: Sequence[Spoken],
+    device: Device,
+    findings: Sequence[DeviceFinding],
+    seen_by: datetime,
+    erased: Sequence[int],
+) -> tuple[list[Evidence], list[str]]:
+    """Verify one device's statements in stretches that follow one another; with what erasures left open, as text."""
     evidence: list[Evidence] = []
+    missing: list[str] = []
+    entries = {each.sequence: each.found.index for each in spoken}
     recordings: set[tuple[str, bytes]] = set()
     for stretch in _stretches(spoken, findings):
         judged = judge_stretch(stretch, device=device, received_at=seen_by)
@@ -161,7 +173,11 @@ def _verify_device(
         first = verified[0].statement
         own = {(s.recording, s.media.init_sha256) for s in _segments(verified)}
         after = evidence[-1].statement.sequence if evidence else 0
-        if recordings & own and not _answers(findings, ORDERLY, range(after + 1, first.sequence + 1)):
+        lost = range(after + 1, first.sequence)
+        is_answered = _answers(findings, ORDERLY, range(after + 1, first.sequence + 1))
+        if recordings & own and not is_answered and _explain(lost, entries, erased):
+            missing.append(_text_of_erased(device.id, lost))
+        elif recordings & own and not is_answered:
             raise Refused(
                 "EVIDENCE_GAP",
                 "Segments are missing in the middle of a recording.",
@@ -174,7 +190,19 @@ def _verify_device(
                 raise Refused("EVIDENCE_TIME", "It begins before the device's earlier segment ends.", where=device.id)
         recordings |= own
         evidence += verified
-    return evidence
+    return evidence, missing
+
+
+def _explain(lost: range, entries: Mapping[int, int], erased: Sequence[int]) -> bool:
+    """Whether at least as many statements were erased between the two around a gap as are missing there."""
+    start, end = entries.get(lost.start - 1), entries.get(lost.stop)
+    between = [] if start is None or end is None else [each for each in erased if start < each < end]
+    return 0 < len(lost) <= len(between)
+
+
+def _text_of_erased(device: str, lost: range) -> str:
+    numbers = f"number {lost.start}" if len(lost) == 1 else f"numbers {lost.start} to {lost.stop - 1}"
+    return f"EVIDENCE_ERASED: {numbers} of the recording were erased; what follows is not chained to it ({device})"
 
 
 def _require_answered(

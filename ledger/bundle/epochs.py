@@ -23,11 +23,12 @@ from ledger.bundle.sealed import (
 )
 from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, Notaries, TrustRoot
 from ledger.checkpoint import Checkpoint, CosignedCheckpoint, open_cosigned
+from ledger.erasure import ERASURE_DOMAIN
 from ledger.errors import BadInput, Problem, Refused
 from ledger.evidence import ORDER_DOMAIN
 from ledger.merkle import verify_consistency
 
-_LATER = frozenset({CROSSING_DOMAIN, CREDENTIAL_DOMAIN, TRUST_ROOT_DOMAIN, ORDER_DOMAIN})
+_LATER = frozenset({CROSSING_DOMAIN, CREDENTIAL_DOMAIN, ERASURE_DOMAIN, TRUST_ROOT_DOMAIN, ORDER_DOMAIN})
 
 
 class Electorate(Protocol):
@@ -198,6 +199,9 @@ def _require_order(bundle: Bundle, record: LoggedObject, anchored: Checkpoint) -
     for found in bundle.objects:
         if found.index >= anchored.size and found.domain not in _LATER:
             raise _superfluous(f"Entry {found.index} of the log is later than the anchored checkpoint.")
+    for entry in bundle.erased:
+        if entry.index >= anchored.size:
+            raise _superfluous(f"Entry {entry.index} of the log is later than the anchored checkpoint.")
 
 
 def _tell(record: CrossingRecord, sealed: CosignedCheckpoint, root: TrustRoot) -> Proven:

@@ -54,6 +54,22 @@ class LoggedObject:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasedEntry:
+    """An entry whose content and salt are gone: its digest (32 bytes), which nobody can open, its number in the log,
+    and its inclusion proof. Why it is gone, the record of the erasure says, which is one of the objects.
+    """
+
+    digest: bytes
+    index: int
+    path: tuple[bytes, ...]
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as errors name it."""
+        return f"entry {self.index} of the log"
+
+
+@dataclass(frozen=True, slots=True)
 class BlockLog:
     """One log of one block: `header` as RLP, `proof` the receipts trie's nodes for `transaction`, root first.
 
@@ -124,7 +140,8 @@ class Bundle:
     `note`: the cosigned checkpoint that was anchored; `link`: where it was signed in a past epoch, what seals it, and
     then `objects` are proven in the later tree; `sent`, `committed`: the anchor leaving the origin and arriving at the
     destination; `pledge`: of the goods that are the subject, where somebody lent against them;
-    `stamp`: an RFC 3161 timestamp over `note`, where one was made.
+    `stamp`: an RFC 3161 timestamp over `note`, where one was made. `erased`: what stood there and was erased, by rising
+    index; the file of a bundle without any does not name the field.
     """
 
     subject: str
@@ -137,6 +154,7 @@ class Bundle:
     judged: Judged
     pledge: Pledge | None = None
     stamp: bytes | None = None
+    erased: tuple[ErasedEntry, ...] = ()
 
     def of(self, domain: str) -> list[LoggedObject]:
         """Its objects of one domain."""
@@ -220,7 +238,12 @@ def _write(bundle: Bundle) -> CborLike:
         **_write_crossing(bundle.anchor),
         "pledge": pledges,
         "stamp": [] if bundle.stamp is None else [bundle.stamp],
+        **({"erased": [_write_erased(each) for each in bundle.erased]} if bundle.erased else {}),
     }
+
+
+def _write_erased(entry: ErasedEntry) -> CborLike:
+    return {"digest": entry.digest, "index": entry.index, "path": list(entry.path)}
 
 
 def _write_crossing(crossing: Crossing) -> dict[str, CborLike]:
@@ -252,7 +275,11 @@ def _write_log(log: BlockLog) -> CborLike:
 
 def _read(value: Cbor) -> Bundle:
     names = ("subject", "objects", "note", "link", *Crossing.__slots__, "pledge", "stamp")
-    top = _Fields(value, "", names)
+    is_whole = not isinstance(value, dict) or "erased" not in value
+    top = _Fields(value, "", names if is_whole else (*names, "erased"))
+    erased = () if is_whole else top.each("erased", _read_erased, MAX_OBJECTS)
+    if not (is_whole or erased):
+        raise _bad("erased", "is empty, and left out then")
     links, pledges = top.each("link", _read_link, 1), top.each("pledge", _read_pledge, 1)
     stamps = top.each("stamp", _item(), 1)
     anchor = _crossing_of(top, "")
@@ -267,6 +294,7 @@ def _read(value: Cbor) -> Bundle:
         judged=anchor.judged,
         pledge=pledges[0] if pledges else None,
         stamp=stamps[0] if stamps else None,
+        erased=erased,
     )
 
 
@@ -296,6 +324,13 @@ def _read_object(value: Cbor, where: str) -> LoggedObject:
         canonical=fields.data("canonical"),
         index=fields.number("index"),
         path=fields.each("path", _item(32), MAX_PATH_HASHES),
+    )
+
+
+def _read_erased(value: Cbor, where: str) -> ErasedEntry:
+    fields = _Fields(value, where, ErasedEntry.__slots__)
+    return ErasedEntry(
+        fields.data("digest", 32), fields.number("index"), fields.each("path", _item(32), MAX_PATH_HASHES)
     )
 
 

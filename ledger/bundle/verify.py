@@ -18,6 +18,7 @@ from typing import Final
 from ledger.bundle.contents import embedded_trust_root, verify_contents, verify_entries
 from ledger.bundle.crossing import verify_crossing
 from ledger.bundle.epochs import believe
+from ledger.bundle.erased import verify_erased
 from ledger.bundle.findings import Findings, Proven, utc_text
 from ledger.bundle.format import Bundle, load
 from ledger.bundle.pledge import require_needed, verify_pledge
@@ -40,6 +41,10 @@ NOT_PROVEN: Final = (
 )
 
 
+ERASED_NOT_PROVEN: Final = (
+    "What stood in the erased entries, and that it was about this subject: content and salt are gone; that is the "
+    "ledger's word alone."
+)
 STATEMENT_NOT_PROVEN: Final = (
     "That anybody but the log's operator saw this state: the receipt is the log's own word, without cosignatures.",
     "When it was logged, and who said what is in it: the bundle of the same subject shows both.",
@@ -51,8 +56,8 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
 
     Raises the first step's error: `Refused` BUNDLE_CORRUPT, TRUST_ROOT, CONFIG_SET, QUORUM, SET_EPOCH, SIG_…,
     EPOCH_UNLINKED, VERDICT_…, HEADER_HASH, PROOF_…, ANCHOR_MISMATCH, COMMIT_…, PLEDGE_…, CREDENTIAL_MISMATCH,
-    QUORUM_MISSING, SUBJECT_UNKNOWN, SUPERFLUOUS, DEVICE_…, EVIDENCE_…; `BadInput` BUNDLE_FORMAT, BUNDLE_…,
-    NON_CANONICAL and what the readers raise.
+    QUORUM_MISSING, ERASURE_UNRECORDED, SUBJECT_UNKNOWN, SUPERFLUOUS, DEVICE_…, EVIDENCE_…;
+    `BadInput` BUNDLE_FORMAT, BUNDLE_…, NON_CANONICAL and what the readers raise.
     """
     bundle = load(raw)
     root = embedded_trust_root(bundle)
@@ -73,7 +78,8 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
         anchored.require(cosigned.checkpoint)
     with _located("the entries of the log"):
         logged = verify_entries(bundle, believed.proven_in)
-        contents = verify_contents(bundle, seen_by=seen_by)
+        gone = verify_erased(bundle, believed.proven_in)
+        contents = verify_contents(bundle, seen_by=seen_by, gone=gone)
     with _located("the pledge"):
         told = () if bundle.pledge is None else verify_pledge(bundle.pledge, believed)
         require_needed(bundle.pledge, believed)
@@ -95,7 +101,12 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
             Proven("sealed", "No byte changed since the file was written.", "SHA-256"),
         ),
         contradictions=contents.contradictions,
-        not_proven=NOT_PROVEN if trust_root is not None else (_trust_root_came_along(root), *NOT_PROVEN),
+        not_proven=(
+            *((ERASED_NOT_PROVEN,) if gone else ()),
+            *(() if trust_root is not None else (_trust_root_came_along(root),)),
+            *NOT_PROVEN,
+        ),
+        erased=gone,
     )
 
 

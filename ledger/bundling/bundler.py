@@ -33,15 +33,18 @@ from ledger.bundle import (
     read_enrolment,
 )
 from ledger.bundle.device_word import belongs
+from ledger.bundle.format import ErasedEntry
 from ledger.bundle.handed import ClosedAnchor
 from ledger.bundle.pledge import needs_sealing
 from ledger.checkpoint import open_checkpoint
 from ledger.epcis import EVENT_DOMAIN
+from ledger.erasure import ERASURE_DOMAIN, read_erasure
 from ledger.errors import Refused, Unavailable
 from ledger.evidence import FINDING_DOMAIN, ORDER_DOMAIN
 from ledger.evidence.orders import read_order
 from ledger.gs1 import Identifier
 from ledger.history.related import events_about
+from ledger.history.unit import history_of
 from ledger.store import EVIDENCE_ENTRY_DOMAIN, Ledger
 from ledger.trace import trace
 
@@ -96,8 +99,10 @@ class Bundler:
         crossing = self.crossings.fetch(anchor)
         told = () if loan is None else self._told(loan)
         link, sealed = self._link(root, anchored, anchor, crossing)
+        gone = self._gone(subject, anchor.size, sealed)
         entries = [
-            *self._entries(subject, root, anchored, anchor if link is not None else None),
+            *self._entries(subject, root, anchored, anchor if link is not None else None, is_whole=not gone),
+            *gone.values(),
             *self._sealed(told, root, sealed),
         ]
         return assemble_crossed(
@@ -110,6 +115,10 @@ class Bundler:
             pledge=None if loan is None else Pledge(loan, told),
             # One that the trust root's authorities do not vouch for would spoil the file; without any it is as good.
             stamp=self.ledger.log.stamp(anchor.size) if root.timestamping else None,
+            erased=[
+                ErasedEntry(self.ledger.log.entry(index).digest, index, tuple(self.ledger.log.inclusion(index, sealed)))
+                for index in gone
+            ],
         )
 
     def record_crossings(self) -> None:
@@ -171,6 +180,27 @@ class Bundler:
             raise _not_ready("nothing that this loan asked for has been closed yet")
         return told
 
+    def _gone(self, subject: Subject, size: int, sealed: int) -> dict[int, _Entry]:
+        """What was erased about the subject, by entry, with the record that says so.
+
+        Errors: `Unavailable` BUNDLE_NOT_READY while the record is not under the checkpoint that all is proven in.
+        """
+        if isinstance(subject, GoodsSubject):
+            erased = [each.entry for each in history_of(self.ledger, subject.identifier).erased]
+        else:
+            found = self.ledger.erasures.of_erased(subject.digest)
+            erased = [] if found is None else [found.entry]
+        if not erased:
+            return {}
+        records = {
+            read_erasure(each.canonical).entry: _Entry(ERASURE_DOMAIN, each.canonical, each.entry)
+            for each in self.ledger.statements.of_domain(ERASURE_DOMAIN)
+        }
+        told = {entry: records[entry] for entry in erased if entry < size}
+        if any(record.index >= sealed for record in told.values()):
+            raise _not_ready("the record of an erasure has not been anchored yet")
+        return told
+
     def _sealed(self, told: Iterable[Crossing], root: TrustRoot, size: int) -> Iterator[_Entry]:
         """The records that seal a loan's instructions of past epochs."""
         logged = {found.canonical: found for found in self.ledger.statements.of_domain(CREDENTIAL_DOMAIN)}
@@ -182,11 +212,11 @@ class Bundler:
                 yield _Entry(CREDENTIAL_DOMAIN, found.canonical, found.entry)
 
     def _entries(
-        self, subject: Subject, root: TrustRoot, anchored: bytes, sealed: ClosedAnchor | None
+        self, subject: Subject, root: TrustRoot, anchored: bytes, sealed: ClosedAnchor | None, *, is_whole: bool
     ) -> Iterable[_Entry]:
         """What belongs into it, as far as it stood in the anchored log; `sealed`: whose crossing's record does."""
         size = open_checkpoint(anchored, log_key=root.log).size
-        yield from self._about(subject, size)
+        yield from self._about(subject, size, is_whole=is_whole)
         for statement in self.ledger.statements.of_domain(TRUST_ROOT_DOMAIN):
             if statement.canonical == root.dump():
                 yield _Entry(TRUST_ROOT_DOMAIN, statement.canonical, statement.entry)
@@ -194,9 +224,11 @@ class Bundler:
         if found is not None:
             yield found
 
-    def _about(self, subject: Subject, size: int) -> Iterable[_Entry]:
+    def _about(self, subject: Subject, size: int, *, is_whole: bool) -> Iterable[_Entry]:
         if isinstance(subject, GoodsSubject):
-            yield from self._history(subject.identifier, size)
+            yield from self._history(subject.identifier, size, is_whole=is_whole)
+        elif not is_whole:
+            return  # nothing of the one thing is left
         elif isinstance(subject, EventSubject):
             event = self.ledger.events.of_digest(subject.digest)
             if event is None or event.entry >= size:
@@ -209,10 +241,10 @@ class Bundler:
             yield _Entry(EVIDENCE_ENTRY_DOMAIN, held.evidence.signed.envelope(), held.entry)
             yield from self._of_devices({held.evidence.statement.device: [held.evidence.statement.sequence]}, size)
 
-    def _history(self, unit: Identifier, size: int) -> Iterable[_Entry]:
+    def _history(self, unit: Identifier, size: int, *, is_whole: bool) -> Iterable[_Entry]:
         stored = {found.event.digest: found for found in events_about(self.ledger.events, unit) if found.entry < size}
         history = trace(unit, (found.event for found in stored.values()))
-        if not history.steps:
+        if not history.steps and is_whole:
             raise _unknown(GoodsSubject(unit))
         for step in history.steps:
             yield _Entry(EVENT_DOMAIN, step.event.canonical(), stored[step.event.digest].entry)

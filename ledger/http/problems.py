@@ -20,7 +20,6 @@ STATUS_OF_CODE = MappingProxyType(
         "BODY_SLOW": 408,
         "BODY_TYPE": 415,
         "EVIDENCE_MEANWHILE": 503,
-        "BUNDLE_ERASED": 410,
         "DEVICE_MISMATCH": 403,
         "DEVICE_UNKNOWN": 403,
         "DEVICE_REVOKED": 403,

@@ -156,14 +156,19 @@ class ErasureBook:
                     found[row.entry] = Erasure(row.entry, Kind(row.kind), row.erased_at, Reason(row.reason))
         return tuple(found[entry] for entry in sorted(found))
 
-    def refuse_erased(self, digest: bytes) -> None:
-        """Return, unless something of this digest (32 bytes) was erased: `Refused` ERASED."""
+    def of_erased(self, digest: bytes) -> Erasure | None:
+        """The erasure of the event or statement of this digest (32 bytes); None where it was not erased."""
         query = select(ErasedRow).join(EntryRow, col(EntryRow.index) == col(ErasedRow.entry))
         named = query.where(EntryRow.object_digest == digest, col(EntryRow.domain).in_(list(_KINDS)))
         with self._database.reading() as session:
             row = session.exec(named).first()
-        if row is not None:
-            raise erased(f"entry {row.entry}, on {row.erased_at.date().isoformat()} ({row.reason})")
+        return None if row is None else Erasure(row.entry, Kind(row.kind), row.erased_at, Reason(row.reason))
+
+    def refuse_erased(self, digest: bytes) -> None:
+        """Return, unless something of this digest (32 bytes) was erased: `Refused` ERASED."""
+        found = self.of_erased(digest)
+        if found is not None:
+            raise erased(f"entry {found.entry}, on {found.at.date().isoformat()} ({found.reason})")
 
     def _delete(self, what: str) -> None:
         # In a write of its own: whoever adds a row that names the object comes before it or after it, and one that

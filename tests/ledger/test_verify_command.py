@@ -18,6 +18,7 @@ from ledger.bundle import TrustRoot
 from ledger.doctor import State
 from ledger.errors import Problem
 from tests.ledger.bundle.estate import TRUST_ROOT, UNIT, Estate
+from tests.ledger.bundle.test_erased import PACKING, erased
 from tests.ledger.bundle.test_transparent import HONEST as STATEMENT
 
 HONEST = Estate().with_entries().build()
@@ -60,6 +61,22 @@ def test_with_a_trust_root_of_ones_own_it_says_so(bundle: Path, tmp_path: Path) 
     assert status == 0
     assert "given by you" in output
     assert "came with the bundle" not in output
+
+
+def test_a_bundle_of_which_something_was_erased_is_neither_a_yes_nor_a_no(tmp_path: Path) -> None:
+    path = tmp_path / "erased.bundle"
+    path.write_bytes(erased(PACKING))
+    status, output, problem = run("verify", path)
+    assert (status, problem) == (3, None)
+    assert "✓" not in output
+    assert output.startswith("NOT WHOLE: data about ")
+    words = " ".join(output.split())
+    assert "Entry 15 of the log held an event, which was erased: somebody whom it was about asked for it." in words
+    assert "the log's record in entry 16 · 2026-04-03 12:00:00 UTC" in words
+    status, output, _ = run("verify", path, "--json")
+    assert (status, json.loads(output)["held"], json.loads(output)["verdict"]) == (3, False, "erased")
+    path.write_bytes(erased(PACKING, recorded=()))
+    assert run("verify", path)[0] == 1
 
 
 def test_as_json_it_is_data(bundle: Path) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.bundle import TRUST_ROOT_DOMAIN, Crossing, GoodsSubject, TrustRoot, crossing_of, verify
+from ledger.bundle import TRUST_ROOT_DOMAIN, Crossing, EventSubject, GoodsSubject, TrustRoot, crossing_of, verify
 from ledger.bundle.format import load
 from ledger.bundle.handed import ClosedAnchor
 from ledger.bundling import Bundler
 from ledger.checkpoint import Cosigner, add_cosignatures, cosign, open_checkpoint
 from ledger.epcis.build import document
+from ledger.erasure import Reason
 from ledger.store import Cosigners, Ledger
 from tests.ledger.bundle.estate import (
     COSIGNED_AT,
@@ -158,3 +159,43 @@ def test_a_deployment_that_never_logged_its_trust_root_has_no_bundles(tmp_path: 
     with refused("BUNDLE_NOT_READY"):
         Bundler(ledger, Chains(TRUST_ROOT)).bundle_of(GoodsSubject(UNIT))
     ledger.close()
+
+
+# -- what was erased -----------------------------------------------------------------------------------------------
+
+
+def erase(house: House, digest: bytes) -> None:
+    house.ledger.erasures.erase(house.ledger.erasures.of_digest(digest), Reason.REQUEST, DAWN + timedelta(days=2))
+
+
+def test_the_bundle_of_a_unit_of_which_something_was_erased_says_so_once_the_record_is_anchored(house: House) -> None:
+    house.chains.cross(house.publish())
+    *_, last = house.ledger.events.find(about=UNIT.normal)
+    erase(house, last.event.digest)
+    for subject in (GoodsSubject(UNIT), EventSubject(last.event.digest)):
+        with refused("BUNDLE_NOT_READY"):
+            house.bundler.bundle_of(subject)
+    house.chains.cross(house.publish())
+    for subject in (GoodsSubject(UNIT), EventSubject(last.event.digest)):
+        findings = verify(house.bundler.bundle_of(subject), trust_root=house.root)
+        assert [(each.entry, each.reason) for each in findings.erased] == [(last.entry, Reason.REQUEST)]
+        assert findings.as_json()["held"] is False
+    # Of what nothing was erased the bundle is the whole one.
+    first = house.ledger.events.find(about=UNIT.normal)[0]
+    assert verify(house.bundler.bundle_of(EventSubject(first.event.digest)), trust_root=house.root).is_whole
+
+
+def test_a_unit_of_which_everything_was_erased_still_shows_that_it_stood_there(house: House) -> None:
+    found = house.ledger.events.find(about=UNIT.normal)
+    for each in found:
+        erase(house, each.event.digest)
+    house.chains.cross(house.publish())
+    findings = verify(house.bundler.bundle_of(GoodsSubject(UNIT)), trust_root=house.root)
+    assert {each.entry for each in findings.erased} == {each.entry for each in found}
+    assert "events" not in {step.step for step in findings.proven}
+
+
+def test_what_was_never_there_is_not_called_erased(house: House) -> None:
+    house.chains.cross(house.publish())
+    with refused("SUBJECT_UNKNOWN"):
+        house.bundler.bundle_of(EventSubject(bytes(32)))

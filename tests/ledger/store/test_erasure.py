@@ -444,18 +444,27 @@ def test_api_and_page_say_that_something_stood_there_in_both_languages(ledger: L
         assert f'data-kind="erased" data-entries="{event.entry}"' in page
 
 
-def test_a_bundle_that_could_not_be_whole_is_refused(ledger: Ledger, client: TestClient) -> None:
+def test_a_bundle_of_what_is_left_can_be_had_and_a_statement_of_what_is_gone_cannot(
+    ledger: Ledger, client: TestClient
+) -> None:
     *_, kept, gone = ledger.events.find(about=UNITS[0].normal)
     bundle = f"/api/v1/units{page_path(UNITS[0])}/bundle"
-    assert client.get(bundle).status_code == 200
     erase(ledger, gone.event.digest)
-    refusal = client.get(bundle)
-    assert (refusal.status_code, refusal.json()["code"]) == (410, "BUNDLE_ERASED")
-    assert refusal.json()["where"] == f"entry {gone.entry} on 2026-09-22 (request)"
-    for what in ("bundle", "statement"):
-        answer = client.get(f"/api/v1/events/{gone.event.digest.hex()}/{what}")
-        assert (answer.status_code, answer.json()["code"]) == (410, "ERASED")
+    assert client.get(bundle).status_code == 200  # `ledger.bundling` says in it what is missing
+    assert client.get(f"/api/v1/events/{gone.event.digest.hex()}/bundle").status_code == 200
+    answer = client.get(f"/api/v1/events/{gone.event.digest.hex()}/statement")
+    assert (answer.status_code, answer.json()["code"]) == (410, "ERASED")
     assert client.get(f"/api/v1/events/{kept.event.digest.hex()}/bundle").status_code == 200
+
+
+def test_an_erasure_is_found_by_the_digest_of_what_was_erased(ledger: Ledger) -> None:
+    *_, kept, gone = ledger.events.find(about=UNITS[0].normal)
+    assert ledger.erasures.of_erased(gone.event.digest) is None
+    thing = erase(ledger, gone.event.digest)
+    found = ledger.erasures.of_erased(gone.event.digest)
+    assert found is not None
+    assert (found.entry, found.kind, found.reason) == (thing.entry, thing.kind, Reason.REQUEST)
+    assert ledger.erasures.of_erased(kept.event.digest) is None
 
 
 def test_an_erased_statement_sent_again_by_http_is_told_so(ledger: Ledger, client: TestClient) -> None:
