@@ -16,6 +16,7 @@ from ledger.attestation import address_word, fits, word
 from ledger.errors import BadInput
 from ledger.ethereum.keccak import keccak256 as keccak
 from ledger.ethereum.tx_receipt import Log
+from ledger.once import once
 
 VERSION = 1
 MAX_PAYLOAD_BYTES = 1024
@@ -72,7 +73,7 @@ class Chain:
         return interoperable.caip2(self.chain_id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """A message as both gateways see it. `expiry`: seconds of destination block time. `payload_digest`: Keccak-256.
 
@@ -100,7 +101,7 @@ class Message:
                 "MESSAGE_RANGE", "a field of the message is outside its type", where=f"{self.sequence!r}"[:80]
             )
 
-    @property
+    @once
     def id(self) -> bytes:
         """The message's identity, 32 bytes."""
         return keccak(
@@ -115,7 +116,7 @@ class Message:
             + self.payload_digest
         )
 
-    @property
+    @once
     def lane(self) -> bytes:
         """The lane it travels on, without the generation, 32 bytes."""
         return lane_id(self.origin, self.destination, self.sender, self.recipient)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from ledger.errors import BadInput, Problem
@@ -120,7 +120,7 @@ async def _work(call: Callable[[], T]) -> T:
 
 
 async def _body(request: Request) -> bytes:
-    """The body, bounded in size and time. Errors: `BadInput` BODY_SIZE (413), BODY_SLOW (408)."""
+    """The body, bounded in size and time. Errors: `BadInput` BODY_SIZE (413), BODY_SLOW (408), BODY_CUT."""
     received = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -130,6 +130,8 @@ async def _body(request: Request) -> bytes:
                     raise BadInput("BODY_SIZE", f"a request has at most {wire.MAX_BODY_BYTES} bytes")
     except TimeoutError:
         raise BadInput("BODY_SLOW", f"the request did not arrive within {BODY_SECONDS:g} seconds") from None
+    except ClientDisconnect:
+        raise BadInput("BODY_CUT", "whoever asked left before the request was whole") from None
     return bytes(received)
 
 

@@ -14,7 +14,7 @@ from contracts.node import Node
 from ledger.errors import BadInput
 from ledger.ethereum.header import Header
 from ledger.membership import Member
-from ledger.proposal import Message, Proposal
+from ledger.proposal import Proposal
 from notary import policy
 from notary.journal import Journal
 from notary.proven import Locator, ProvenBlock
@@ -68,16 +68,13 @@ class Chains:
             return members_of(self.manifest.committee, self.manifest.cosigners)
         return self._epochs[chain_id].records_at(epoch)
 
-    def message(self, locator: Locator, block: ProvenBlock) -> Message:
-        """The message of `proposal`."""
-        return self.proposal(locator, block).message
+    def differs_at(self, chain_id: int) -> int | None:
+        """The first block of a chain that did not re-execute to what it claims, as the journal holds it."""
+        return self._journal.differs_at(self.watcher(chain_id).chain.end)
 
-    def proposal(self, locator: Locator, block: ProvenBlock) -> Proposal:
-        """Row 5: the message, with its payload, whose log stands at a place of a proven block. Errors: ORIGIN_DIFFERS
-        and those of `ProvenBlock.log` and `policy.read_leaf`."""
+    def proposal(self, locator: Locator, block: ProvenBlock, *, differs_at: int | None) -> Proposal:
+        """Row 5: the message, with its payload, whose log stands at a place of a proven block; `differs_at`: of its
+        chain, as above. Errors: ORIGIN_DIFFERS and those of `ProvenBlock.log` and `policy.read_leaf`."""
         origin: ChainManifest = self.watcher(locator.chain_id).chain
-        checked = self._journal.checked(origin.end)
-        policy.require_undisputed(
-            origin, block=block.header.number, differs_at=None if checked is None else checked.differs_at
-        )
+        policy.require_undisputed(origin, block=block.header.number, differs_at=differs_at)
         return policy.read_leaf(block.log(locator), origin=origin, manifest=self.manifest)

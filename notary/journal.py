@@ -170,11 +170,12 @@ class Journal:
             for leaf, message in enumerate(messages):
                 place = _place(message)
                 query = "INSERT OR IGNORE INTO promises VALUES (?, ?, ?, ?, ?)"
-                added += db.execute(query, (*place, message.id)).rowcount
+                is_new = db.execute(query, (*place, message.id)).rowcount
                 # Policy has asked before; this is the line that holds if it is ever asked wrongly.
-                held = db.execute(_PROMISED, place).fetchone()[0]
+                held = message.id if is_new else db.execute(_PROMISED, place).fetchone()[0]
                 if held != message.id:
                     raise Refused("EQUIVOCATION", "another message was attested here", where=f"0x{held.hex()}")
+                added += is_new
                 row = (message.id, epoch, root, leaf, len(messages), digest)
                 added += db.execute("INSERT OR IGNORE INTO attestations VALUES (?, ?, ?, ?, ?, ?)", row).rowcount
             for chain, block in blocks:
@@ -266,6 +267,11 @@ class Journal:
         """How far a chain has been re-executed without gaps."""
         row = self._file.row("SELECT header, differs_at, reason FROM checked WHERE chain = ?", _chain(chain))
         return None if row is None else Checked(decode_header(row[0]), row[1], row[2])
+
+    def differs_at(self, chain: Chain) -> int | None:
+        """The first block of a chain that did not re-execute to what it claims, if any."""
+        row = self._file.row("SELECT differs_at FROM checked WHERE chain = ?", _chain(chain))
+        return None if row is None else row[0]
 
     def advance(self, chain: Chain, checked: Checked) -> None:
         """Record how far a chain has been re-executed; a block that differs stays recorded whatever comes after.

@@ -22,11 +22,15 @@ class Reading:
         self._blocks: dict[tuple[int, int], ProvenBlock] = {}
         self._transactions: dict[tuple[int, int, int], bytes] = {}
         self._lanes: dict[tuple[int, int, bytes], Lane] = {}
+        self._differs_at: dict[int, int | None] = {}
         self._silent: dict[int, Problem] = {}
 
     def proposal(self, leaf: Locator) -> Proposal:
         """As `Chains.proposal`, of a final block. Errors: those, and those of `block`."""
-        return self._chains.proposal(leaf, self.block(leaf))
+        block, chain_id = self.block(leaf), leaf.chain_id
+        if chain_id not in self._differs_at:
+            self._differs_at[chain_id] = self._chains.differs_at(chain_id)
+        return self._chains.proposal(leaf, block, differs_at=self._differs_at[chain_id])
 
     def message(self, leaf: Locator) -> Message:
         """The message of `proposal`."""

@@ -58,8 +58,7 @@ class Vouching:
         watcher = self._chains.watcher(asked.origin)
         holder = holder_of(self._chains.watcher(asked.destination).chain, asked.origin)
         block = watcher.block(self._chains.look(asked.origin), asked.block).header
-        checked = self._journal.checked(watcher.chain.end)
-        differs_at = None if checked is None else checked.differs_at
+        differs_at = self._journal.differs_at(watcher.chain.end)
         policy.require_undisputed(watcher.chain, block=block.number, differs_at=differs_at)
         seat = self._seats.at_finality(asked.destination)
         held = HeldHeader(block.number, block.hash, block.state_root, block.receipts_root, block.timestamp)

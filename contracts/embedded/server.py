@@ -18,7 +18,7 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -112,6 +112,8 @@ class EmbeddedNode:
                 body = await _read_body(request)
         except TimeoutError:
             return Response(b"request body too slow", status_code=408)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
         if body is None:
             return Response(b"request body too large", status_code=413)
         # Executing takes milliseconds to seconds: never in the event loop, which others wait for.

@@ -57,6 +57,15 @@ def problem(response: httpx.Response) -> dict[str, Any]:
     return found
 
 
+def test_somebody_who_leaves_while_he_asks_is_no_defect(
+    running: RunningNotary, client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", int(running.url.rsplit(":", 1)[1])), timeout=60) as leaving:
+        leaving.sendall(b"POST /attestations HTTP/1.1\r\nHost: notary\r\nContent-Length: 100\r\n\r\nonly this")
+    assert client.get("/status").status_code == 200
+    assert [each.getMessage() for each in caplog.records if each.exc_info] == []
+
+
 def test_attestation_and_verdict_of_one_message(client: httpx.Client, subject: Subject) -> None:
     sent = subject.chains.send()
     attested = client.post("/attestations", json={"leaves": [place(sent)]})

@@ -157,6 +157,15 @@ def test_garbage_gets_no_server_error(node: EmbeddedNode) -> None:
         assert client.post(node.url, content=b'{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}').json()["result"]
 
 
+def test_a_client_that_leaves_while_it_asks_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    node = EmbeddedNode.start(tmp_path / "left", genesis())
+    with socket.create_connection(("127.0.0.1", int(node.url.rsplit(":", 1)[1])), timeout=60) as leaving:
+        leaving.sendall(b"POST / HTTP/1.1\r\nHost: node\r\nContent-Length: 100\r\n\r\nonly this")
+    assert RpcNode(node.url).request("eth_chainId") == hex(CHAIN_ID)
+    node.stop()  # whatever was asked is over by then
+    assert [each.getMessage() for each in caplog.records if each.exc_info] == []
+
+
 def test_it_listens_on_loopback_and_without_nagles_delay(node: EmbeddedNode) -> None:
     assert node.url.startswith("http://127.0.0.1:")
     listening = listen("127.0.0.1", 0)
