@@ -14,6 +14,7 @@ test:
 	@.ci/setup-mosquitto
 	@.ci/setup-eels
 	@.ci/setup-s3
+	@.ci/setup-ipfs
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 

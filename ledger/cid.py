@@ -59,6 +59,18 @@ def cid_of_leaves(digests: Sequence[bytes], size: int) -> str:
     return _text(nodes[0].cid)
 
 
+def is_leaf(binary: bytes) -> bool:
+    """Whether a binary CID names bytes of a file themselves, and not a node that links to more."""
+    return len(binary) == 36 and binary[:4] == bytes([1, _RAW, 0x12, 0x20])
+
+
+def name_of(binary: bytes) -> str:
+    """The text of a binary CID. `BadInput` CID_SYNTAX for one that this project would not make."""
+    text = _text(binary)
+    parse_cid(text)
+    return text
+
+
 def parse_cid(text: str) -> bytes:
     """The 36 binary bytes of a CID this project could have made; `BadInput` CID_SYNTAX for anything else.
 

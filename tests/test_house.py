@@ -21,6 +21,7 @@ LOCKS = (
     "requirements-s3.txt",
     "requirements-setup.txt",
     "tests/acceptance/anvil/package-lock.json",
+    "tests/ledger/intake/ipfs/package-lock.json",
 )
 TOP_LEVEL = {
     "pyproject.toml",

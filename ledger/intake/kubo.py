@@ -1,4 +1,4 @@
-"""Media in IPFS, through the RPC of a Kubo node of one's own: `add`, `cat`, `block/stat`, and `pin/rm` with `repo/gc`.
+"""Media in IPFS, through the RPC of a Kubo node of one's own: `add`, `cat`, `block/get`, `pin/rm` and so on.
 
 What happens here: objects are added with the very settings that `ledger.cid` hashes with, and pinned, and the name the
 node gives is compared with ours. What may never happen here: a search in the public network while a reader waits, a
@@ -15,10 +15,12 @@ from itertools import chain
 from typing import Final
 from urllib.parse import urlencode
 
-from ledger.cid import CHUNK_BYTES, LINKS_PER_NODE
-from ledger.errors import Unavailable
+from ledger.cid import CHUNK_BYTES, LINKS_PER_NODE, is_leaf, name_of, parse_cid
+from ledger.dag_pb import MAX_NODE_BYTES, Node, read_node
+from ledger.errors import BadInput, Unavailable
 from ledger.exchange import Exchange, Peer, Reply
-from ledger.outline import ClaimedOutline, Outline, in_chunks
+from ledger.intake.remote_media import MAX_OBJECT_BYTES
+from ledger.outline import DIGEST_BYTES, ClaimedOutline, Outline, in_chunks
 
 TIMEOUT_SECONDS: Final = 30.0
 LEAST_BYTES_PER_SECOND: Final = 64 * 1024
@@ -38,6 +40,7 @@ _ADD = {
     "progress": "false",
     "quieter": "true",
 }
+_MOST_BELOW = -(-MAX_OBJECT_BYTES // (CHUNK_BYTES * LINKS_PER_NODE))
 _ABSENT = (b"not found", b"could not find")
 
 
@@ -61,9 +64,20 @@ class KuboRemote:
             raise _failed(f"adding ended with {reply.status} and {ascii(named)[:80]}", cid)
 
     def outline(self, cid: str) -> ClaimedOutline | None:
-        """None: an object's chunks are known once it was read."""
-        del cid
-        return None
+        """As the nodes of its DAG say it, of which no more are asked for than an object can have; None otherwise."""
+        if is_leaf(parse_cid(cid)):
+            return None
+        try:
+            root = self._node(cid)
+            below = [name_of(link) for link in root.links if not is_leaf(link)]
+            if not below:
+                return ClaimedOutline(root.file_bytes, _digests(root))
+            if len(below) < len(root.links) or len(below) > _MOST_BELOW:
+                return None
+            digests = [digest for name in below for digest in _digests(self._node(name))]
+        except (BadInput, LookupError):
+            return None
+        return ClaimedOutline(root.file_bytes, tuple(digests))
 
     def read(self, cid: str, start: int, length: int) -> bytes | None:
         """The bytes that the node has there under the name, unjudged; None where it has none of that name."""
@@ -112,6 +126,13 @@ class KuboRemote:
         """Nothing is left to do."""
         return 0
 
+    def _node(self, cid: str) -> Node:
+        reply = self._ask("block/get", {"arg": cid, "offline": "true"}, at_most=MAX_NODE_BYTES)
+        if reply.status != HTTPStatus.OK:
+            _check_absent(reply, cid)
+            raise LookupError(cid)
+        return read_node(reply.body)
+
     def _ask(
         self,
         command: str,
@@ -128,6 +149,13 @@ class KuboRemote:
             seconds=TIMEOUT_SECONDS + max(at_most, len(sent or b"")) / LEAST_BYTES_PER_SECOND,
             max_bytes=at_most,
         )
+
+
+def _digests(node: Node) -> tuple[bytes, ...]:
+    """The digests of the leaves that a node links to. LookupError for a node that links to other nodes."""
+    if not all(is_leaf(link) for link in node.links):
+        raise LookupError
+    return tuple(link[-DIGEST_BYTES:] for link in node.links)
 
 
 def _form(data: bytes | memoryview) -> tuple[Iterator[bytes], dict[str, str]]:

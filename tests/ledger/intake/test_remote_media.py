@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ledger.cid import CHUNK_BYTES, cid_of
+from ledger.cid import CHUNK_BYTES, cid_of, parse_cid
 from ledger.errors import Problem
 from ledger.exchange import Exchange
 from ledger.intake import remote_media
@@ -33,11 +33,15 @@ ABSENT = cid_of(b"never put")
 
 @dataclass
 class Node:
-    """A Kubo node's RPC as its documentation has it, in memory. `lie`: what it does to an answer; None: nothing."""
+    """A Kubo node's RPC as its documentation has it, in memory.
+
+    `blocks`: nodes of DAGs. `lie`: what it does to an answer; None: nothing.
+    """
 
     held: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     unpinned: set[str] = field(default_factory=set)
+    blocks: dict[str, bytes] = field(default_factory=dict)
     lie: Callable[[httpx.Request, httpx.Response], httpx.Response] | None = None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -67,6 +71,8 @@ class Node:
         if arguments["arg"] not in self.held:
             message = f"block was not found locally (offline): ipld: could not find {arguments['arg']}"
             return httpx.Response(500, json={"Message": message, "Code": 0, "Type": "error"})
+        if command == "block/get":
+            return httpx.Response(200, content=self.blocks.get(arguments["arg"], b"no node"))
         if command == "cat":
             start, length = int(arguments["offset"]), int(arguments["length"])
             return httpx.Response(200, content=self.held[arguments["arg"]][start : start + length])
@@ -154,7 +160,8 @@ class TestContract:
 
 
 def answering(data: bytes, status: int = 200) -> Callable[[httpx.Request, httpx.Response], httpx.Response]:
-    return lambda request, answer: httpx.Response(status, content=data)
+    """The same to every question but that for a block, whose answer is never so long."""
+    return lambda request, answer: answer if "block/get" in request.url.path else httpx.Response(status, content=data)
 
 
 def breaking(error: type[httpx.TransportError]) -> Callable[[httpx.Request, httpx.Response], httpx.Response]:
@@ -217,7 +224,7 @@ def test_more_than_any_object_has_is_not_read(node: Node, tmp_path: Path, monkey
     node.lie = lambda request, answer: httpx.Response(200, content=bytes(int(request.url.params["length"])))
     with refused("MEDIA_CORRUPT"):
         node.store(tmp_path / "cache").get(cid)
-    assert node.asked == ["cat", "cat"]
+    assert node.asked == ["block/get", "cat", "cat"]
     node.lie = None
     assert node.store(tmp_path / "cache").get(cid) == DATA
 
@@ -312,6 +319,40 @@ class TestCache:
         found = list(check_copies(tmp_path / "cache", lambda *_: None))
         assert {each.thing.rsplit("/", 1)[1] for each in found} == {"1", "7", "stray"}
         assert {(each.code, each.severity) for each in found} == {("COPY_DAMAGED", Severity.NOTE)}
+
+
+class TestDag:
+    """OS04: what a node says about the blocks of an object costs a few questions, however it goes on."""
+
+    LEAF, NODE = parse_cid(cid_of(b"leaf")), parse_cid(cid_of(bytes(CHUNK_BYTES + 1)))
+
+    def block(self, links: list[bytes], size: int) -> bytes:
+        def field_of(number: int, raw: bytes) -> bytes:
+            length = len(raw)
+            return (
+                bytes([number << 3 | 2])
+                + (bytes([length]) if length < 128 else bytes([length & 127 | 128, length >> 7]))
+                + raw
+            )
+
+        told = bytes([0x18]) + bytes([size >> 7 * at & 127 | 128 for at in range(7)]) + bytes([size >> 49])
+        return b"".join(field_of(2, field_of(1, link)) for link in links) + field_of(1, told)
+
+    @pytest.mark.parametrize("kind", ["a link to itself", "2^40 bytes", "mixed", "wide", "a link to no CID", "garbage"])
+    def test_os04_a_dag_bomb_is_asked_for_a_few_blocks(self, node: Node, tmp_path: Path, kind: str) -> None:
+        cid = node.store(tmp_path / "writer").put(DATA)
+        me = parse_cid(cid)
+        node.blocks[cid] = {
+            "a link to itself": self.block([me, me], 1000),
+            "2^40 bytes": self.block([self.LEAF, self.LEAF], 1 << 40),
+            "mixed": self.block([me, self.LEAF], 1000),
+            "wide": self.block([me] * 174, 1 << 40),
+            "a link to no CID": self.block([b"x" * 36, b"y" * 36], 1000),
+            "garbage": b"\x12\xff\xff\xff",
+        }[kind]
+        node.asked.clear()
+        assert part(node.store(tmp_path / "cache"), cid, 0, 9) == DATA[:9]
+        assert len(node.asked) <= 4
 
 
 class TestCheck:

@@ -1,0 +1,1 @@
+"""An IPFS node of another make for the tests: `node.mjs`."""
