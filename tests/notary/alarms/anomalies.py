@@ -65,16 +65,10 @@ def mint_of_nothing(traffic: Traffic) -> None:
 
 
 def executed_twice(traffic: Traffic) -> None:
-    traffic.notice(then=lambda: None)
-    sending = traffic.send(
-        ORIGIN,
-        "AnchorRegistry",
-        DESTINATION,
-        "AnchorMirror",
-        kind=Kind.NOTICE,
-        then=lambda sending: traffic.commit(sending, then=lambda: traffic.commit(sending)),
-    )
-    assert sending.id
+    def twice(sending: Sending) -> None:
+        traffic.commit(sending, then=lambda: traffic.commit(sending))
+
+    traffic.send(ORIGIN, "AnchorRegistry", DESTINATION, "AnchorMirror", kind=Kind.NOTICE, then=twice)
 
 
 def one_place_twice(traffic: Traffic) -> None:
@@ -137,18 +131,12 @@ def member_contradicts_itself(traffic: Traffic) -> None:
 
 def certificate_of_strangers(traffic: Traffic) -> None:
     keys = [SigningKey.from_secret(bytes([0x71 + index]) * 32) for index in range(3)]
-    traffic.notice(then=lambda: None)
-    sending = traffic.send(
-        ORIGIN,
-        "AnchorRegistry",
-        DESTINATION,
-        "AnchorMirror",
-        kind=Kind.NOTICE,
-        then=lambda sending: traffic.chains[TRANSACTION].send(
-            *traffic.certificate([sending.id], DESTINATION, keys=keys)
-        ),
-    )
-    assert sending.id
+
+    def record(sending: Sending) -> None:
+        traffic.chains[TRANSACTION].send(*traffic.certificate([sending.id], DESTINATION, keys=keys))
+        traffic.commit(sending)
+
+    traffic.send(ORIGIN, "AnchorRegistry", DESTINATION, "AnchorMirror", kind=Kind.NOTICE, then=record)
 
 
 def verdict_of_an_unknown_epoch(traffic: Traffic) -> None:

@@ -60,7 +60,9 @@ class Traffic:
     """Three chains and everybody on them. `transfers`: a second's, about; `calm`: without
     reorganisations, nodes that fail, and pauses; `done`: transfers whose story is over."""
 
-    def __init__(self, seed: int, *, transfers: int = 20, keeps_all: bool = False, calm: bool = False) -> None:
+    def __init__(
+        self, seed: int, *, transfers: int = 20, keeps_all: bool = False, calm: bool = False, pauses: bool = True
+    ) -> None:
         self.random = random.Random(seed)
         self.manifest = a_manifest()
         self.now = BEGAN
@@ -68,6 +70,7 @@ class Traffic:
         self.notaries = ModelNotaries()
         self.done, self.begun, self.reorganisations, self.rotations, self.pauses = 0, 0, 0, 0, 0
         self._transfers, self._is_calm = transfers, calm
+        self._has_pauses = pauses and not calm
         self._sequences: dict[tuple[bytes, int], int] = {}
         self._totals: dict[bytes, int] = {}
         self._later: dict[int, list[Callable[[], None]]] = {}
@@ -133,7 +136,7 @@ class Traffic:
             self.loan()
         if every() < 0.02:
             self.notice()
-        if not self._is_calm and every() < 0.003:
+        if self._has_pauses and every() < 0.003:
             self.pause(self.random.choice((ORIGIN, DESTINATION)))
         if every() < 0.002:
             self.limit()
