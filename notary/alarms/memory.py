@@ -45,6 +45,8 @@ class Memory:
         self._changed: dict[_Key, tuple[Record, int | None] | None] = {}
         self._known: dict[_Key, Record] = {}
         self._forgets = False
+        # Whether a kind has any record on disk: most of what is looked for is a suspicion, and mostly there is none.
+        self._any: dict[str, bool] = {}
 
     def close(self) -> None:
         """Give up the folder. May be called twice."""
@@ -58,7 +60,7 @@ class Memory:
         if place in self._changed:
             held = self._changed[place]
             return None if held is None else held[0]
-        if self._forgets:
+        if self._forgets or not self._has_any(kind):
             return None
         known = self._known.get(place)
         if known is None:
@@ -123,6 +125,8 @@ class Memory:
                 self._known.pop(place, None)
             else:
                 self._keep(place, held[0])
+        for kind in {kind for kind, _ in self._changed} if not self._forgets else list(self._any):
+            self._any.pop(kind, None)
         self._changed, self._forgets = {}, False
         return new
 
@@ -158,6 +162,13 @@ class Memory:
         row = self._file.row("SELECT count(*) FROM records WHERE kind = ?", kind)
         assert row is not None
         return int(row[0])
+
+    def _has_any(self, kind: str) -> bool:
+        found = self._any.get(kind)
+        if found is None:
+            found = self._file.row("SELECT 1 FROM records WHERE kind = ? LIMIT 1", kind) is not None
+            self._any[kind] = found
+        return found
 
     def _keep(self, place: _Key, record: Record) -> Record:
         if len(self._known) >= MAX_CACHED:
