@@ -67,6 +67,8 @@ CODES = {
     "HashLock: nothing owed": "NOTHING_OWED",
 }
 
+SIDES = ("first", "second")
+
 
 def create_address(deployer: bytes, nonce: int) -> bytes:
     """Where an account's transaction of that nonce creates a contract: known before the contract stands."""
@@ -165,6 +167,28 @@ def opened_lane(bounds: Bounds = BOUNDS, *, exact: bool = False, token: str = "T
             coin.send("mint", account, WEALTH)
         sides.append(Side(role, evms[role], coin, lock, Lock(role, lane)))
     return Swaps(lane, *sides)
+
+
+def side_of(swaps: Swaps, name: str) -> Side:
+    """One of the two, by its name in `SIDES`."""
+    return swaps.first if name == "first" else swaps.second
+
+
+def opened(swaps: Swaps, name: str, **changed: Any) -> tuple[Side, Terms]:
+    """One side with an open leg."""
+    terms = swaps.terms(**changed)
+    (swaps.open_first if name == "first" else swaps.open_second)(terms)
+    return side_of(swaps, name), terms
+
+
+def funder(terms: Terms, name: str) -> bytes:
+    """Who funds that side's leg."""
+    return terms.initiator.funder if name == "first" else terms.responder.funder
+
+
+def refund_time(terms: Terms, name: str) -> int:
+    """From when that side's leg is given back, in seconds of block time."""
+    return terms.initiator.refund_time if name == "first" else terms.responder.refund_time
 
 
 def constructor(lane: Lane, role: Role, mirror: End) -> tuple[Any, ...]:
