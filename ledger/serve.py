@@ -1,29 +1,41 @@
 """Serve an ASGI application on this machine, in a thread, on a port that is known when `serve` returns.
 
-Used by the ledger, the notaries, the relay and the embedded chains alike. May never happen here: a server that looks
-started and is not listening, or one that listens beyond the given address.
+Used by the ledger, the notaries, the relay and the embedded chains alike. Those who are connected are served while very
+many others come: connections are let in one at a time between other work, the rest wait in the kernel's queue; and
+beyond a bound the one that was quiet longest is let go, rather than everybody refused. May never happen here: a server
+that looks started and is not listening, or one that listens beyond the given address.
 """
 
 from __future__ import annotations
 
 import errno
+import resource
 import socket
+import sys
 import threading
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ledger.errors import Unavailable, WrongUse
 
 if TYPE_CHECKING:
+    import asyncio
+
     from starlette.types import ASGIApp
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5  # open connections, such as a paused video, are cut after this
 KEEP_ALIVE_SECONDS = 30
-MAX_CONNECTIONS = 512
+MAX_CONNECTIONS = 4096  # of one server; some 10 KiB each while they are quiet
+RESERVED_FILES = 256  # of those that the process may open: for everything but connections
+LEAST_CONNECTIONS = 64
 MAX_HEADER_BYTES = 64 * 1024
-BACKLOG = 256
+BACKLOG = 4096  # connections that wait in the kernel's queue; it takes fewer where it is set up so
+SWITCH_SECONDS = 0.0005  # after which a thread that computes lets another one go on; Python's own is ten times that
+LET_IN_AT_ONCE, LET_GO_AT_ONCE = 1, 64
 
 
 class RunningServer:
@@ -60,10 +72,14 @@ def serve_on(listener: socket.socket, app: ASGIApp, *, host: str = "127.0.0.1") 
 
     `Unavailable` SERVER_START.
     """
+    # Work on one request goes through the interpreter's lock dozens of times, once for each call of the database.
+    sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
     bound = int(listener.getsockname()[1])
     server = _Server(
         uvicorn.Config(
             app,
+            http=_Connection,
+            backlog=LET_IN_AT_ONCE,  # to asyncio it is also how many it lets in before it looks after anybody else
             log_config=None,
             access_log=False,
             lifespan="auto",
@@ -71,7 +87,6 @@ def serve_on(listener: socket.socket, app: ASGIApp, *, host: str = "127.0.0.1") 
             proxy_headers=False,  # whoever sends X-Forwarded-For is not to be believed here
             ws="none",
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-            limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
@@ -95,8 +110,39 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await super().startup(sockets)
+            for listener in sockets or ():
+                listener.listen(BACKLOG)  # asyncio has made the queue as short as it lets in at once
         finally:
             self.is_listening.set()
+
+
+class _Connection(H11Protocol):
+    """One connection. The one that makes them too many has those closed that were quiet for longest."""
+
+    _spoke_at = 0.0  # by the loop's clock: when it began, or had its last answer
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._spoke_at = self.loop.time()
+        if len(self.connections) > most_connections():
+            quiet = [each for each in self.connections if isinstance(each, _Connection) and each is not self]
+            quiet = [each for each in quiet if each.cycle is None or each.cycle.response_complete]
+            for each in nsmallest(LET_GO_AT_ONCE, quiet, key=_spoke_at) or [self]:
+                each.transport.close()
+
+    def on_response_complete(self) -> None:
+        self._spoke_at = self.loop.time()
+        super().on_response_complete()
+
+
+def _spoke_at(connection: _Connection) -> float:
+    return connection._spoke_at
+
+
+def most_connections() -> int:
+    """How many connections one server holds: `MAX_CONNECTIONS`, or as many as the process may open files for."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(MAX_CONNECTIONS, max(files - RESERVED_FILES, LEAST_CONNECTIONS))
 
 
 def take_port(host: str, port: int) -> socket.socket:

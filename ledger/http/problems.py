@@ -81,6 +81,8 @@ def problem_response(problem: Problem) -> Response:
     headers = dict(_HEADERS_OF_STATUS.get(status, {}))
     if (seconds := getattr(problem, "retry_after", None)) is not None:
         headers["Retry-After"] = str(seconds)
+    if getattr(problem, "ends_connection", False):
+        headers["Connection"] = "close"
     if (expected := getattr(problem, "expected", None)) is not None:
         body["expected"] = expected  # the number a device has to send first
     if (held := getattr(problem, "held", None)) is not None:

@@ -1,14 +1,16 @@
 """What other devices notice while one floods the intake, and while very many come back at once.
 
 A ledger in a process of its own; quiet devices send one reading after another and note how long each answer takes,
-first alone, then beside the attack. The flood runs in a third process and takes no heed of 429; the devices that
-come back wait with jitter where they are told to.
+first alone, then beside the attack. The flood runs in a third process and takes no heed of 429; so do the devices that
+come back (`evidence_herd`), each on a connection of its own, and they wait as long as they are told to.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,44 +18,86 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from ledger.evidence import Device, SoftwareKey
+from ledger.evidence import Device
 from ledger.store import Ledger
 from ledger.uplink_protocol import STATEMENTS_PATH
+from tests.benchmarks.evidence_herd import key_of, names
 from tests.benchmarks.relay_figures import Figure
 from tests.ledger.intake.speaking import NOON, Voice, scale
 
 ROOT = Path(__file__).parents[2]
 JSON = {"Content-Type": "application/json"}
-QUIET, READINGS = 5, 40
-HERD, HERD_CONNECTIONS = 10_000, 200
+QUIET, READINGS, TURNS = 5, 10, 6
+SETTLES_SECONDS = 0.5
+HERD = 10_000
 FLOOD = "flood"
-LATER = frozenset({408, 429, 503})
 
 
 def intake(herd: int = HERD) -> Sequence[Figure]:
-    """The quiet devices' p99 beside a flood and beside `herd` devices that come back at once, against p99 alone."""
+    """How long quiet devices wait for answers beside a flood and beside `herd` devices that return, against alone."""
     with tempfile.TemporaryDirectory() as home, _server(Path(home), herd) as url:
-        voices = [Voice(f"quiet-{number}", _key(f"quiet-{number}")) for number in range(QUIET)]
+        voices = [Voice(f"quiet-{number}", key_of(f"quiet-{number}")) for number in range(QUIET)]
         asyncio.run(_quiet(url, voices))  # warms up
-        alone = asyncio.run(_quiet(url, voices))
-        with subprocess.Popen([sys.executable, "-m", "tests.benchmarks.evidence_intake", url], cwd=ROOT) as flood:
-            beside = asyncio.run(_quiet(url, voices))
-            flood.kill()
-        beside_herd, seconds = asyncio.run(_both(url, voices, herd))
+        flood = [sys.executable, "-m", "tests.benchmarks.evidence_intake", url]
+        with subprocess.Popen(flood, cwd=ROOT) as process:
+            flooded = _in_turns(url, voices, process)
+            process.kill()
+        returning, told = _beside_herd(url, voices, herd)
+    answers = ", ".join(f"{count} x {what}" for what, count in sorted(told["told"].items()))
     return [
-        Figure.against("p99 of quiet devices while one floods, against alone", 1e3 * beside, "ms", 1e3 * alone),
-        Figure.against(
-            f"p99 of quiet devices while {herd} return, against alone", 1e3 * beside_herd, "ms", 1e3 * alone
-        ),
-        Figure(f"{herd} devices return with a reading each: all held", round(herd / seconds), "a second"),
+        *_compared("while one floods", flooded),
+        *_compared(f"while {herd} return", returning),
+        Figure(f"{herd} devices return with a reading each: all held", round(herd / told["seconds"], 1), "a second"),
+        Figure(f"they were told {answers}; the last is held after", round(told["last"], 1), "s"),
     ]
 
 
-async def _quiet(url: str, voices: Sequence[Voice]) -> float:
-    """The 99th percentile of the answer times (seconds) of readings that are all taken."""
+def _compared(when: str, found: tuple[list[float], list[float]]) -> list[Figure]:
+    """Median and 99th percentile of the quiet devices' answer times, beside and alone."""
+    beside, alone = (sorted(each) for each in found)
+    return [
+        Figure.against(f"{name} of quiet devices {when}, against alone", 1e3 * beside[at], "ms", 1e3 * alone[at])
+        for name, at in (("median", len(alone) // 2), ("p99", len(alone) * 99 // 100))
+    ]
+
+
+def _in_turns(url: str, voices: Sequence[Voice], process: subprocess.Popen[Any]) -> tuple[list[float], list[float]]:
+    """Answer times (seconds) beside a process that runs, and while it is stopped, in turns: so that whatever else
+
+    the machine does is in both.
+    """
+    beside, alone = list[float](), list[float]()
+    for _ in range(TURNS):
+        beside += asyncio.run(_quiet(url, voices))
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(SETTLES_SECONDS)  # the server still works on what it was sent
+        alone += asyncio.run(_quiet(url, voices))
+        process.send_signal(signal.SIGCONT)
+    return beside, alone
+
+
+def _beside_herd(
+    url: str, voices: Sequence[Voice], herd: int
+) -> tuple[tuple[list[float], list[float]], dict[str, Any]]:
+    """The quiet devices' answer times from the moment a herd comes, and what the herd's process tells of it."""
+    command = [sys.executable, "-m", "tests.benchmarks.evidence_herd", url, str(herd)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("no pipes")
+        process.stdout.readline()  # all readings are signed
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        found = _in_turns(url, voices, process)
+        told: dict[str, Any] = json.loads(process.stdout.readline())
+    return found, told
+
+
+async def _quiet(url: str, voices: Sequence[Voice]) -> list[float]:
+    """The answer times (seconds) of readings that are all taken."""
     found: list[float] = []
 
     async def one(voice: Voice) -> None:
@@ -68,35 +112,12 @@ async def _quiet(url: str, voices: Sequence[Voice]) -> float:
                 await asyncio.sleep(random.uniform(0.02, 0.06))
 
     await asyncio.gather(*(one(voice) for voice in voices))
-    return sorted(found)[len(found) * 99 // 100]
-
-
-async def _both(url: str, voices: Sequence[Voice], herd: int) -> tuple[float, float]:
-    """The quiet devices' p99 beside the herd, and how long (seconds) it took until all of the herd was held."""
-    begun = time.perf_counter()
-    quiet = asyncio.create_task(_quiet(url, voices))
-    await _herd(url, [f"herd-{number}" for number in range(herd)])
-    return await quiet, time.perf_counter() - begun
-
-
-async def _herd(url: str, names: list[str]) -> None:
-    waiting = iter(names)
-
-    async def connection(client: httpx.AsyncClient) -> None:
-        for name in waiting:
-            envelope, wait = Voice(name, _key(name)).reading().envelope(), 0.5
-            while (await client.post(url + STATEMENTS_PATH, content=envelope, headers=JSON)).status_code in LATER:
-                await asyncio.sleep(random.uniform(0, wait))
-                wait = min(2 * wait, 30)
-
-    limits = httpx.Limits(max_connections=HERD_CONNECTIONS)
-    async with httpx.AsyncClient(trust_env=False, timeout=120, limits=limits) as client:
-        await asyncio.gather(*(connection(client) for _ in range(HERD_CONNECTIONS)))
+    return found
 
 
 def _flood(url: str) -> None:
     """Send as fast as there are answers, from four connections, whatever they say."""
-    voice = Voice(FLOOD, _key(FLOOD))
+    voice = Voice(FLOOD, key_of(FLOOD))
 
     async def forever() -> None:
         async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
@@ -113,7 +134,7 @@ def _flood(url: str) -> None:
 @contextmanager
 def _server(home: Path, herd: int) -> Iterator[str]:
     ledger = Ledger.open(home / "ledger", origin="ledger.example/log", clock=lambda: NOON)
-    for name in (FLOOD, *(f"quiet-{number}" for number in range(QUIET)), *(f"herd-{number}" for number in range(herd))):
+    for name in (FLOOD, *(f"quiet-{number}" for number in range(QUIET)), *names(herd)):
         ledger.evidence.enrol(_device(name))
     ledger.close()
     command = [sys.executable, "-m", "tests.ledger.intake.dying", "http", str(home / "ledger"), "never", "1"]
@@ -126,12 +147,8 @@ def _server(home: Path, herd: int) -> Iterator[str]:
             server.kill()
 
 
-def _key(name: str) -> SoftwareKey:
-    return SoftwareKey(name.encode().ljust(32, b"\x01")[:32])
-
-
 def _device(name: str) -> Device:
-    return scale(name, _key(name))
+    return scale(name, key_of(name))
 
 
 if __name__ == "__main__":

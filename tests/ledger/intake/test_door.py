@@ -362,6 +362,41 @@ class TestReturning:
         assert ended[:5] == [None] * 5 and len(refusals) == 3
         assert all(2 <= problem.retry_after <= 30 for problem in refusals)
 
+    def test_OD12_each_that_is_sent_away_has_a_turn_of_its_own_and_no_sooner_than_the_work_goes(self) -> None:
+        now = [0.0]
+        lanes = Lanes(at_work=2, waiting=0, clock=lambda: now[0])
+
+        async def work(seconds: float) -> None:
+            async with lanes.enter(self._named(f"worked-{now[0]}")):
+                now[0] += seconds
+
+        async def turns(count: int) -> list[int]:
+            told = []
+            async with lanes.enter(self._named(f"one-{now[0]}")), lanes.enter(self._named(f"two-{now[0]}")):
+                for number in range(count):
+                    with pytest.raises(ComeAgain) as caught:
+                        async with lanes.enter(self._named(f"back-{number}")):
+                            pass
+                    told.append(caught.value.retry_after)
+            return told
+
+        async def play() -> None:
+            for _ in range(200):
+                await work(0.5)
+            now[0] += 1000
+            told = await turns(400)
+            assert told[0] == 2 and told == sorted(told)
+            assert told[-1] == pytest.approx(2 + 399 * 0.5 / 2, abs=2)  # two are worked on at a time
+            assert max(told.count(second) for second in set(told)) <= 5
+            now[0] += 10  # of those the first forty had their turn meanwhile
+            assert (await turns(1))[0] == pytest.approx(told[-1] - 10, abs=2)
+            now[0] += 10_000
+            assert (await turns(1)) == [2]
+            now[0] += 1
+            assert max(await turns(20_000)) == 1800
+
+        asyncio.run(play())
+
     def test_OD12_whoever_failed_is_no_live_device(self) -> None:
         lanes = Lanes(at_work=1, waiting=0)
 
@@ -387,5 +422,5 @@ class TestReturning:
             patch.setattr(Lanes, "enter", full)
             answer = client.post(STATEMENTS, content=envelope, headers=JSON)
         assert (answer.status_code, answer.json()["code"]) == (503, "INTAKE_BUSY")
-        assert 2 <= int(answer.headers["Retry-After"]) <= 30
+        assert 2 <= int(answer.headers["Retry-After"]) <= 30 and answer.headers["Connection"] == "close"
         assert client.post(STATEMENTS, content=envelope, headers=JSON).status_code == 201
