@@ -94,6 +94,7 @@ def verify(
         typer.Option(metavar="FILE", help="The trust root you trust; without it, the copy in the bundle is used."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    lang: Annotated[str, typer.Option(metavar="CODE", help="en or zh; without it, that of the terminal.")] = "",
 ) -> None:
     """Verify a proof bundle offline: what it proves, by whose word, and what it does not prove.
 
@@ -102,7 +103,7 @@ def verify(
     """
     from ledger.verify_report import report  # noqa: PLC0415
 
-    raise typer.Exit(report(bundle, trust_root, as_json=as_json))
+    raise typer.Exit(report(bundle, trust_root, as_json=as_json, language=lang))
 
 
 def verify_video(

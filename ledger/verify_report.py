@@ -6,6 +6,7 @@ May never happen here: markup of the terminal out of a bundle's text, or an exit
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -18,17 +19,19 @@ from ledger.bundle.findings import Gone
 from ledger.bundle.format import MAX_BUNDLE_BYTES
 from ledger.bundle.trust_root import MAX_TRUST_ROOT_BYTES
 from ledger.errors import BadInput, Problem
+from ledger.verify_words import Words, words_for
 
 ERASED = 3  # exit status: neither a yes nor a no
 
 
-def report(bundle: Path, trust_root: Path | None, *, as_json: bool) -> int:
-    """Verify the file and print what was found on standard output; with `as_json`, refusals too.
+def report(bundle: Path, trust_root: Path | None, *, as_json: bool, language: str = "") -> int:
+    """Verify the file and print what was found on standard output; with `as_json`, refusals too, and in English.
 
     The exit status: 0, or `ERASED` where everything holds and something was erased.
 
     Raises what `verify` raises, and `BadInput` FILE_UNREADABLE.
     """
+    words = words_for(language, os.environ)
     try:
         root = None if trust_root is None else TrustRoot.load(read_file(trust_root, MAX_TRUST_ROOT_BYTES))
         raw = read_file(bundle, MAX_BUNDLE_BYTES)
@@ -37,11 +40,12 @@ def report(bundle: Path, trust_root: Path | None, *, as_json: bool) -> int:
     except Problem as problem:
         if as_json:
             _print_json({"held": False, **{name: getattr(problem, name) for name in ("code", "what", "where", "cure")}})
+        words.translate(problem)
         raise
     if as_json:
         _print_json(findings.as_json())
     else:
-        show(findings, Console(highlight=False))
+        show(findings, Console(highlight=False), words)
     return 0 if findings.is_whole else ERASED
 
 
@@ -59,22 +63,24 @@ def read_file(path: Path, most: int) -> bytes:
         ) from error
 
 
-def show(findings: Findings, console: Console) -> None:
+def show(findings: Findings, console: Console, words: Words) -> None:
     """The findings for a terminal: what holds, by whose word and when; what is contradicted; what is not proven."""
     mark = Text("✓", style="green") if findings.is_whole else Text("·", style="yellow")
+    say = words.say
     if findings.is_whole:
-        console.print(Text(f"Proven about {findings.subject}", style="bold"))
+        console.print(Text(say(f"Proven about {findings.subject}"), style="bold"))
     else:
-        console.print(Text(f"NOT WHOLE: data about {findings.subject} was erased", style="bold yellow"))
-        _list(console, "What was erased", "!", tuple(f"{each.text}\n{_record(each)}" for each in findings.erased))
-        console.print(Text("\nWhat is left, and holds", style="bold"))
+        console.print(Text(say(f"NOT WHOLE: data about {findings.subject} was erased"), style="bold yellow"))
+        gone = tuple(f"{say(each.text)}\n{say(_record(each))}" for each in findings.erased)
+        _list(console, say("What was erased"), "!", gone)
+        console.print(Text("\n" + say("What is left, and holds"), style="bold"))
     table = Table.grid(padding=(0, 1))
     for step in findings.proven:
-        source = " · ".join(part for part in (_who(step), step.when) if part)
-        table.add_row(mark, Text(step.what) + Text(f"\n{source}", style="dim"))
+        source = " · ".join(say(part) for part in (_who(step), step.when) if part)
+        table.add_row(mark, Text(say(step.what)) + Text(f"\n{source}", style="dim"))
     console.print(table)
-    _list(console, "What contradicts itself in this history", "!", findings.contradictions)
-    _list(console, "What this does not prove", "·", findings.not_proven)
+    _list(console, say("What contradicts itself in this history"), "!", tuple(map(say, findings.contradictions)))
+    _list(console, say("What this does not prove"), "·", tuple(map(say, findings.not_proven)))
 
 
 def _record(gone: Gone) -> str:
