@@ -9,9 +9,11 @@ from pathlib import Path
 
 from examples.demo import story
 from examples.demo.folder import DataFolder
+from examples.demo.maker import signing_place
 from ledger.capture.camera import Camera, Shot
 from ledger.capture.scene import encode_scene
-from ledger.capture.segments import read_recording
+from ledger.capture.segments import Recording, read_recording
+from ledger.capture.signing import VideoSigning
 from ledger.capture.spool import Spool
 from ledger.capture.uplink import Uplink
 from ledger.durable_file import write_new
@@ -40,7 +42,7 @@ def film_step(
     step = story.STEPS[number]
     home = folder / "cameras" / str(number + 1)
     home.mkdir(parents=True, exist_ok=True)
-    key = _device_key(home / "device.key")
+    key = device_key(home / "device.key")
     device = Device(
         id=f"camera-{number + 1}",
         public_key=key.public_key,
@@ -59,10 +61,16 @@ def film_step(
         # A long film of the user's own ends before now, whatever the story says: evidence from the future is refused.
         begins = start - max(step.before, timedelta(milliseconds=recording.duration_ms))
         shot = Shot(f"{step.name}-1", begins, step.place.normal, lot.normal, step.name)
-        camera.film(recording, shot)
+        signs = number == story.SIGNING_STEP and video is None
+        camera.film(_signed(folder, device, recording, begins) if signs else recording, shot)
         camera.deliver()
     held = ledger.evidence.segments_of_lots([lot.normal])
     return [segment.signed.digest for segment in held if segment.statement.device == device.id]
+
+
+def _signed(folder: DataFolder, device: Device, recording: Recording, begins: datetime) -> Recording:
+    """The recording with the camera's own signatures inside its video."""
+    return VideoSigning(signing_place(folder), device=device.id, label=device.label).recording(recording, begins)
 
 
 def _scene(path: Path, step: story.Step, start: datetime) -> Path:
@@ -73,6 +81,7 @@ def _scene(path: Path, step: story.Step, start: datetime) -> Path:
     return path
 
 
-def _device_key(path: Path) -> SoftwareKey:
+def device_key(path: Path) -> SoftwareKey:
+    """The key in a file of its own, made where it is missing."""
     write_new(path, secrets.token_bytes(SECRET_BYTES), mode=0o600)
     return SoftwareKey(path.read_bytes())

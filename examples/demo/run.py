@@ -16,6 +16,8 @@ from examples.demo.film import film_step
 from examples.demo.folder import DataFolder
 from examples.demo.house import TRUST_ROOT_FILE, House, Outside, open_house
 from examples.demo.journal import CROSSING, PLEDGING, PROVING, Journal, Row
+from examples.demo.maker import make_maker
+from examples.demo.measure import measure
 from examples.demo.show import Screen
 from examples.demo.steps import BUNDLE_FILE, Steps
 from examples.demo.table import Table, check_writable
@@ -54,6 +56,7 @@ def run(options: Options) -> bool:
         # Taken, not only looked at: nobody else has the port while the chains start.
         listener = opened.enter_context(closing(take_port("127.0.0.1", options.port)))
         folder = opened.enter_context(DataFolder(options.data))
+        make_maker(folder)  # before the ledger opens: it then knows whose cameras to trust
         journal = Journal(folder / JOURNAL_FILE)
         beginning = begin(folder, document, videos, filmed=journal.holds("film"))
         table = Table(options.json, journal, folder / BUNDLE_FILE)
@@ -106,6 +109,9 @@ def _film(
             screen.say(f"filming {step.name}")
             video = videos[number] if number < len(videos) else None
             digests += film_step(number, house.folder, house.ledger, uplink, goods.lot, start, video)
+        for sensor in story.SENSORS:
+            screen.say(f"measuring {sensor.quantity}")
+            measure(sensor, house.folder, house.ledger, uplink, goods.lot, start)
     ms = (now() - began).total_seconds() * 1000
     note = f"{len(story.STEPS)} cameras, {len(digests)} segments"
     held = len(digests) >= len(story.STEPS)

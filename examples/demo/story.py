@@ -56,8 +56,59 @@ STEPS = (
     Step("processing", "3 PROCESSING", WORKSHOP, timedelta(hours=20)),
     Step("packing", "4 PACKING", WORKSHOP, timedelta(hours=4)),
 )
+SIGNING_STEP = 3  # filmed by a camera that also signs inside its video
 SECONDS_PER_STEP = 6.0
 SECONDS_PER_SEGMENT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One sensor: what it measures, where, within which limits, and its readings, each so long before now."""
+
+    name: str
+    label: str
+    place: Identifier
+    quantity: str
+    unit: str
+    least: str
+    most: str
+    readings: tuple[tuple[timedelta, str], ...]
+
+
+_AIR = (
+    *("21.8", "22.4", "24.1", "26.5", "28.9", "30.2", "31.7", "33.0", "38.2", "34.1", "32.6"),
+    *("31.0", "29.4", "28.1", "26.8", "25.9", "25.0", "24.2", "23.7", "23.1", "22.6", "22.2"),
+)
+_NET = ["124.60", "122.35", "121.20", "120.45", "120.10"]
+_WHILE_PACKING = timedelta(hours=4) - timedelta(seconds=3)  # so that another device saw what the last camera films
+SENSORS = (
+    Sensor(
+        "thermometer-1",
+        "Workshop thermometer",
+        WORKSHOP,
+        "temperature",
+        "CEL",
+        "10",
+        "35",  # above it the leaves are too warm: once they were, for some minutes
+        (
+            *((timedelta(hours=24) - number * timedelta(minutes=12), value) for number, value in enumerate(_AIR)),
+            (_WHILE_PACKING, "21.9"),
+        ),
+    ),
+    Sensor(
+        "scale-1",
+        "Scale at the packing table",
+        WORKSHOP,
+        "weight",
+        "KGM",
+        "0",
+        "500",
+        (
+            *((timedelta(hours=20) - number * timedelta(hours=3), value) for number, value in enumerate(_NET)),
+            (_WHILE_PACKING, "120.00"),
+        ),
+    ),
+)
 
 RECEIPT_ONE = WarehouseReceipt("WR-2026-0117", "keeper_one", 120_000)
 RECEIPT_TWO = WarehouseReceipt("WR-2026-0342", "keeper_two", 120_000)

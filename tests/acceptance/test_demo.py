@@ -13,17 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from contracts.node import quantity
+from examples.demo import story
 from examples.demo.brought import begin
 from examples.demo.folder import DataFolder
-from examples.demo.house import House, Outside, open_house
+from examples.demo.house import LOG_ORIGIN, House, Outside, open_house
 from examples.demo.journal import STEPS, Journal
 from examples.demo.run import _journey
 from examples.demo.show import Screen
+from ledger.api.app import create_app
 from ledger.bundle import load, verify
 from ledger.errors import Problem
+from ledger.evidence import Code
+from ledger.history import history_of
+from ledger.http.addresses import page_path
+from ledger.media_signing import Authenticity, Provenance
 from ledger.serve import take_port
+from ledger.store import Ledger
 from tests.acceptance.program import Ran, read_json, run, start, until
 
 ON_CHAIN = {
@@ -138,6 +146,29 @@ def test_the_program_refuses_a_changed_bundle_in_its_own_words(journey: Journey,
     assert refused.status == 1
     assert refused.err.startswith("BUNDLE_CORRUPT: ")
     assert "Traceback" not in refused.err
+
+
+def test_sensors_a_signing_camera_and_a_finding_are_in_the_unit_s_account(journey: Journey, tmp_path: Path) -> None:
+    """Kept with the cameras' evidence, before the anchor: the story goes on from it without another entry."""
+    shutil.copytree(journey.data, tmp_path / "data")
+    with closing(Ledger.open(tmp_path / "data", origin=LOG_ORIGIN)) as ledger:
+        history = history_of(ledger, story.UNITS[0])
+        temperature, weight = sorted(history.readings, key=lambda series: series.quantity)
+        assert [series.count for series in (temperature, weight)] == [len(each.readings) for each in story.SENSORS]
+        assert (temperature.outside, dict(temperature.findings)) == (1, {Code.IMPOSSIBLE_VALUE: 1})
+        assert (weight.outside, dict(weight.findings)) == (0, {})
+        (anchor,) = [row for row in _rows(journey.data / "journey.json") if row["step"] == "anchor"]
+        anchored = int(anchor["note"].removeprefix("size "))
+        assert all(each.reading.entry < anchored for series in history.readings for each in series.told)
+        signed = {step.step: step.video for step in history.filmed}
+        shown = signed.pop("packing")
+        assert shown is not None and (shown.authenticity, shown.provenance) == (
+            Authenticity.AUTHENTIC,
+            Provenance.TRUSTED,
+        )
+        assert set(signed.values()) == {None}
+        text = TestClient(create_app(ledger)).get(page_path(story.UNITS[0]), params={"lang": "en"}).text
+        assert "1 reading is outside the agreed limits." in text and ">38.2<" in text
 
 
 def test_each_row_that_is_missing_is_found_again_and_nothing_is_done_twice(journey: Journey, tmp_path: Path) -> None:
