@@ -113,6 +113,7 @@ def _filmed(step: FilmedStep) -> dict[str, object]:
             {"code": stored.finding.code, "what": stored.finding.what, "entry": stored.entry}
             for stored in step.findings
         ],
+        "assurance": step.assurance,
         "cameraSignatures": None
         if step.video is None
         else {

@@ -55,10 +55,11 @@ DOMAINS = (
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What the entries prove, and what in the history does not fit together."""
+    """What the entries prove, and what in the history does not fit together. `has_video`: segments are among them."""
 
     proven: tuple[Proven, ...]
     contradictions: tuple[str, ...]
+    has_video: bool = False
 
 
 def embedded_trust_root(bundle: Bundle) -> TrustRoot:
@@ -118,7 +119,7 @@ def verify_contents(bundle: Bundle, *, seen_by: datetime, gone: Sequence[Gone] =
     contradictions += [f"{finding.code}: {finding.what} ({finding.about})" for finding in history.findings]
     if not history.complete:
         contradictions.append("TRACE_BOUND: the history is too large to be followed to its end")
-    return Contents(tuple(proven), tuple(contradictions))
+    return Contents(tuple(proven), tuple(contradictions), has_video=bool(word.evidence))
 
 
 def filmed_for(history: Trace) -> tuple[str, ...]:
@@ -162,7 +163,7 @@ def _verify_statement(bundle: Bundle, subject: EvidenceSubject, seen_by: datetim
     word = verify_word(bundle, {stated.statement.device: [Spoken(found, stated)]}, seen_by=seen_by)
     (evidence,) = word.evidence
     if isinstance(evidence.statement, SegmentStatement):
-        return Contents((_tell_evidence(word.evidence, word.devices, seen_by),), word.doubts)
+        return Contents((_tell_evidence(word.evidence, word.devices, seen_by),), word.doubts, has_video=True)
     about = "a reading" if isinstance(evidence.statement, ReadingStatement) else "a loss"
     what = f"The device stated {about} in its number {evidence.statement.sequence}."
     return Contents((Proven("evidence", what, _keys(word.devices), f"logged by {utc_text(seen_by)}"),), word.doubts)

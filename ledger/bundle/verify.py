@@ -45,6 +45,12 @@ ERASED_NOT_PROVEN: Final = (
     "What stood in the erased entries, and that it was about this subject: content and salt are gone; that is the "
     "ledger's word alone."
 )
+
+VIDEO_NOT_PROVEN: Final = (
+    "That a camera filmed the goods and not a screen that showed them (LOW_ASSURANCE): no signature can prove that, "
+    "only an independent sensor that was there, and no such sensor's word about the video is in this file."
+)
+
 STATEMENT_NOT_PROVEN: Final = (
     "That anybody but the log's operator saw this state: the receipt is the log's own word, without cosignatures.",
     "When it was logged, and who said what is in it: the bundle of the same subject shows both.",
@@ -104,6 +110,7 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
         not_proven=(
             *((ERASED_NOT_PROVEN,) if gone else ()),
             *(() if trust_root is not None else (_trust_root_came_along(root),)),
+            *((VIDEO_NOT_PROVEN,) if contents.has_video else ()),
             *NOT_PROVEN,
         ),
         erased=gone,

@@ -19,10 +19,12 @@ from ledger.errors import BadInput, Unavailable
 from ledger.evidence import Code, DeviceFinding
 from ledger.evidence.fields import read_time
 from ledger.gs1 import Identifier, Level, goods_key
+from ledger.history.corroboration import assurance_of
 from ledger.history.place_names import place_name
 from ledger.history.readings import ReadingSeries, series_of
 from ledger.history.related import events_about
 from ledger.media_signing.archive import VideoStanding, standing_of, worst
+from ledger.media_signing.assurance import Assurance
 from ledger.standing import Standing, Witnesses
 from ledger.store import Entry, Ledger, Lot, Name, StoredEvent, StoredFinding, StoredSegment
 from ledger.store.evidence_book import MAX_SEGMENTS_OF_LOTS
@@ -55,7 +57,8 @@ class FilmedStep:
 
     `entries`: the segments' indices in the log; `standing`: the least witnessed one's. Times UTC.
     `findings`: what is wrong with the camera's word about it, each an entry of the log.
-    `video`: what the camera's signatures inside the video itself show; None where it put none in.
+    `video`: what the camera's signatures inside the video itself show; None where it put none in. `assurance`: whether
+    an independent sensor bears the video out; a camera that films a screen signs what it sees.
     """
 
     step: str
@@ -70,6 +73,7 @@ class FilmedStep:
     standing: Standing
     doubts: tuple[DoubtfulStep, ...]
     video: VideoStanding | None
+    assurance: Assurance
     findings: tuple[StoredFinding, ...] = ()
 
     @property
@@ -209,7 +213,7 @@ def _filmed_step(
     findings: dict[str, tuple[StoredFinding, ...]],
 ) -> FilmedStep:
     first = segments[0].statement
-    wrong = _about(segments, findings[first.device])
+    wrong, video = _about(segments, findings[first.device]), _video(ledger, segments)
     entries = tuple(segment.entry for segment in segments)
     return FilmedStep(
         step=first.step,
@@ -223,7 +227,8 @@ def _filmed_step(
         entries=entries,
         standing=vouching.standing(max(entries)),
         doubts=(*_doubts_about(ledger, segments, logged), *_doubts_of(wrong)),
-        video=_video(ledger, segments),
+        video=video,
+        assurance=assurance_of(ledger, segments, video),
         findings=wrong,
     )
 

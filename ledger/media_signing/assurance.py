@@ -18,9 +18,9 @@ from ledger.media_signing.verdict import Authenticity, Provenance
 class Assurance(StrEnum):
     """How far a video may carry a decision by itself."""
 
-    CORROBORATED = "corroborated"
-    LOW_ASSURANCE = "low assurance"
-    CONTRADICTED = "contradicted"
+    CORROBORATED = "CORROBORATED"
+    LOW_ASSURANCE = "LOW_ASSURANCE"
+    CONTRADICTED = "CONTRADICTED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger.store.columns import read_utc
+from ledger.evidence import Code
+from ledger.store.columns import read_utc, utc_text
 from ledger.store.database import Database, driver
 
 MAX_SERIES = 24
 MAX_SUBJECTS = 500
+MAX_OBSERVED = 256
 MAX_READINGS = 20_000
 """Of one series, the newest: a reading a minute for a fortnight."""
 
@@ -21,6 +23,11 @@ MAX_READINGS = 20_000
 _SERIES = (
     "SELECT e.device, r.subject, r.quantity, r.unit, count(*) FROM reading AS r JOIN evidence AS e USING (digest)"
     " WHERE r.subject IN ({marks}) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4 LIMIT ?"
+)
+_OBSERVED = (
+    "SELECT e.device, r.observed_at, r.usable FROM reading AS r JOIN evidence AS e USING (digest)"
+    " LEFT JOIN finding AS f ON f.device = e.device AND f.sequence = e.sequence AND f.code = ?"
+    " WHERE r.place = ? AND r.observed_at >= ? AND r.observed_at <= ? AND (r.usable OR f.digest IS NOT NULL) LIMIT ?"
 )
 _READINGS = (
     "SELECT r.observed_at, r.value, r.usable, r.digest, e.entry, e.sequence, e.place"
@@ -54,6 +61,15 @@ class StoredReading:
     place: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """That a device observed a place at a time (UTC). `agrees`: False where another device there contradicts it."""
+
+    device: str
+    at: datetime
+    agrees: bool
+
+
 class ReadingBook:
     """The readings of one database."""
 
@@ -66,6 +82,16 @@ class ReadingBook:
         query = _SERIES.format(marks=",".join("?" * len(asked)))
         with self._database.reading() as session:
             return tuple(SeriesKey(*row) for row in driver(session).execute(query, (*asked, MAX_SERIES)))
+
+    def observed_at(self, place: str, begins: datetime, ends: datetime) -> tuple[Observed, ...]:
+        """What any device observed at a place (as it was signed) between two times (UTC); at most `MAX_OBSERVED`.
+
+        Readings doubted for anything but a disagreement observed nothing, and are left out.
+        """
+        named = (str(Code.DISAGREEMENT), place, utc_text(begins), utc_text(ends), MAX_OBSERVED)
+        with self._database.reading() as session:
+            rows = driver(session).execute(_OBSERVED, named).fetchall()
+        return tuple(Observed(device, read_utc(at), bool(usable)) for device, at, usable in rows)
 
     def readings(self, key: SeriesKey) -> tuple[StoredReading, ...]:
         """The readings of a series by the time they tell of; the newest `MAX_READINGS`."""

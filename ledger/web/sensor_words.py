@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from ledger.evidence import Code
 from ledger.history.readings import Why
+from ledger.media_signing.assurance import Assurance
 from ledger.web.language import Language
 from ledger.web.words import N_
 
@@ -59,6 +60,20 @@ WHY_TOLD = MappingProxyType(
         Why.OUTSIDE: N_("outside the agreed limits"),
         Why.DOUBTED: N_("doubted"),
         Why.NOT_LOGGED: N_("not what was logged"),
+    }
+)
+
+ASSURANCE = MappingProxyType(
+    {
+        Assurance.CORROBORATED: N_(
+            "A sensor that does not depend on the camera was there meanwhile; none contradicts it."
+        ),
+        Assurance.LOW_ASSURANCE: N_(
+            "Low assurance: a camera can film a screen, and no independent sensor bears this video out."
+        ),
+        Assurance.CONTRADICTED: N_(
+            "Contradicted: sensors at this place and time do not agree. Do not rely on this video."
+        ),
     }
 )
 

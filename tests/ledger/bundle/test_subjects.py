@@ -17,6 +17,7 @@ from ledger.bundle import (
     verify,
     write_enrolment,
 )
+from ledger.bundle.verify import VIDEO_NOT_PROVEN
 from ledger.epcis import EVENT_DOMAIN, read_event
 from ledger.errors import Problem
 from ledger.evidence import NO_PREVIOUS, ReadingStatement, sign_statement
@@ -81,6 +82,12 @@ def test_one_segment_is_proven_by_itself_under_its_devices_enrolment() -> None:
     raw = built(single(SEGMENT, ENROLMENT, *evidence_entries(FILMED[1:2])), SEGMENT)
     (evidence,) = [each for each in verify(raw, trust_root=TRUST_ROOT).proven if each.step == "evidence"]
     assert evidence.what.startswith("1 segments of video, 2.0 s")
+
+
+def test_OV06_what_is_not_proven_of_a_video_is_that_its_camera_saw_the_scene() -> None:
+    shown = built(single(SEGMENT, ENROLMENT, *evidence_entries(FILMED[1:2])), SEGMENT)
+    assert VIDEO_NOT_PROVEN in verify(shown, trust_root=TRUST_ROOT).not_proven and "LOW_ASSURANCE" in VIDEO_NOT_PROVEN
+    assert VIDEO_NOT_PROVEN not in verify(about_event(), trust_root=TRUST_ROOT).not_proven
 
 
 def test_one_reading_is_proven_by_itself() -> None:
