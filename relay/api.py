@@ -49,7 +49,8 @@ def create_app(relay: Relay, desk: Desk | None = None, publisher: Publisher | No
     async def status(request: Request) -> Response:
         read_query(request, ())
         with relay.still() as journeys:
-            shown = show_status(relay.manifest, relay.positions, journeys.counts(), relay.client_troubles)
+            counted, troubles = journeys.counts(), relay.client_troubles
+            shown = show_status(relay.manifest, relay.positions, counted, troubles, relay.memory_trouble)
         return JSONResponse(shown | {"publishing": None if publisher is None else show_publishing(publisher.standing)})
 
     @app.post("/publish")

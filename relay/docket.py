@@ -7,21 +7,17 @@ before the message it is about.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable
 
 from contracts.manifest import Manifest
 from ledger.errors import BadInput
 from ledger.proposal import read_proposal
 from relay.journey import Fact, Journey, fact_of, is_left_behind
 from relay.journeys import Journeys
+from relay.unclaimed import Unclaimed
 from relay.watcher import Rewound, SeenBlock, SeenLog
 
-# A proposal costs its sender nothing but gas, and may name a message that nobody ever sent: so many are kept, and the
-# oldest goes first. What else names a message was let through by a quorum.
-MAX_UNCLAIMED_PROPOSALS = 10_000
 SWEPT_AT_ONCE = 1_000  # expiries of messages that are over
-
-Named = tuple[bytes, Fact]
 
 
 class Docket:
@@ -33,9 +29,7 @@ class Docket:
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self.journeys = Journeys(manifest)
-        # Chains are read independently: a destination's log may be seen before its origin's.
-        self._unclaimed: dict[bytes, list[Fact]] = {}
-        self._unclaimed_proposals: dict[bytes, Fact] = {}
+        self.unclaimed = Unclaimed()
         self._expiring: dict[int, list[tuple[int, bytes]]] = {}  # by destination: expiry and id, the next one first
         self._ended: dict[int, set[bytes]] = {}  # of those, by destination, whose expiry matters to nobody any more
         self._moved: dict[bytes, None] = {}
@@ -64,16 +58,20 @@ class Docket:
         self.times[block.chain_id] = block.timestamp
         self._expire(block.chain_id)
 
+    def put_away(self, is_busy: Callable[[bytes], bool]) -> None:
+        """Hold no more journeys and logs in memory than is meant to be. `is_busy`: whether a step of a message is under
+        way. Errors: `Unavailable` AWAY_WRITE.
+        """
+        self.journeys.put_away(is_busy)
+        self.unclaimed.put_away()
+
     def rewind(self, rewound: Rewound) -> set[bytes]:
         """Forget what a chain left behind: steps, messages, and logs that no message has claimed yet.
 
         The ids of the messages that lost a step, or themselves.
         """
         chain_id, above = rewound.chain_id, rewound.block
-        unclaimed = [(named, fact) for named, facts in self._unclaimed.items() for fact in facts]
-        unclaimed += self._unclaimed_proposals.items()
-        self._unclaimed, self._unclaimed_proposals = {}, {}
-        self._keep((named, fact) for named, fact in unclaimed if not is_left_behind(fact.place, chain_id, above))
+        self.unclaimed.rewind(chain_id, above)
         self.times.pop(chain_id, None)  # the next block says what time it is there
         undone: set[bytes] = set()
         for journey in self.journeys.touched_by(chain_id, above):
@@ -84,7 +82,8 @@ class Docket:
                 undone.add(journey.id)
                 del self.journeys[journey.id]
                 self._moved[journey.id] = None
-                self._keep((journey.id, fact) for fact in journey.facts)
+                for fact in journey.facts:
+                    self.unclaimed.keep(journey.id, fact)
                 continue
             if journey.id in undone and not journey.expired:
                 self._await_expiry(journey)  # it may have been over, and its expiry forgotten
@@ -106,9 +105,7 @@ class Docket:
         if message_id in self.journeys:
             return
         journey = Journey(proposal, seen.place, message_id)
-        if (proposed := self._unclaimed_proposals.pop(message_id, None)) is not None:
-            journey.observe(proposed)
-        for early in self._unclaimed.pop(message_id, []):
+        for early in self.unclaimed.claim(message_id):
             journey.observe(early)
         self.journeys[message_id] = journey
         self._await_expiry(journey)
@@ -118,20 +115,10 @@ class Docket:
     def _observe(self, named: bytes, fact: Fact) -> None:
         journey = self.journeys.get(named)
         if journey is None:
-            self._keep([(named, fact)])
+            self.unclaimed.keep(named, fact)
             return
         journey.observe(fact)
         self._sort(journey)
-
-    def _keep(self, facts: Iterable[Named]) -> None:
-        """Keep what names a message that is not known yet."""
-        for named, fact in facts:
-            if fact.kind == "Proposed":
-                self._unclaimed_proposals[named] = fact
-                if len(self._unclaimed_proposals) > MAX_UNCLAIMED_PROPOSALS:
-                    del self._unclaimed_proposals[next(iter(self._unclaimed_proposals))]
-            else:
-                self._unclaimed.setdefault(named, []).append(fact)
 
     def _await_expiry(self, journey: Journey) -> None:
         message = journey.proposal.message

@@ -7,6 +7,7 @@ the logs it took away.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -255,3 +256,16 @@ def fact_of(seen: SeenLog) -> Fact | None:
 def is_left_behind(place: Place, chain_id: int, above: int) -> bool:
     """Whether a place lies among a chain's blocks above `above`."""
     return place.chain_id == chain_id and place.block > above
+
+
+def places(journey: Journey) -> Iterable[tuple[str, Place]]:
+    """The observed steps of a journey with their places, in order."""
+    for name, place in (
+        ("sent", journey.origin),
+        ("proposed", journey.proposed),
+        ("attested", journey.attested),
+        ("committed", journey.commit),
+        ("judged", journey.judged),
+    ):
+        if place is not None:
+            yield name, place

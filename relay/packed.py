@@ -39,7 +39,7 @@ def pack(journey: Journey) -> bytes:
         journey.proposal.payload,
     ]
     own = [journey.expired, journey.redeliver, None if journey.policy is None else int(journey.policy), journey.skipped]
-    facts = [[each.kind, astuple(each.place), each.executed, each.word, each.state] for each in journey.facts]
+    facts = [_fields(each) for each in journey.facts]
     reasons = [_reasons(journey.waiting), _reasons(journey.set_aside)]
     tried = [journey.tried.count, [astuple(each) for each in journey.tried]]
     whole = [journey.id, fields, astuple(journey.origin), facts, own, journey.milliseconds, reasons, tried]
@@ -54,8 +54,8 @@ def unpack(packed: bytes, manifest: Manifest) -> Journey:
     assert left is not None  # it was in the manifest when it was read
     message = Message(Kind(kind), left.end, arrives, *others)
     journey = Journey(Proposal(message, payload), Place(*origin), named)
-    for said, place, executed, word, state in facts:
-        journey.observe(Fact(said, Place(*place), executed, word, state))
+    for each in facts:
+        journey.observe(_fact(each))
     journey.expired, journey.redeliver, policy, journey.skipped = own
     journey.policy = None if policy is None else Policy(policy)
     journey.milliseconds = milliseconds
@@ -63,6 +63,25 @@ def unpack(packed: bytes, manifest: Manifest) -> Journey:
     count, kept = tried
     journey.tried.restore(count, [Attempt(*each) for each in kept])
     return journey
+
+
+def pack_fact(fact: Fact) -> bytes:
+    """What one log said."""
+    return bytes(cbor2.dumps(_fields(fact)))
+
+
+def unpack_fact(packed: bytes) -> Fact:
+    """What `pack_fact` made."""
+    return _fact(cbor2.loads(packed))
+
+
+def _fields(fact: Fact) -> list[Any]:
+    return [fact.kind, astuple(fact.place), fact.executed, fact.word, fact.state]
+
+
+def _fact(fields: list[Any]) -> Fact:
+    kind, place, executed, word, state = fields
+    return Fact(kind, Place(*place), executed, word, state)
 
 
 def _reasons(problems: dict[Step, Problem]) -> list[list[str]]:

@@ -8,47 +8,38 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Protocol
 
 from contracts.manifest import Manifest
 from contracts.node import Node
 from contracts.submitter import Submitter, Ticket
-from ledger.errors import Problem, Refused, Unavailable
+from ledger.errors import Problem
 from relay.agenda import Agenda
 from relay.carrier import Carrier, read_tag
 from relay.docket import Docket
 from relay.exchanger import Exchanger, is_call
 from relay.explain import Moment
 from relay.freezer import Freezer, is_proof
-from relay.headers import HeaderBearer
+from relay.grouping import GROUPS_AT_ONCE, Grouping
 from relay.index import Index
 from relay.journey import Journey, Step
 from relay.journeys import Journeys
+from relay.outcomes import Outcomes
 from relay.panel import NotaryPanel
-from relay.retry import SetAside, decide, is_refusal, problem_of, wait_after
+from relay.reading import BlockSink, Position, Reading
+from relay.renewing import Renewing
+from relay.retry import problem_of, wait_after
 from relay.skips import Skips
 from relay.turns import Queue, Turns
-from relay.watcher import Place, Rewound, SeenBlock, Watcher
+from relay.watcher import Rewound, SeenBlock
 
-# Groups under way at once in each queue: a step on the chain whose answer it waits for.
-GROUPS_AT_ONCE = {Step.PROPOSE: 2, Step.ATTEST: 2, Step.COMMIT: 4, Step.REDELIVER: 2, Step.JUDGE: 8}
 IDLE_SECONDS = 0.02
 LONGEST_IDLE_SECONDS = 0.1
-CLIENT_LOOK_SECONDS = 60.0  # between two looks at how old a light client's latest header is
-JUDGING_WAITS_SECONDS = 10.0  # at most, for messages that are still to be delivered
-# With so many steps waiting, a chain that brings more of them is read for a tenth of the time: nothing is gained by
-# knowing more than can be carried, and reading must not crowd out carrying.
-BACKLOG = 1_000
-RESTS = 9.0
-_MEMORY = 0  # beside the ids of chains: what is in the way of putting messages away
-SENT_SECONDS = 5.0  # a step whose transaction is in a block is looked at again, should no final block show its log
 
 
 class Progress(Enum):
@@ -57,23 +48,6 @@ class Progress(Enum):
     CONTINUE = "continue"
     IDLE = "idle"
     STOP = "stop"
-
-
-class BlockSink(Protocol):
-    """Who else hears of final blocks: the indexer."""
-
-    def take(self, block: SeenBlock) -> None: ...
-
-    def rewind(self, rewound: Rewound) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far one chain has been read, and why not further, where something is in the way."""
-
-    chain: str
-    next_block: int
-    trouble: Problem | None
 
 
 class Relay:
@@ -103,24 +77,18 @@ class Relay:
             manifest, transactors, self._carrier.observing, panel, executor=executor, clock=clock, nudge=self.nudge
         )
         self._sinks: tuple[BlockSink, ...] = (self.index, self.exchanger, self.freezer, *sinks)
-        self._reading: Agenda[int] = Agenda(clock)
         self._settling: Agenda[int] = Agenda(clock)
-        self._turns, self._clock = Turns(clock), clock
-        self._delivering_since: float | None = None
-        self._watchers = [
-            Watcher(transactors[chain.chain_id].node, chain, first_block=chain.first_block) for chain in manifest.chains
-        ]
-        self._docket = Docket(manifest)
-        self._troubles: dict[int, Problem] = {}
-        self._client_troubles: dict[str, Problem] = {}
-        self._clients: Agenda[int] = Agenda(clock)
-        self._executor, bearers = executor, self._carrier.observing.bearers
-        self._readers = executor or ThreadPoolExecutor(
-            2 * len(self._watchers) + len(bearers), thread_name_prefix="relay-reader"
-        )
+        self._turns, self._docket = Turns(clock), Docket(manifest)
+        self._grouping = Grouping(self._docket, self._turns, self._carrier, clock)
+        self._outcomes = Outcomes(self._docket, self._turns)
+        nodes = {chain.chain_id: transactors[chain.chain_id].node for chain in manifest.chains}
+        self._reading = Reading(manifest, nodes, self._fold, _Load(self._docket, self._turns), clock)
+        self._renewing = Renewing(self._carrier.observing.bearers, clock)
+        self._memory_trouble: Problem | None = None
+        self._executor, jobs = executor, 2 * len(nodes) + len(self._carrier.observing.bearers)
+        self._readers = executor or ThreadPoolExecutor(jobs, thread_name_prefix="relay-reader")
         # A pool for each queue: a chain that answers late holds up nobody else's steps.
         self._pools: dict[Queue, Executor] = {}
-        self._under_way: Counter[Queue] = Counter()
         self._lock = threading.RLock()  # over journeys and sinks; never held while anybody is asked anything
         self._changed, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -138,26 +106,28 @@ class Relay:
 
     @property
     def trouble(self) -> Problem | None:
-        """Why some chain cannot be read now, None when all can."""
-        return next((problem for problem in list(self._troubles.values())), None)
+        """What is in the way of carrying everything: why some chain cannot be read now, or `memory_trouble`."""
+        return next((problem for problem in list(self._reading.troubles.values())), self._memory_trouble)
+
+    @property
+    def memory_trouble(self) -> Problem | None:
+        """Why messages cannot be put away, so that more of them take memory; None while they can."""
+        return self._memory_trouble
 
     @property
     def positions(self) -> tuple[Position, ...]:
         """Each chain, in the manifest's order."""
-        return tuple(
-            Position(watcher.chain.caip2, watcher.next_block, self._troubles.get(watcher.chain.chain_id))
-            for watcher in self._watchers
-        )
+        return self._reading.positions
 
     @property
     def client_troubles(self) -> dict[str, Problem]:
         """Why a light client could not be renewed, by what it is ("eip155:1 on eip155:2")."""
-        return dict(self._client_troubles)
+        return self._renewing.troubles
 
     @property
     def nodes(self) -> dict[int, Node]:
         """The node of each chain, by chain id."""
-        return {watcher.chain.chain_id: watcher.node for watcher in self._watchers}
+        return self._reading.nodes
 
     @property
     def moment(self) -> Moment:
@@ -212,67 +182,31 @@ class Relay:
         if self._stopping.is_set():
             return Progress.STOP
         self._changed.clear()  # first: what happens during this step is looked at in the next one
-        for watcher in self._watchers:
-            self._reading.begin(self._readers, watcher.chain.chain_id, partial(self._read, watcher))
+        self._reading.begin(self._readers, self.nudge)
         for chain_id, payer in self._payers.items():
             if payer.in_flight:
                 self._settling.begin(self._readers, chain_id, partial(self._settle, chain_id, payer))
-        for index, bearer in enumerate(self._carrier.observing.bearers):
-            self._clients.begin(self._readers, index, partial(self._refresh, index, bearer))
+        self._renewing.begin(self._readers)
         with self._lock:
-            groups = list(self._groups())
-            read_to = {watcher.chain.chain_id: watcher.next_block for watcher in self._watchers}
-            self.exchanger.look(self.journeys, self._docket.times, read_to)
-            try:
-                self.journeys.put_away(self._turns.is_under_way)
-            except Problem as problem:
-                self._troubles[_MEMORY] = problem  # it carries on, with more in memory
-            else:
-                self._troubles.pop(_MEMORY, None)
+            for message_id in self._docket.moved():
+                self._want(message_id)
+                self.exchanger.moved(message_id)
+            groups = list(self._grouping.begin())
+            self.exchanger.look(self.journeys, self._docket.times, self._reading.read_to)
+            self._put_away()
         for queue, group in groups:
             self._pool(queue).submit(self._take, queue, group)
         begun = any([self.exchanger.begin(), self.freezer.begin()])
         return Progress.CONTINUE if groups or begun or self._changed.is_set() else Progress.IDLE
 
-    def _groups(self) -> Iterator[tuple[Queue, list[Journey]]]:
-        """What is begun now: whatever is ready, in groups as large as they have become, and never waited for."""
-        for message_id in self._docket.moved():
-            self._want(message_id)
-            self.exchanger.moved(message_id)
-        is_delivering = self._is_delivering()
-        for queue in self._turns.queues:
-            step = queue[0]
-            free = GROUPS_AT_ONCE[step] - self._under_way[queue]
-            if free <= 0 or (step is Step.JUDGE and is_delivering):
-                continue
-            named = [self.journeys.get(each) for each in self._turns.ready(queue, free * self._carrier.most(step))]
-            for group in self._packed(step, [journey for journey in named if journey is not None])[:free]:
-                self._turns.begin(queue, (journey.id for journey in group))
-                self._under_way[queue] += 1
-                yield queue, group
-
-    def _is_delivering(self) -> bool:
-        """Whether verdicts wait, because deliveries do, and both cost the notaries and the destination their time.
-
-        For so long at a stretch and no longer: a destination that is away must not hold up what is delivered already.
-        """
-        queues = (*self._turns.queues, *(queue for queue, groups in self._under_way.items() if groups > 0))
-        if not any(queue[0] is Step.COMMIT for queue in queues):
-            self._delivering_since = None
-            return False
-        if self._delivering_since is None:
-            self._delivering_since = self._clock()
-        return self._clock() - self._delivering_since < JUDGING_WAITS_SECONDS
-
-    def _packed(self, step: Step, journeys: Sequence[Journey]) -> list[list[Journey]]:
-        """Groups of what may go together; what was refused before goes alone."""
-        groups: dict[object, list[Journey]] = {}
-        for journey in journeys:
-            trial = self._turns.trial((journey.id, step))
-            is_alone = trial is not None and trial.goes_alone
-            groups.setdefault(journey.id if is_alone else self._carrier.group(journey, step), []).append(journey)
-        most = self._carrier.most(step)
-        return [group[at : at + most] for group in groups.values() for at in range(0, len(group), most)]
+    def _put_away(self) -> None:
+        """Hold no more in memory than is meant to be; where that cannot be, it carries on with more."""
+        try:
+            self._docket.put_away(self._turns.is_under_way)
+        except Problem as problem:
+            self._memory_trouble = problem
+        else:
+            self._memory_trouble = None
 
     def _want(self, message_id: bytes) -> None:
         journey = self.journeys.get(message_id)
@@ -331,52 +265,15 @@ class Relay:
             self._pools[queue] = self._executor or ThreadPoolExecutor(GROUPS_AT_ONCE[queue[0]], thread_name_prefix=name)
         return self._pools[queue]
 
-    def _read(self, watcher: Watcher) -> bool:
-        """Fold what is new on one chain; whether there was anything."""
-        chain_id = watcher.chain.chain_id
-        progressed = False
-        began, known = time.monotonic(), len(self.journeys)
-        try:
-            for news in watcher.poll():
-                progressed = True
-                with self._lock:
-                    self._fold(news)
-        except Exception as error:  # noqa: BLE001 - whatever a node can make us raise, the other chains go on
-            self._troubles[chain_id] = problem_of(error)
-            self._reading.hold(chain_id, wait_after(self._reading.failed(chain_id).failures))
-        else:
-            self._troubles.pop(chain_id, None)
-            self._reading.succeeded(chain_id)
-            if len(self.journeys) > known and self._turns.waiting > BACKLOG:
-                self._reading.hold(chain_id, RESTS * (time.monotonic() - began))
-        if progressed:
-            self._changed.set()
-        return progressed
-
-    def _refresh(self, index: int, bearer: HeaderBearer) -> bool:
-        """Keep an idle light client from expiring; whether it was renewed."""
-        try:
-            renewed = bearer.refresh()
-        except Exception as error:  # noqa: BLE001 - one client that cannot be renewed stops neither others nor messages
-            self._client_troubles[bearer.name] = problem_of(error)
-            failures = self._clients.failed(index).failures
-            self._clients.hold(index, wait_after(failures))
-            return False
-        self._client_troubles.pop(bearer.name, None)
-        self._clients.succeeded(index)
-        self._clients.hold(index, CLIENT_LOOK_SECONDS)
-        return renewed
-
     def _fold(self, news: SeenBlock | Rewound) -> None:
-        # Sinks first: one that fails is given the news again, and the docket must not have taken it twice.
-        for sink in self._sinks:
-            sink.rewind(news) if isinstance(news, Rewound) else sink.take(news)
-        if isinstance(news, SeenBlock):
-            self._docket.take(news)
-            return
-        for message_id in self._docket.rewind(news):
-            for step in Step:
-                self._turns.undo((message_id, step))
+        with self._lock:
+            # Sinks first: one that fails is given the news again, and the docket must not have taken it twice.
+            for sink in self._sinks:
+                sink.rewind(news) if isinstance(news, Rewound) else sink.take(news)
+            if isinstance(news, Rewound):
+                self._outcomes.rewound(news)
+            else:
+                self._docket.take(news)
 
     def _take(self, queue: Queue, group: Sequence[Journey]) -> None:
         """Take one step of a group. What was sent stays under way until `_settle` hears of it."""
@@ -392,11 +289,10 @@ class Relay:
             with self._lock:
                 for journey in group:
                     if (problem := failures.get(journey.id)) is not None:
-                        _note(journey, queue[0], started, problem)
-                        self._failed(journey, queue[0], problem)
+                        self._outcomes.failed(journey, queue[0], problem, started=started)
         finally:
             with self._lock:
-                self._under_way[queue] -= 1
+                self._grouping.ended(queue)
             self._changed.set()
 
     def _alone(self, step: Step, group: Sequence[Journey], problem: Problem) -> dict[bytes, Problem]:
@@ -415,10 +311,10 @@ class Relay:
         """Hear what became of the transactions under way on one chain; whether there was anything."""
         try:
             settled = payer.poll()
-        except Exception as error:  # noqa: BLE001 - as in `_read`
+        except Exception as error:  # noqa: BLE001 - as in `Reading.read`
             self._settling.hold(chain_id, wait_after(self._settling.failed(chain_id).failures))
             if not isinstance(error, Problem):
-                self._troubles[chain_id] = problem_of(error)
+                self._reading.troubles[chain_id] = problem_of(error)
             return False
         self._settling.succeeded(chain_id)
         with self._lock:
@@ -435,66 +331,18 @@ class Relay:
         if is_proof(ticket.tag):
             self.freezer.heard(ticket)
             return
-        step, message_ids = read_tag(ticket.tag)
-        for message_id in message_ids:
-            key, journey = (message_id, step), self.journeys.get(message_id)
-            if self._turns.trial(key) is None:
-                continue  # it was heard of before: two transactions took one step
-            if journey is None:
-                # Sent by an earlier process, and its message is not read yet; or left behind since.
-                self._turns.succeeded(key)
-                self._turns.hold(key, SENT_SECONDS)
-            elif isinstance(ticket.outcome, Problem):
-                _note(journey, step, ticket.started, ticket.outcome)
-                self._failed(journey, step, ticket.outcome, is_lost=len(message_ids) > 1)
-            else:
-                _note(journey, step, ticket.started)
-                self._done(journey, step, (time.monotonic() - ticket.started) * 1000)
-
-    def _failed(self, journey: Journey, step: Step, problem: Problem, *, is_lost: bool = False) -> None:
-        """`is_lost`: its transaction was mined and failed together with others', of which any may be the reason."""
-        key = (journey.id, step)
-        before = self._turns.trial(key)
-        if before is not None and before.sent and problem.code == "CALL_REVERTED":
-            problem = Unavailable("NOT_FINAL", f"{step} was sent, and waits until its block is final")
-        if is_lost and isinstance(problem, Refused):
-            problem = Unavailable("GROUP_FAILED", f"{step} failed in its block, together with others")
-        trial = self._turns.failed(key, refused=is_refusal(problem), lost=is_lost)
-        decision = decide(problem, failures=trial.failures, refusals=trial.refusals)
-        journey.waiting.pop(step, None)
-        if step in journey.open_steps():  # else somebody took it meanwhile, and its log has been read
-            if isinstance(decision, SetAside):
-                journey.set_aside[step] = problem
-            else:
-                journey.waiting[step] = problem
-                self._turns.hold(key, decision.seconds)
-        self._docket.touch(journey)
-
-    def _done(self, journey: Journey, step: Step, milliseconds: float) -> None:
-        key = (journey.id, step)
-        journey.milliseconds.setdefault(step.value, milliseconds)
-        journey.waiting.pop(step, None)
-        if step is Step.REDELIVER:
-            journey.redeliver = False
-        self._turns.succeeded(key)
-        # The log that proves the step is usually read before the step could be taken again.
-        self._turns.hold(key, SENT_SECONDS)
-        self._docket.touch(journey)
+        self._outcomes.heard(ticket)
 
 
-def _note(journey: Journey, step: Step, started: float, problem: Problem | None = None) -> None:
-    milliseconds = (time.monotonic() - started) * 1000
-    journey.tried.add(step.value, at=time.time(), milliseconds=milliseconds, problem=problem)
+@dataclass(frozen=True)
+class _Load:
+    docket: Docket
+    turns: Turns
 
+    @property
+    def known(self) -> int:
+        return len(self.docket.journeys)
 
-def places(journey: Journey) -> Iterable[tuple[str, Place]]:
-    """The observed steps of a journey with their places, in order."""
-    for name, place in (
-        ("sent", journey.origin),
-        ("proposed", journey.proposed),
-        ("attested", journey.attested),
-        ("committed", journey.commit),
-        ("judged", journey.judged),
-    ):
-        if place is not None:
-            yield name, place
+    @property
+    def waiting(self) -> int:
+        return self.turns.waiting

@@ -24,7 +24,8 @@ from relay.panel import NotaryPanel
 from relay.partner.config import PartnerConfig
 from relay.partner.desk import Desk
 from relay.publishing import make_publisher
-from relay.relay import BlockSink, Relay
+from relay.reading import BlockSink
+from relay.relay import Relay
 from relay.skips import Skips
 
 BOOK_FILE = "submissions.sqlite3"

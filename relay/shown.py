@@ -9,9 +9,9 @@ from contracts.manifest import Manifest
 from ledger.errors import Problem
 from ledger.interoperable import caip2, caip10
 from relay.explain import Turn, turn_of
-from relay.journey import Journey, State, Step
+from relay.journey import Journey, State, Step, places
 from relay.publisher import Standing
-from relay.relay import Position, places
+from relay.reading import Position
 
 # Which of the relay's own steps brought a place about; the first was somebody else's.
 _TAKEN_BY = {"proposed": Step.PROPOSE, "attested": Step.ATTEST, "committed": Step.COMMIT, "judged": Step.JUDGE}
@@ -22,9 +22,10 @@ def show_status(
     positions: Iterable[Position],
     counted: Mapping[State, int],
     light_clients: Mapping[str, Problem],
+    memory: Problem | None = None,
 ) -> dict[str, Any]:
     """How far each chain is read and why not further; how many messages are in which state; why a light client could
-    not be renewed, by "origin on holder".
+    not be renewed, by "origin on holder"; why messages cannot be put away, so that they take more memory.
     """
     return {
         "chains": [
@@ -39,6 +40,7 @@ def show_status(
         ],
         "messages": {state.value: count for state, count in sorted(counted.items()) if count},
         "light_clients": {name: show_reason(problem) for name, problem in light_clients.items()},
+        "memory": show_reason(memory),
     }
 
 

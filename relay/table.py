@@ -50,7 +50,9 @@ def print_status(answer: Mapping[str, Any], under_way: Iterable[Mapping[str, Any
     for message in under_way:
         turn = _object(message, "next")
         waiting.add_row(*_cells(message, "id", "state"), *_cells(turn, "who", "does", "why"))
-    console.print(Group(chains, counted, *([published] if log else []), waiting))
+    memory = _object(answer, "memory")
+    short = [Text(f"memory: {memory.get('code')}: {_text(memory.get('what'))}")] if memory else []
+    console.print(Group(chains, counted, *short, *([published] if log else []), waiting))
 
 
 def _message(message: Mapping[str, Any]) -> RenderableType:

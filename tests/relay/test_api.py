@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from contracts.manifest import Role
 from ledger.cli import build
-from ledger.errors import Problem, Refused
+from ledger.errors import Problem, Refused, Unavailable
 from ledger.serve import serve
 from relay.api import create_app
 from relay.journey import Step
@@ -76,6 +76,32 @@ def test_a_chain_out_of_reach_is_shown_with_its_reason(served: Served) -> None:
     served.network.node(Role.TRANSACTION).down = False
     served.network.settle(served.relay, steps=20)
     assert served.get("/status")["chains"][2]["trouble"] is None
+
+
+def test_messages_that_cannot_be_put_away_are_shown_with_the_reason(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert served.get("/status")["memory"] is None
+    full = Unavailable("AWAY_WRITE", "messages cannot be put away", cure="Make room.")
+
+    def put_away(_is_busy: object) -> None:
+        raise full
+
+    with monkeypatch.context() as patched:
+        patched.setattr(served.relay._docket, "put_away", put_away)
+        served.network.settle(served.relay, steps=1)
+        assert served.get("/status")["memory"] == {
+            "code": "AWAY_WRITE",
+            "what": full.what,
+            "where": "",
+            "cure": full.cure,
+        }
+        command = ["relay", "status", served.server.url, "--table"]
+        table = CliRunner().invoke(build(), command, env={"COLUMNS": "200"})
+        assert "memory: AWAY_WRITE: messages cannot be put away" in table.output
+    served.network.settle(served.relay, steps=1)
+    assert served.get("/status")["memory"] is None
+    assert "AWAY_WRITE" not in CliRunner().invoke(build(), command, env={"COLUMNS": "200"}).output
 
 
 def test_messages_are_listed_newest_first(served: Served) -> None:

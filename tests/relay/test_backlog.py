@@ -176,10 +176,10 @@ def test_J07_a_chain_that_brings_more_than_can_be_carried_is_read_in_rests(
 ) -> None:
     relay = network.relay()
     held: list[float] = []
-    monkeypatch.setattr("relay.relay.BACKLOG", 1)
+    monkeypatch.setattr("relay.reading.BACKLOG", 1)
     for notary in network.notaries:
         notary.silent = True
-    monkeypatch.setattr(relay._reading, "hold", lambda _chain, seconds: held.append(seconds))
+    monkeypatch.setattr(relay._reading.agenda, "hold", lambda _chain, seconds: held.append(seconds))
     first = network.carry_anchor().message.id
     network.settle(relay, steps=4)
     assert first in relay.journeys and held == [], "one message is no backlog"

@@ -17,10 +17,11 @@ from ledger.errors import Problem, Refused, Unavailable
 from ledger.ethereum.keccak import keccak256
 from ledger.proposal import Proposal
 from relay.carrier import Carrier
+from relay.grouping import JUDGING_WAITS_SECONDS
 from relay.journey import Journey, State, Step
 from relay.notaries import RefusedLeaves, UnreadyLeaves, _problem
 from relay.panel import Leaf
-from relay.relay import JUDGING_WAITS_SECONDS, Relay
+from relay.relay import Relay
 from relay.roots import MAX_ITEM_PAYLOAD, MAX_TOGETHER, Root, runs
 from tests.contracts.world import CHAIN_IDS, LENDER, OWNER
 from tests.ledger.refusals import refused
@@ -262,8 +263,8 @@ def carrier_to_a_pool(network: Network) -> tuple[Carrier, PoolNode, Submitter]:
 def seen(network: Network, sent: Sequence[Proposal]) -> list[Journey]:
     """The journeys of messages that a relay has read and taken no step of."""
     relay = network.relay()
-    for watcher in relay._watchers:
-        relay._read(watcher)
+    for watcher in relay._reading.watchers:
+        relay._reading.read(watcher)
     return [relay.journeys[each.message.id] for each in sent]
 
 
@@ -310,7 +311,7 @@ def test_verdicts_wait_for_deliveries_and_not_for_long(network: Network, monkeyp
     (proposal,) = send(network, 1)
     relay, asked = network.relay(), network.notaries[0].asked
     with monkeypatch.context() as patched:
-        patched.setattr(relay, "_is_delivering", lambda: True)
+        patched.setattr(relay._grouping, "_is_delivering", lambda: True)
         network.settle(relay)
     assert Step.JUDGE in relay.journeys[proposal.message.id].open_steps()
     # As of a message that is always about to be delivered.

@@ -11,7 +11,7 @@ from contracts.manifest import Role
 from ledger.errors import Refused, Unavailable
 from ledger.ethereum.tx_receipt import Log
 from ledger.proposal import Message
-from relay import docket as folding
+from relay import unclaimed
 from relay.docket import Docket
 from relay.journey import Journey, State, Step
 from relay.watcher import Rewound, SeenBlock, Watcher
@@ -339,7 +339,7 @@ def test_an_attested_message_still_has_to_be_proposed_and_only_that() -> None:
 def test_proposals_of_strangers_are_kept_in_a_bounded_number_and_the_oldest_goes_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(folding, "MAX_UNCLAIMED_PROPOSALS", 3)
+    monkeypatch.setattr(unclaimed, "MAX_PROPOSALS", 3)
     chains = Chains()
     for sequence in range(100, 110):
         chains.add(RECORD, proposed(message(sequence)))
@@ -348,12 +348,12 @@ def test_proposals_of_strangers_are_kept_in_a_bounded_number_and_the_oldest_goes
     chains.add(THERE, *(committed(message(sequence)) for sequence in range(100, 105)))
     chains.read(RECORD, THERE)
     kept = [message(108).id, message(109).id, MESSAGE.id]
-    assert list(chains.docket._unclaimed_proposals) == kept
-    assert len(chains.docket._unclaimed) == 5
+    assert list(chains.docket.unclaimed.proposed) == kept
+    assert len(chains.docket.unclaimed) == len(kept) + 5
     chains.add(HERE, sent(MESSAGE), sent(message(100)))
     chains.read(HERE)
     assert (chains.journey().state, chains.journey(message(100)).state) == (State.PROPOSED, State.COMMITTED)
-    assert list(chains.docket._unclaimed_proposals) == kept[:2]
+    assert list(chains.docket.unclaimed.proposed) == kept[:2]
 
 
 def test_what_no_message_can_claim_is_not_kept_after_a_reorganisation() -> None:
@@ -365,7 +365,7 @@ def test_what_no_message_can_claim_is_not_kept_after_a_reorganisation() -> None:
         chains.nodes[role].reorganise(0)
         chains.add(role)
         chains.read(role)
-    assert (chains.docket._unclaimed, chains.docket._unclaimed_proposals) == ({}, {})
+    assert (len(chains.docket.unclaimed), chains.docket.unclaimed.in_memory) == (0, 0)
 
 
 def test_a_rewind_names_the_messages_that_lost_a_step_and_frees_what_was_set_aside() -> None:

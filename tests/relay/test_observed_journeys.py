@@ -24,7 +24,7 @@ from contracts.transactor import Transactor
 from ledger.headers.held import MAX_HEIGHT
 from ledger.headers.seals import pack_seals
 from relay.journey import State, Step
-from relay.relay import CLIENT_LOOK_SECONDS
+from relay.renewing import CLIENT_LOOK_SECONDS
 from relay.shown import show_status
 from tests.contracts.world import CHAIN_IDS, HOLDER, LENDER, NOTARIES, OWNER, STRANGER, World, deploy_on
 from tests.simulator.network import Network, is_over

@@ -17,9 +17,10 @@ from ledger.errors import Refused
 from ledger.ethereum.keccak import keccak256
 from relay import relay as running
 from relay.answers import read_verdict
-from relay.journey import State, Step
+from relay.journey import State, Step, places
 from relay.panel import NotaryPanel
-from relay.relay import BlockSink, Progress, Relay, places
+from relay.reading import BlockSink
+from relay.relay import Progress, Relay
 from relay.retry import REFUSALS_BEFORE_FATAL
 from relay.watcher import Rewound, SeenBlock
 from tests.contracts.world import HOLDER, OWNER, STRANGER, World, word
@@ -528,7 +529,7 @@ def test_a_reader_that_fails_is_given_the_block_again(network: Network) -> None:
 def threaded(network: Network, sink: BlockSink) -> Relay:
     """A relay with threads of its own, which reads from where this test began."""
     relay = connected(network, sink)
-    for watcher in relay._watchers:
+    for watcher in relay._reading.watchers:
         watcher.next_block = network._from[watcher.chain.chain_id]
     return relay
 

@@ -14,7 +14,8 @@ from ledger.proposal import Proposal
 from ledger.secp256k1 import SigningKey
 from relay.journey import State
 from relay.panel import NotaryPanel
-from relay.relay import BlockSink, Progress, Relay
+from relay.reading import BlockSink
+from relay.relay import Progress, Relay
 from relay.skips import Skips
 from tests.contracts.world import CHAIN_IDS, COSIGNING_KEYS, HOLDER, LENDER, NOTARIES, OWNER, STRANGER, World
 from tests.simulator.inline import Clock, Inline
@@ -64,7 +65,7 @@ class Network:
             clock=self.clock,
             skips=skips,
         )
-        for watcher in started._watchers:
+        for watcher in started._reading.watchers:
             watcher.next_block = self._from[watcher.chain.chain_id]
         return started
 
