@@ -13,6 +13,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NoReturn, TypeAlias
 
 import rfc8785
@@ -31,6 +32,7 @@ MAX_JSON_BYTES = 16 * 1024 * 1024
 MAX_JSON_DEPTH = 64  # arrays and objects inside one another; EPCIS documents need about 8
 MAX_SAFE_INTEGER = 2**53 - 1  # RFC 7493 section 2.2: beyond it readers that use doubles disagree
 MAX_DOMAIN_CHARS = 128
+_DOMAINS_KEPT = 256
 
 _EXPONENT_FROM = 1e21  # RFC 8785 section 3.2.2.3: larger numbers are written with an exponent
 _BOM = b"\xef\xbb\xbf"
@@ -38,7 +40,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _BASIC = re.compile("[\u0000-\ud7ff\ue000-\uffff]*")
 _PLAIN = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-_LONG_INTEGER = re.compile(r"[:,\[]-?[0-9]{16}")  # one of fewer digits is safe; may be found in a text as well
+_SAFE_CHARS = 15  # of an integer's literal: one of so few is safe
 _OUTSIDE_BASIC = re.compile("[\U00010000-\U0010ffff]")
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9./_-]*")
 # Refusals that mean "another spelling of some value", which is what a reader of canonical bytes has to know.
@@ -108,7 +110,11 @@ def _not_plain(literal: str) -> NoReturn:
     raise _NotPlain(literal)
 
 
-_PLAIN_READER = json.JSONDecoder(parse_float=_not_plain, parse_constant=_not_plain)
+def _short_integer(literal: str) -> int:
+    return int(literal) if len(literal) <= _SAFE_CHARS else _not_plain(literal)
+
+
+_PLAIN_READER = json.JSONDecoder(parse_int=_short_integer, parse_float=_not_plain, parse_constant=_not_plain)
 
 
 def _read_plain(raw: bytes) -> dict[str, JsonValue] | None:
@@ -120,14 +126,10 @@ def _read_plain(raw: bytes) -> dict[str, JsonValue] | None:
     """
     try:
         text = raw.decode("utf-8")
-        if (
-            text.count("{") + text.count("[") > MAX_JSON_DEPTH
-            or _LONG_INTEGER.search(text)
-            or _OUTSIDE_BASIC.search(text)
-        ):
+        if text.count("{") + text.count("[") > MAX_JSON_DEPTH or (not text.isascii() and _OUTSIDE_BASIC.search(text)):
             return None
-        value = _PLAIN_READER.decode(text)
-        return value if type(value) is dict and _PLAIN.encode(value) == text else None
+        value, end = _PLAIN_READER.raw_decode(text)
+        return value if type(value) is dict and end == len(text) and _PLAIN.encode(value) == text else None
     except ValueError:
         return None  # the slow way says what is wrong, and where
 
@@ -196,13 +198,18 @@ def entry_digest(domain: str, salt: bytes, canonical: bytes) -> bytes:
 
 def domain_separated(domain: str, message: bytes) -> bytes:
     """domain ‖ 0x00 ‖ message: what is digested, and what devices sign. No domain holds a zero."""
+    return _prefix(domain) + message
+
+
+@lru_cache(_DOMAINS_KEPT)
+def _prefix(domain: str) -> bytes:
     if len(domain) > MAX_DOMAIN_CHARS or not _DOMAIN.fullmatch(domain):
         raise WrongUse(
             "DOMAIN_INVALID",
             "A digest domain is lower-case ASCII like pledgetrail/event/v1/json.",
             where=domain,
         )
-    return domain.encode("ascii") + b"\x00" + message
+    return domain.encode("ascii") + b"\x00"
 
 
 def _decode(raw: bytes) -> str:

@@ -208,17 +208,17 @@ def root_from(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> 
     if not 0 <= index < size <= MAX_SIZE:
         raise _invalid(f"leaf {index} is not in a tree of {size} leaves")
     _check_lengths((leaf, *_bounded(proof)))
-    position, last, reached = index, size - 1, leaf
+    position, last, reached, sha256 = index, size - 1, leaf, hashlib.sha256
     for sibling in proof:
         if last == 0:
             raise _invalid("the proof is longer than the tree is high")
         if position & 1 or position == last:
-            reached = node_hash(sibling, reached)
+            reached = sha256(b"\x01" + sibling + reached).digest()
             # A last node without a sibling moves up as it is: skip those levels.
             while position and not position & 1:
                 position, last = position >> 1, last >> 1
         else:
-            reached = node_hash(reached, sibling)
+            reached = sha256(b"\x01" + reached + sibling).digest()
         position, last = position >> 1, last >> 1
     if last:
         raise _invalid("the proof is shorter than the tree is high")
@@ -274,7 +274,7 @@ def _bounded(proof: Sequence[bytes]) -> Sequence[bytes]:
 
 
 def _check_lengths(hashes: Iterable[bytes]) -> None:
-    if any(len(found) != HASH_BYTES for found in hashes):
+    if {*map(len, hashes)} - {HASH_BYTES}:
         raise _invalid(f"every hash has {HASH_BYTES} bytes")
 
 

@@ -29,6 +29,23 @@ _FALSE, _TRUE, _NULL = 20, 21, 22
 _OURS = frozenset({_UNSIGNED, _BYTES, _TEXT, _ARRAY, _MAP})
 _COSE = _OURS | {_NEGATIVE, _TAG}
 _LENGTHS = {24: 1, 25: 2, 26: 4, 27: 8}  # additional information → bytes of the argument
+_STRINGS = frozenset({_BYTES, _TEXT})
+_CONTAINERS = {_ARRAY: 1, _MAP: 2, _TAG: 0}  # items for each that the argument counts; a tag has one, whatever it says
+_UNFINISHED = "an indefinite or unfinished item"
+
+
+def _head(first: int, *, cose: bool) -> tuple[int, int, int] | str:
+    """What an item's first byte says: major type, argument, bytes of argument that follow; or why it is refused."""
+    major, information = first >> 5, first & 31
+    if major not in (_COSE if cose else _OURS):
+        known = major == _SIMPLE and information in ((_FALSE, _TRUE, _NULL) if cose else (_FALSE, _TRUE))
+        return (major, 0, 0) if known else "a type that has no place here"
+    if information < 24:
+        return major, information, 0
+    return (major, 0, _LENGTHS[information]) if information in _LENGTHS else _UNFINISHED
+
+
+_HEADS, _COSE_HEADS = (tuple(_head(first, cose=cose) for first in range(256)) for cose in (False, True))
 
 
 def encode(value: CborLike) -> bytes:
@@ -57,49 +74,44 @@ def inspect(raw: bytes, *, cose: bool = False) -> None:
 
     `cose`: negative integers, tags and null are known as well. Raises `BadInput` NON_CANONICAL, BUNDLE_LIMIT.
     """
-    at, items = 0, 0
-    open_items = [1]  # how many items are still expected, outermost first
-    while open_items:
-        if open_items[-1] == 0:
-            open_items.pop()
+    heads, end = _COSE_HEADS if cose else _HEADS, len(raw)
+    at, items, left = 0, 0, 1  # `left`: how many items are still expected here; `outer`: in what this stands in
+    outer: list[int] = []
+    while left or outer:
+        if not left:
+            left = outer.pop()
             continue
-        open_items[-1] -= 1
-        items += 1
-        if items > MAX_ITEMS or len(open_items) > MAX_DEPTH + 1:
+        left, items = left - 1, items + 1
+        if items > MAX_ITEMS or len(outer) > MAX_DEPTH:
             raise BadInput("BUNDLE_LIMIT", f"The CBOR has more than {MAX_ITEMS} items, or is deeper than {MAX_DEPTH}.")
-        major, argument, at = _head(raw, at, cose)
-        if major in (_BYTES, _TEXT):
+        if at >= end:
+            raise _refused("it ends in the middle", at)
+        head = heads[raw[at]]
+        if isinstance(head, str):
+            raise _refused(head, at)
+        (major, argument, width), at = head, at + 1
+        if width:
+            argument, at = _argument(raw, at, width), at + width
+        if major in _STRINGS:
             at += argument
-        elif major in (_ARRAY, _MAP):
-            open_items.append(argument * (2 if major == _MAP else 1))
-        elif major == _TAG:
-            open_items.append(1)
+        elif major in _CONTAINERS:
+            outer.append(left)
+            left = 1 if major == _TAG else argument * _CONTAINERS[major]
         # Every item takes a byte at least: a count beyond what is left is refused before anything is made of it.
-        if at + open_items[-1] > len(raw):
+        if at + left > end:
             raise _refused("an item reaches beyond the end", at)
-    if at != len(raw):
+    if at != end:
         raise _refused("bytes are left over at the end", at)
 
 
-def _head(raw: bytes, at: int, cose: bool) -> tuple[int, int, int]:
-    """Major type, argument, and where the content begins."""
-    if at >= len(raw):
-        raise _refused("it ends in the middle", at)
-    major, information = raw[at] >> 5, raw[at] & 31
-    at += 1
-    if major not in (_COSE if cose else _OURS):
-        if major != _SIMPLE or information not in ((_FALSE, _TRUE, _NULL) if cose else (_FALSE, _TRUE)):
-            raise _refused("a type that has no place here", at - 1)
-        return major, 0, at
-    if information < 24:
-        return major, information, at
-    length = _LENGTHS.get(information)
-    if length is None or at + length > len(raw):
-        raise _refused("an indefinite or unfinished item", at - 1)
-    argument = int.from_bytes(raw[at : at + length], "big")
-    if argument < (24 if length == 1 else 1 << 4 * length):
+def _argument(raw: bytes, at: int, width: int) -> int:
+    """The number of `width` bytes at `at`, which no shorter form could say."""
+    if at + width > len(raw):
+        raise _refused(_UNFINISHED, at - 1)
+    argument = int.from_bytes(raw[at : at + width], "big")
+    if argument < (24 if width == 1 else 1 << 4 * width):
         raise _refused("a length or number is not in its shortest form", at - 1)
-    return major, argument, at + length
+    return argument
 
 
 def _refused(why: str, at: int | None = None) -> BadInput:

@@ -171,20 +171,27 @@ def judge_evidence(
     Raises what `verify_evidence` raises, but for times that cannot be trusted: those are a finding, and so is what an
     operator's release lets pass. `OutOfTurn` where its predecessor is missing.
     """
-    signed = given.signed if isinstance(given, Stated) else given
+    evidence = _read_evidence(given, device, received_at)
+    order = _judge_order(evidence.statement, evidence.digest, past)
+    return _judge(evidence, device, past, received_at, terms, order)
+
+
+def _read_evidence(given: SignedEvidence | Stated, device: Device, received_at: datetime) -> Evidence:
+    """What the device signed; its place in the device's chain and its times are not judged yet."""
     statement = read_signed(given, device=device, received_at=received_at)
-    return _judge(statement, signed, device, past, received_at, terms, _judge_order(statement, signed.digest, past))
+    signed = given.signed if isinstance(given, Stated) else given
+    return Evidence(statement, signed, signed.digest)
 
 
 def _judge(
-    statement: Statement,
-    signed: SignedEvidence,
+    evidence: Evidence,
     device: Device,
     past: Past,
     received_at: datetime,
     terms: Terms | None,
     order: Iterable[tuple[Code, str, dict[str, str]]],
 ) -> Judged:
+    statement = evidence.statement
     _check_revocation(statement, device, received_at)
     told = partial(_finding, statement, received_at)
     findings = [told(*found) for found in order]
@@ -199,7 +206,7 @@ def _judge(
     findings += [told(*found) for found in against_terms(statement, terms)]
     findings += [told(*found) for found in against_earlier(statement, earlier, terms)]
     follows = None if past.last is None else past.last.digest
-    return Judged(Evidence(statement, signed, signed.digest), tuple(findings), follows)
+    return Judged(evidence, tuple(findings), follows)
 
 
 def read_signed(given: SignedEvidence | Stated, *, device: Device, received_at: datetime) -> Statement:
@@ -254,12 +261,12 @@ def judge_stretch(stated: Sequence[Stated], *, device: Device, received_at: date
     trusted: datetime | None = None
     for each in stated:
         past = Past(judged[-1].evidence if judged else None, trusted)
-        statement = read_signed(each, device=device, received_at=received_at)
-        known = judged or statement.sequence == 1
-        order = _judge_order(statement, each.signed.digest, past) if known else ()
-        found = _judge(statement, each.signed, device, past, received_at, None, order)
+        evidence = _read_evidence(each, device, received_at)
+        known = judged or evidence.statement.sequence == 1
+        order = _judge_order(evidence.statement, evidence.digest, past) if known else ()
+        found = _judge(evidence, device, past, received_at, None, order)
         judged.append(found)
-        trusted = statement.ends if found.trusted_time else trusted
+        trusted = evidence.statement.ends if found.trusted_time else trusted
     return tuple(judged)
 
 
