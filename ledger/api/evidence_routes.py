@@ -42,32 +42,40 @@ def evidence_routes(ledger: Ledger, quota: Quota | None = None, strangers: Stran
     @router.post(SEGMENTS_PATH)
     async def segments(request: Request) -> Response:
         """Take in one segment (`ledger.segment_body`)."""
-        return await _take(request, None, receiver.segment, MEDIA_TYPE, MAX_BODY_BYTES)
+        return await _take_segment(request, None)
 
     @router.post(STATEMENTS_PATH)
     async def statements(request: Request) -> Response:
         """Take in one envelope: a reading, or a gap."""
-        return await _take(request, None, receiver.statement, ENVELOPE_TYPE, MAX_ENVELOPE_BYTES)
+        return await _take_statement(request, None)
 
     @router.post(_DEVICES + "{device:path}" + _SEGMENTS)
     async def own_segments(request: Request) -> Response:
         """Take in one segment of this device."""
-        return await _take(request, _device(request, _SEGMENTS), receiver.segment, MEDIA_TYPE, MAX_BODY_BYTES)
+        return await _take_segment(request, _device(request, _SEGMENTS))
 
     @router.post(_DEVICES + "{device:path}" + _STATEMENTS)
     async def own_statements(request: Request) -> Response:
         """Take in one envelope of this device."""
-        claimed = _device(request, _STATEMENTS)
-        return await _take(request, claimed, receiver.statement, ENVELOPE_TYPE, MAX_ENVELOPE_BYTES)
+        return await _take_statement(request, _device(request, _STATEMENTS))
+
+    async def _take_segment(request: Request, claimed: str | None) -> Response:
+        read_query(request, ())
+        folder = ledger.uploads_folder
+        async with memory.large_body(request, folder, limit=MAX_BODY_BYTES, types=(MEDIA_TYPE,)) as raw:
+            return await _take(request, raw, receiver.segment, claimed)
+
+    async def _take_statement(request: Request, claimed: str | None) -> Response:
+        read_query(request, ())
+        async with memory.body(request, limit=MAX_ENVELOPE_BYTES, types=(ENVELOPE_TYPE,)) as raw:
+            return await _take(request, raw, receiver.statement, claimed)
 
     async def _take(
-        request: Request, claimed: str | None, take: Callable[..., Received], media_type: str, limit: int
+        request: Request, raw: bytes | memoryview, take: Callable[..., Received], claimed: str | None
     ) -> Response:
-        read_query(request, ())
-        async with memory.body(request, limit=limit, types=(media_type,)) as raw:
-            with limited(strangers, request, raw):
-                async with lanes.enter(raw):
-                    received = await run_in_threadpool(take, raw, received_at=ledger.clock(), claimed=claimed)
+        with limited(strangers, request, raw):
+            async with lanes.enter(raw), memory.working(raw):
+                received = await run_in_threadpool(take, raw, received_at=ledger.clock(), claimed=claimed)
         body = {"digest": received.evidence.digest.hex(), "entry": received.entry, "new": received.added}
         return JSONResponse(body, status_code=201 if received.added else 200)
 

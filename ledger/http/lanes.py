@@ -29,7 +29,7 @@ _NAMED = re.compile(rb'"device":"([^"\\]{1,256})"')
 _TAIL_BYTES = 20 * 1024  # a segment's statement stands at the end of its body
 
 
-def claimed_device(body: bytes) -> bytes:
+def claimed_device(body: bytes | memoryview) -> bytes:
     """The device that a body says it is from, empty where it says none; only a hint."""
     found = _NAMED.search(body[-_TAIL_BYTES:])
     return found[1] if found else b""
@@ -60,7 +60,7 @@ class Lanes:
         self._live: OrderedDict[bytes, float] = OrderedDict()
 
     @asynccontextmanager
-    async def enter(self, body: bytes) -> AsyncIterator[None]:
+    async def enter(self, body: bytes | memoryview) -> AsyncIterator[None]:
         """Wait for this body's turn; once the work succeeded its device is a live one. Raises `ComeAgain`."""
         name = claimed_device(body)
         if self._clock() - self._live.get(name, float("-inf")) < LATELY_SECONDS:

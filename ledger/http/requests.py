@@ -6,7 +6,7 @@ May never happen here: a body in memory that is larger than its route allows, or
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import ClientDisconnect, Request
@@ -24,7 +24,24 @@ async def read_body(
 ) -> bytes:
     """The body, at most `limit` bytes, of one of `types` (media types without parameters).
 
-    `held`: told of each piece as it comes, may refuse. `BadInput` BODY_TYPE, BODY_SIZE; `Unavailable` BODY_CUT where
+    `held`: told of each piece as it comes, may refuse. Raises as `receive_body`.
+    """
+    received = bytearray()
+
+    async def take(piece: bytes) -> None:
+        held(len(piece))
+        received.extend(piece)
+
+    await receive_body(request, limit=limit, types=types, take=take)
+    return bytes(received)
+
+
+async def receive_body(
+    request: Request, *, limit: int, types: Collection[str], take: Callable[[bytes], Awaitable[None]]
+) -> None:
+    """Hand the body to `take`, piece by piece as it comes; what that raises ends it. `limit`, `types`: as `read_body`.
+
+    `BadInput` BODY_TYPE, BODY_SIZE; `Unavailable` BODY_CUT where
     the client hung up, BODY_SLOW where it is sent slower than `BODY_BYTES_PER_SECOND` after a grace of
     `BODY_GRACE_SECONDS`.
     """
@@ -38,16 +55,16 @@ async def read_body(
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > limit:
         raise _too_large(limit)
-    received = bytearray()
+    received = 0
     try:
         begun = asyncio.get_running_loop().time() + BODY_GRACE_SECONDS
         async with asyncio.timeout_at(begun) as deadline:
             async for chunk in request.stream():
-                held(len(chunk))
-                received += chunk
-                if len(received) > limit:
+                received += len(chunk)
+                if received > limit:
                     raise _too_large(limit)
-                deadline.reschedule(begun + len(received) / BODY_BYTES_PER_SECOND)
+                await take(chunk)
+                deadline.reschedule(begun + received / BODY_BYTES_PER_SECOND)
     except ClientDisconnect:
         raise Unavailable("BODY_CUT", "The connection broke off.", cure="Send it again.") from None
     except TimeoutError:
@@ -56,7 +73,6 @@ async def read_body(
             f"The body comes slower than {BODY_BYTES_PER_SECOND} bytes a second.",
             cure="Send it in smaller pieces, or when the network is better.",
         ) from None
-    return bytes(received)
 
 
 def read_query(request: Request, allowed: Collection[str]) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from ledger.intake.strangers import Strangers, is_signed
 
 
 @contextmanager
-def limited(strangers: Strangers, request: Request, body: bytes) -> Iterator[None]:
+def limited(strangers: Strangers, request: Request, body: bytes | memoryview) -> Iterator[None]:
     """Raises `AddressQuota` before the block, and counts how the block ends. Whoever is in front is the address."""
     address, device = request.client.host if request.client else None, claimed_device(body)
     strangers.check(address, device)

@@ -1,4 +1,4 @@
-"""The most memory that this process ever had."""
+"""The most memory that a running process ever had."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 
-def peak_mebibytes() -> float:
-    """Of this program alone: what `getrusage` says is at least what its parent had when it was started."""
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+def peak_mebibytes(process: int | str = "self") -> float:
+    """Of one program alone: what `getrusage` says is at least what its parent had when it was started."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1]) / 1024

@@ -10,6 +10,7 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
+from ledger.api.app import create_app
 from ledger.cid import cid_of
 from ledger.evidence import SegmentStatement, read_segment, sign_statement
 from ledger.http.ranges import Joined
@@ -22,6 +23,7 @@ from ledger.mp4.boxes import walk
 from ledger.mp4.fragments import MAX_SEGMENT_BYTES, group_digests
 from ledger.outline import ClaimedOutline, Outline
 from ledger.segment_body import SegmentBody, read_segment_body, write_segment_body
+from ledger.serve import serve
 from ledger.store import Ledger
 from tests.benchmarks.peak import peak_mebibytes
 from tests.ledger.capture.estate import KEY, NOW, device
@@ -84,6 +86,12 @@ def main(home: Path, way: str) -> None:
     receiver = Receiver(ledger.evidence, media, examine=video.take)
     before = peak_mebibytes()
     path = home / "body"
+    if way == "served":
+        server = serve(create_app(ledger), port=0)
+        sys.stdout.write(f"{server.url}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+        return
     if way == "at once":
         taken = receiver.segment(path.read_bytes(), received_at=NOW + timedelta(hours=1))
     else:

@@ -9,11 +9,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 from urllib.parse import quote
 
 import httpx
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from ledger.api.app import create_app
@@ -22,7 +23,7 @@ from ledger.evidence import Code, read_envelope
 from ledger.evidence.replay import Replay
 from ledger.http import requests
 from ledger.http.lanes import ComeAgain, Lanes
-from ledger.http.memory import BodyMemory
+from ledger.http.memory import MAX_AT_WORK_BYTES, SPOOL_BYTES, BodyMemory
 from ledger.intake.quota import Quota
 from ledger.intake.receive import Receiver
 from ledger.serve import serve
@@ -230,6 +231,85 @@ class TestSlowBodies:
 
         asyncio.run(play())
         assert (seen, memory.held) == ([900, 100, 1000], 0)
+
+    def test_a_large_body_stands_in_a_file_that_has_no_name(self, tmp_path: Path) -> None:
+        memory = BodyMemory(2 * SPOOL_BYTES, 4 * SPOOL_BYTES)
+
+        async def take(length: int) -> None:
+            async with memory.large_body(_posted(length), tmp_path, limit=length, types=("a/b",)) as raw:
+                assert bytes(raw) == b"x" * length and memory.held == length
+                assert list(tmp_path.iterdir()) == []
+
+        for length in (0, 100, 1_048_500, 1_048_600, 3_200_000):
+            asyncio.run(take(length))
+            assert memory.held == 0
+
+    @pytest.mark.parametrize("why", ["too long", "too much in memory", "too much in files", "the disk is full"])
+    def test_a_large_body_that_is_refused_gives_all_back(
+        self, tmp_path: Path, why: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        memory = BodyMemory(1000 if "memory" in why else 2 * SPOOL_BYTES, 1000 if "files" in why else 8 * SPOOL_BYTES)
+        codes = {"too long": "BODY_SIZE", "the disk is full": "MEDIA_UNAVAILABLE"}
+
+        async def take(length: int, limit: int) -> int:
+            async with memory.large_body(_posted(length), tmp_path, limit=limit, types=("a/b",)) as raw:
+                return len(raw)
+
+        def full(**_: object) -> NoReturn:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch, refused(codes.get(why, "INTAKE_BUSY")):
+            if "disk" in why:
+                patch.setattr("ledger.http.memory.tempfile.TemporaryFile", full)
+            asyncio.run(take(2_000_000, 1_500_000 if "long" in why else 3_000_000))
+        assert memory.held == 0 and list(tmp_path.iterdir()) == []
+        assert asyncio.run(take(900, 900)) == 900
+
+    def test_large_bodies_are_worked_on_as_room_allows_and_in_turn(self) -> None:
+        memory, working, begun = BodyMemory(), list[str](), list[str]()
+        sizes = {
+            "half": MAX_AT_WORK_BYTES // 2,
+            "all": MAX_AT_WORK_BYTES,
+            "small": SPOOL_BYTES,
+            "more": SPOOL_BYTES + 1,
+        }
+
+        async def work(name: str, until: asyncio.Event) -> None:
+            async with memory.working(_Long(sizes[name])):  # type: ignore[arg-type]
+                begun.append(name)
+                working.append(name)
+                await until.wait()
+                working.remove(name)
+
+        async def play() -> None:
+            events = {name: asyncio.Event() for name in sizes}
+            tasks = []
+            for name in ("half", "all", "more", "small"):
+                tasks.append(asyncio.create_task(work(name, events[name])))
+                await asyncio.sleep(0)
+            while "small" not in begun:
+                await asyncio.sleep(0)
+            assert working == ["half", "small"]  # "more" would fit, and waits behind "all"
+            for event in events.values():
+                event.set()
+            await asyncio.gather(*tasks)
+
+        asyncio.run(play())
+        assert begun == ["half", "small", "all", "more"] and working == []
+
+
+class _Long:
+    """Something of a length."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+
+def _posted(size: int) -> Request:
+    return cast("Request", _Posted(size))
 
 
 class _Posted:

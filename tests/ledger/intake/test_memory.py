@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from ledger.mp4.fragments import MAX_SEGMENT_BYTES
-from ledger.segment_body import read_segment_body
+from ledger.segment_body import MEDIA_TYPE, read_segment_body
+from ledger.uplink_protocol import SEGMENTS_PATH
+from tests.benchmarks.peak import peak_mebibytes
 from tests.ledger.capture.estate import bodies
 from tests.ledger.intake.heavy import heavy
 
@@ -36,3 +40,21 @@ def test_a_segment_of_64_mib_is_taken_in_and_handed_out_in_little_memory(body: b
     assert told["peak"] < MOST
     # The segment itself, once: mapped from its file, or as the network handed it over.
     assert told["peak"] - told["before"] < 1.4 * MAX_SEGMENT_BYTES / MIB
+
+
+def test_segments_that_come_together_take_no_more(body: bytes, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.ledger.intake.heavy", str(tmp_path), "served"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdin is not None
+        url = process.stdout.readline().strip()
+        with ThreadPoolExecutor(3) as crowd, httpx.Client(trust_env=False, timeout=120) as client:
+
+            def post(_: int) -> int:
+                return client.post(url + SEGMENTS_PATH, content=body, headers={"Content-Type": MEDIA_TYPE}).status_code
+
+            answers = sorted(crowd.map(post, range(3)))
+        peak = peak_mebibytes(process.pid)
+        process.stdin.close()
+    assert answers == [200, 200, 201]
+    assert list((tmp_path / "ledger" / "uploads").iterdir()) == []
+    assert peak < MOST
