@@ -65,7 +65,8 @@ def sent(floor: Floor, fact: Fact) -> None:
         if floor.memory.get(SUSPECT, identity + stage) is not None:
             floor.memory.drop(SUSPECT, identity + stage)
     if held is None:
-        floor.memory.put(MESSAGE, identity, (said, None), due=fact.place.time + floor.terms.silence)
+        due = min(fact.place.time + floor.terms.silence, message.expiry)
+        floor.memory.put(MESSAGE, identity, (said, None), due=due)
     elif len(held) == 2 and held[0] is None:
         _arrive(floor, identity, said, held[1])
 
