@@ -18,7 +18,7 @@ TESTS = Path(__file__).parent
 LIST = TESTS.parents[1] / "shared" / "attacks.tsv"
 CLASSES = frozenset((*"ABCDEFGHIJK", "OD", "OV"))
 # Not yet a test of their own, each with the reason. Take a row away once its test stands.
-WITHOUT_A_TEST = {}
+WITHOUT_A_TEST: dict[str, str] = {}
 AN_ID = re.compile(r"(?<![0-9A-Za-z])([A-Z]{1,2}[0-9]{2})(?![0-9A-Za-z])")
 
 
