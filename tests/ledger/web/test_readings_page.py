@@ -21,7 +21,7 @@ from ledger.history.silence import record_silences
 from ledger.http.addresses import evidence_path, page_path
 from ledger.serve import RunningServer, serve
 from ledger.web.picture import HEIGHT, MARGIN, picture_of
-from tests.browser import DESK, PHONE, chromium, page
+from tests.browser import DESK, PHONE, page
 from tests.ledger.intake.speaking import NOON, OTHER_KEY, Listening, Voice, listening, scale
 from tests.ledger.tea import TEA, WORKSHOP, document, name_things
 
@@ -68,12 +68,6 @@ def server(at: Listening) -> Iterator[RunningServer]:
     running = serve(create_app(at.ledger), port=0)
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def shown(client: TestClient, path: str, lang: str = "en") -> str:
