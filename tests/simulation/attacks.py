@@ -154,7 +154,7 @@ class Attacks:
         run, here = self._run, self._random.choice(tuple(OTHER))
         route = self._random.choice([each for each in ROUTES if each.policy is not Policy.RELAY])
         self._count += 1
-        expiry = run.chains[OTHER[here]].head.timestamp + self._random.randint(10, 25)
+        expiry = run.chains[OTHER[here]].head.timestamp + self._random.randint(6, 12)
         there = run.chains[OTHER[here]].manifest.end
         salt = _SALTS + self._count
         sent = Send(run.chains[here].manifest, there, route, _MUCH, expiry, salt, is_backed=False)

@@ -151,8 +151,10 @@ class NotaryProcess:
             origin_log=log_place(body["origin"]["transaction_index"], 0),
             **finding,
         )
-        policy.require_same_verdict(verdict, recorded=self.journal.verdict(verdict.id, verdict.commit_transaction))
-        policy.require_no_rival(verdict, recorded=self.journal.verdicts(verdict.id))
+        given = self.journal.verdicts(verdict.id)
+        over = [each for each in given if each.commit_transaction == verdict.commit_transaction]
+        policy.require_same_verdict(verdict, recorded=over[0] if over else None)
+        policy.require_no_rival(verdict, recorded=given)
         self._maybe_die("before verdict")
         self.journal.judge(verdict)
         contract = registry.contracts["TransactionRegistry"]
