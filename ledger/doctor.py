@@ -26,7 +26,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ledger.canonical import parse_json
+from ledger.cid import cid_of
 from ledger.errors import Problem, WrongUse
+from ledger.intake.media_config import open_remote
 from ledger.interoperable import caip2, parse_caip2
 
 MIN_PYTHON = (3, 11)
@@ -64,7 +66,7 @@ def report(*, data: Path | None, port: int | None, nodes: Sequence[str]) -> None
     named = [_named_node(text) for text in nodes]
     checks = [check_python(sys.version_info[:3]), check_encoder(ENCODER)]
     if data is not None:
-        checks += check_folder(data)
+        checks += [*check_folder(data), *check_media(data)]
     checks += gathered(data, entry_points(group=CHECKS_GROUP))
     if port is not None:
         checks.append(check_port(port))
@@ -115,6 +117,18 @@ def check_folder(folder: Path) -> list[Check]:
         cure = "Choose a folder you may write to with --data."
         checks.insert(0, Check("data folder", State.MISSING, f"{folder}: {why}", cure))
     return checks
+
+
+def check_media(folder: Path) -> list[Check]:
+    """Whether the store that a data folder names for its media answers; nothing where the folder itself keeps them."""
+    try:
+        remote = open_remote(folder)
+        if remote is None:
+            return []
+        remote.has(cid_of(b""))
+    except Problem as problem:
+        return [Check("media store", State.MISSING, f"{problem.code}: {problem.what}", problem.cure)]
+    return [Check("media store", State.OK, "it answers")]
 
 
 def check_port(port: int, host: str = "127.0.0.1") -> Check:

@@ -82,7 +82,9 @@ def _check_elsewhere(remote: Remote, database: sqlite3.Connection | None, progre
                 yield from _check_unnamed(remote, name, known=database is not None)
         for name in remote.unfinished():
             cure = "Take it away with `pledgetrail media tidy`, while nothing comes in."
-            yield Found("MEDIA_UNFINISHED", name, "An upload that was begun and never ended.", cure, Severity.NOTE)
+            yield Found(
+                "MEDIA_UNFINISHED", _shown(name), "An upload that was begun and never ended.", cure, Severity.NOTE
+            )
     except Unavailable as problem:
         yield Found("MEDIA_UNREADABLE", "the list of objects", f"The media store does not answer: {problem.what}.")
 
@@ -91,12 +93,17 @@ def _check_unnamed(remote: Remote, name: str, *, known: bool) -> Iterator[Found]
     try:
         parse_cid(name)
     except BadInput:
-        yield Found("FILE_UNKNOWN", name, "The media store keeps no such object.", "Remove it.", Severity.NOTE)
+        yield Found("FILE_UNKNOWN", _shown(name), "The media store keeps no such object.", "Remove it.", Severity.NOTE)
         return
     yield from _check_there(remote, name)
     if known:
         what = "No row names it: it came and was not taken in, or is another ledger's."
         yield Found("MEDIA_UNNAMED", name, what, "Remove it where nobody else needs it.", Severity.NOTE)
+
+
+def _shown(name: str) -> str:
+    """A name of a stranger's making, as it can be printed anywhere."""
+    return ascii(name)[1:-1][:200]
 
 
 def _check_there(remote: Remote, cid: str) -> Iterator[Found]:

@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from ledger import verbs
+from ledger.doctor import State, check_media
 from ledger.erasure import Reason
 from ledger.errors import Problem
 from ledger.intake import media_config
@@ -187,6 +188,17 @@ def test_a_file_that_is_not_beside_media_json(data: Path, s3: FakeS3, to: str) -
     assert s3.held == {}
 
 
+def test_doctor_says_whether_the_store_answers(data: Path, s3: FakeS3) -> None:
+    assert check_media(data) == []
+    (data / MEDIA_CONFIG_FILE).write_text(json.dumps(S3))
+    assert [each.state for each in check_media(data)] == [State.OK]
+    s3.lie = lambda request, answer: error(403, "AccessDenied")
+    (found,) = check_media(data)
+    assert found.state is State.MISSING and "AccessDenied" in found.found and "rights" in found.cure
+    (data / MEDIA_CONFIG_FILE).write_text("{}")
+    assert [each.state for each in check_media(data)] == [State.MISSING]
+
+
 class TestCheck:
     """`pledgetrail fsck` reads all that is there, named or not."""
 
@@ -203,15 +215,17 @@ class TestCheck:
         s3.held[f"media/{one}"] = bytes(damaged)
         del s3.held[f"media/{two}"]
         unnamed = FolderStore(data.parent / "other").put(stray)
-        s3.held |= {f"media/{unnamed}": stray, "media/notes.txt": b"x"}
+        s3.held |= {f"media/{unnamed}": stray, "media/notes.txt": b"x", "media/two\nlines": b"x"}
         s3.begun = {"u1": (f"media/{two}", {1: b"x"})}
         assert self.found(data) == [
+            ("FILE_UNKNOWN", "note"),
             ("FILE_UNKNOWN", "note"),
             ("MEDIA_DAMAGED", "damage"),
             ("MEDIA_MISSING", "damage"),
             ("MEDIA_UNFINISHED", "note"),
             ("MEDIA_UNNAMED", "note"),
         ]
+        assert all(each.thing.isprintable() for each in checked(data))
         s3.held[f"media/{unnamed}"] = b"damaged too"
         assert ("MEDIA_DAMAGED", "damage") in self.found(data)
         assert run("media", "tidy", str(data)) == (0, "1 taken away.\n")
