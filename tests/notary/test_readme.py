@@ -66,7 +66,7 @@ def test_the_commands_in_the_readme_exist_with_these_options() -> None:
     register(app)
     runner = CliRunner()
     commands = re.findall(r"^pledgetrail notary (\w+)([^#\n]*)", README, re.MULTILINE)
-    assert {name for name, _ in commands} == {"keys", "order", "run", "status"}
+    assert {name for name, _ in commands} == {"keys", "order", "run", "status", "watch"}
     for name, arguments in commands:
         shown = runner.invoke(app, ["notary", name, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
         assert shown.exit_code == 0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import notary
 from ledger.errors import Problem, Unavailable
 from notary.alarms.alarm import Alarm, Label
 from notary.alarms.config import WatchConfig
@@ -30,6 +32,7 @@ from tests.notary.subject import write_keys
 
 BOUND = 60  # seconds that a condition may take on a busy machine
 OWNER = b"\x0f" * 20
+README = (Path(notary.__file__).parent / "README.md").read_text("utf-8")
 ALARM = Alarm(Label.LANE_SILENT, "lane 1", "nothing arrives", 1_800_000_000, {"chain": "eip155:7101", "lane": "0x01"})
 
 
@@ -85,6 +88,24 @@ def test_a_configuration_that_says_less_or_nonsense_is_refused(tmp_path: Path, c
         WatchConfig.load(written(tmp_path, **changed))
     assert caught.value.code == "CONFIG_FORMAT"
     assert WatchConfig.load(written(tmp_path)).notaries == ()
+
+
+def test_the_configuration_in_the_readme_is_one(tmp_path: Path) -> None:
+    section = README.partition("## Watch")[2].partition("\n## ")[0]
+    found = re.search(r"```json\n(.+?)```", section, re.DOTALL)
+    assert found is not None
+    written(tmp_path)
+    (tmp_path / "watch.json").write_text(found[1])
+    config = WatchConfig.load(tmp_path / "watch.json")
+    assert (config.folder, len(config.notaries)) == (tmp_path / "watch", 2)
+    for each in fields(Terms):
+        if each.name != "manifest":
+            assert f"`{each.name}` ({each.default})" in section
+
+
+def test_every_label_stands_in_the_operators_table() -> None:
+    rows = re.findall(r"^\| ([A-Z_]+) \| .+ \| .+ \| .+ \|$", README.partition("## Watch")[2], re.MULTILINE)
+    assert {label.value for label in Label} <= set(rows)
 
 
 # -- what notaries answer --------------------------------------------------------------------------------------------
@@ -231,9 +252,9 @@ def test_a_step_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_K08_a_running_watch_writes_an_alarm_down_and_shows_that_it_lives(chains: Deployed, tmp_path: Path) -> None:
     write_keys(tmp_path / "notary0", 0)
-    notary = start_notary(NotaryConfig(0, chains.manifest, dict(chains.urls), tmp_path / "notary0"))
+    running = start_notary(NotaryConfig(0, chains.manifest, dict(chains.urls), tmp_path / "notary0"))
     rows: list[str] = []
-    config = WatchConfig(Terms(chains.manifest, patience=1), dict(chains.urls), tmp_path / "watch", (notary.url,))
+    config = WatchConfig(Terms(chains.manifest, patience=1), dict(chains.urls), tmp_path / "watch", (running.url,))
     watch = start(config, show=rows.append, warn=rows.append)
     try:
         wait_until((config.folder / BEAT_FILE).exists)
@@ -242,10 +263,10 @@ def test_K08_a_running_watch_writes_an_alarm_down_and_shows_that_it_lives(chains
         chains.commit(false)
         wanted = f"commit 0x{false.message.id.hex()}"
         wait_until(lambda: wanted in [each["subject"] for each in read_alarms(config.folder / FILE)])
-        assert any("PROPOSAL_MISSING" in row for row in rows)
+        wait_until(lambda: any("PROPOSAL_MISSING" in row for row in rows))
         with pytest.raises(Problem) as caught:
             start(config)
         assert caught.value.code == "FOLDER_IN_USE"
     finally:
         watch.stop()
-        notary.stop()
+        running.stop()
