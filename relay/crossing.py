@@ -17,7 +17,7 @@ from ledger import merkle
 from ledger.attestation import Verdict
 from ledger.bundle.format import BlockLog
 from ledger.errors import Unavailable
-from ledger.ethereum.header import header_from_rpc
+from ledger.ethereum.qbft import QbftHeader, read_rpc_header
 from ledger.ethereum.trie import ordered_proof
 from ledger.ethereum.tx_receipt import tx_receipts_from_rpc
 from ledger.quorum import Certificate
@@ -27,10 +27,12 @@ from relay.watcher import Place
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
-    """One message's way: its log at the origin, the certificate recorded for it, its commit, and the judgement."""
+    """One message's way: its log at the origin, the certificate recorded for it (None where its lane asks for none),
+    its commit, and the judgement.
+    """
 
     sent: BlockLog
-    certificate: Certificate
+    certificate: Certificate | None
     committed: BlockLog
     verdict: Verdict
     signatures: bytes
@@ -41,12 +43,12 @@ def fetch_crossing(nodes: Mapping[int, Node], manifest: Manifest, journey: Journ
 
     Errors: `Unavailable` NOT_CLOSED while the message is under way; those of `Node.request`.
     """
-    if journey.commit is None or journey.judged is None or journey.attested is None:
+    if journey.commit is None or journey.judged is None:
         raise Unavailable("NOT_CLOSED", f"the message is {journey.explain()}", where=journey.id.hex())
     verdict, signatures = fetch_judgement(nodes, manifest, journey)
     return Crossed(
         sent=fetch_block_log(nodes, journey.origin),
-        certificate=fetch_certificate(nodes, manifest, journey),
+        certificate=None if journey.attested is None else fetch_certificate(nodes, manifest, journey),
         committed=fetch_block_log(nodes, journey.commit),
         verdict=verdict,
         signatures=signatures,
@@ -91,9 +93,11 @@ def fetch_block_log(nodes: Mapping[int, Node], place: Place) -> BlockLog:
             ("eth_getBlockReceipts", [hex(place.block)]),
         ]
     )
+    header = read_rpc_header(block)
     encoded = [receipt.encode() for receipt in tx_receipts_from_rpc(receipts)]
     return BlockLog(
-        header=header_from_rpc(block).rlp(),
+        # Of a sealed block the encoding that its hash is of: there are as many others as ways to keep seals.
+        header=header.hashed if isinstance(header, QbftHeader) else header.rlp(),
         proof=tuple(ordered_proof(encoded, place.transaction_index)),
         transaction=place.transaction_index,
         log_index=place.log_index,

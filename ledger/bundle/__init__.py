@@ -8,7 +8,19 @@ from ledger.bundle.contents import filmed_for
 from ledger.bundle.enrolment import DEVICE_DOMAIN, read_enrolment, write_enrolment
 from ledger.bundle.epochs import cosigned_in
 from ledger.bundle.findings import Findings, Proven
-from ledger.bundle.format import Attested, BlockLog, Bundle, Crossing, Judged, Link, LoggedObject, Pledge, dump, load
+from ledger.bundle.format import (
+    Attested,
+    BlockLog,
+    Bundle,
+    Crossing,
+    Judged,
+    Link,
+    LoggedObject,
+    Pledge,
+    SealedHeader,
+    dump,
+    load,
+)
 from ledger.bundle.sealed import (
     CREDENTIAL_DOMAIN,
     CROSSING_DOMAIN,
@@ -18,7 +30,7 @@ from ledger.bundle.sealed import (
     read_crossing_record,
 )
 from ledger.bundle.subject import EventSubject, EvidenceSubject, GoodsSubject, Subject, read_subject
-from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, Lending, Notaries, TrustRoot
+from ledger.bundle.trust_root import TRUST_ROOT_DOMAIN, Lending, Notaries, TrustRoot, Validators
 from ledger.bundle.verify import verify, verify_statement
 
 __all__ = [
@@ -42,8 +54,10 @@ __all__ = [
     "Notaries",
     "Pledge",
     "Proven",
+    "SealedHeader",
     "Subject",
     "TrustRoot",
+    "Validators",
     "assemble",
     "assemble_crossed",
     "cosigned_in",

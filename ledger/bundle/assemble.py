@@ -18,6 +18,7 @@ from ledger.bundle.format import (
     Link,
     LoggedObject,
     Pledge,
+    SealedHeader,
     dump,
 )
 from ledger.bundle.subject import Subject
@@ -36,7 +37,7 @@ def assemble(
     note: bytes,
     link: Link | None = None,
     sent: BlockLog,
-    certificate: Certificate,
+    certificate: Certificate | None,
     committed: BlockLog,
     verdict: Verdict,
     signatures: bytes,
@@ -100,6 +101,7 @@ def assemble_crossed(
         attested=anchor.attested,
         committed=anchor.committed,
         judged=anchor.judged,
+        seals=anchor.seals,
         pledge=pledge,
         stamp=stamp,
         erased=tuple(sorted(erased, key=lambda each: each.index)),
@@ -113,22 +115,29 @@ def crossing_of(
     trust_root: TrustRoot,
     *,
     sent: BlockLog,
-    certificate: Certificate,
+    certificate: Certificate | None,
     committed: BlockLog,
     verdict: Verdict,
     signatures: bytes,
     destination: Chain | None = None,
+    seals: Iterable[SealedHeader] = (),
 ) -> Crossing:
-    """A message's way as a bundle tells it. `destination`: the anchor's where None; the rest as in `assemble`."""
+    """A message's way as a bundle tells it. `destination`: the anchor's where None; `certificate`: None where the lane
+    asked for none and none was recorded; `seals`: see `Crossing`; the rest as in `assemble`.
+    """
     end, registry = destination or trust_root.destination, trust_root.transaction_registry
+    digest = verdict_digest(chain_id=trust_root.transaction.chain_id, registry=registry, verdict=verdict)
+    if certificate is None:
+        credential = credential_of(bytes(32), signed(digest, signatures))
+        judged = Judged(verdict, signatures, credential)
+        return Crossing(sent, Attested(verdict.epoch, (), b""), committed, judged, tuple(seals))
     attested = attestation_digest(
         chain_id=end.chain_id, gateway=end.gateway, root=certificate.root, epoch=certificate.epoch
     )
-    digest = verdict_digest(chain_id=trust_root.transaction.chain_id, registry=registry, verdict=verdict)
     credential = credential_of(signed(attested, certificate.signatures), signed(digest, signatures))
     path = sided_path(certificate.index, certificate.size, certificate.proof)
     certified = Attested(certificate.epoch, path, certificate.signatures)
-    return Crossing(sent, certified, committed, Judged(verdict, signatures, credential))
+    return Crossing(sent, certified, committed, Judged(verdict, signatures, credential), tuple(seals))
 
 
 def sided_path(index: int, size: int, proof: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -25,6 +25,7 @@ from ledger.attestation import (
 from ledger.bundle.epochs import Electorate
 from ledger.bundle.findings import Proven, utc_text
 from ledger.bundle.format import Attested, BlockLog, Crossing, Judged
+from ledger.bundle.seals import POLICIES, RELAY, WITH_CERTIFICATE, Sealing, verify_seals
 from ledger.bundle.trust_root import TrustRoot
 from ledger.checkpoint import Checkpoint
 from ledger.errors import BadInput, Problem, Refused
@@ -35,15 +36,15 @@ from ledger.proposal import Chain, Kind, Message, read_proposal
 
 MESSAGE_COMMITTED = keccak256(b"MessageCommitted(bytes32,bool,bytes32)")
 MIRRORED = b"mirrored".ljust(32, b"\x00")
-NOTARY_POLICY = 1  # of a lane whose messages a certificate lets in
 
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """What the crossing proves: the payload of the anchor's message, and the steps that lead to it."""
+    """What the crossing proves: the payload of the anchor's message, the steps that lead to it, and what stays open."""
 
     payload: bytes
     proven: tuple[Proven, ...]
+    not_proven: tuple[str, ...] = ()
 
     def require(self, checkpoint: Checkpoint) -> None:
         """Refuse (ANCHOR_MISMATCH) unless this checkpoint is what was anchored."""
@@ -74,6 +75,7 @@ class Crossed:
     let_in: Proven
     judged: Proven
     certificate: bytes
+    sealing: Sealing
 
 
 def follow(crossing: Crossing, believed: Electorate, *, origin: Chain, destinations: Sequence[Chain]) -> Crossed:
@@ -91,14 +93,24 @@ def follow(crossing: Crossing, believed: Electorate, *, origin: Chain, destinati
     message = proposal.message
     if message.id != verdict.id:
         raise Refused("VERDICT_MISMATCH", "The notaries' verdict is about another message.", where="judged.verdict.id")
-    let_in, certificate = _verify_certificate(crossing.attested, message, believed)
+    sealing = verify_seals(crossing, believed.root, origin, sent.block_number)
+    let_in, certificate = _let_in(crossing, message, believed)
     arrived = _open_block(crossing.committed, verdict.commit_block, "committed")
     place = crossing.committed
     committed = open_log(arrived, place.proof, place.transaction, place.log_index)
     _require_place(place, verdict.commit_log, "committed")
     executed, outcome = _require_commit(committed, message, crossing.judged)
     return Crossed(
-        message, proposal.payload, executed, outcome, (left, sent), (arrived, committed), let_in, judged, certificate
+        message,
+        proposal.payload,
+        executed,
+        outcome,
+        (left, sent),
+        (arrived, committed),
+        let_in,
+        judged,
+        certificate,
+        sealing,
     )
 
 
@@ -137,7 +149,9 @@ def verify_crossing(anchor: Crossing, believed: Electorate) -> Anchored:
     )
     credential = verify_credential(anchor.judged, crossed.certificate, root)
     believed.require_credential(anchor.judged.credential)
-    return Anchored(crossed.payload, (left, crossed.let_in, arrived, crossed.judged, credential))
+    sealed = () if crossed.sealing.proven is None else (crossed.sealing.proven,)
+    open_ = (crossed.sealing.why_not,) if crossed.sealing.why_not else ()
+    return Anchored(crossed.payload, (left, *sealed, crossed.let_in, arrived, crossed.judged, credential), open_)
 
 
 def _verify_verdict(judged: Judged, believed: Electorate) -> Proven:
@@ -147,7 +161,7 @@ def _verify_verdict(judged: Judged, believed: Electorate) -> Proven:
     if verdict.verdict != SAME:
         what = "differs from what was committed" if verdict.verdict == DIFFERS else "is none"
         raise Refused("VERDICT_NOT_SAME", f"The notaries' verdict {what}.", where=f"verdict {verdict.verdict}")
-    if verdict.policy != NOTARY_POLICY:
+    if verdict.policy not in POLICIES:
         what = "The message came over a lane of a policy that this version cannot show."
         raise Refused("VERDICT_POLICY", what, where=f"policy {verdict.policy}")
     return Proven(
@@ -156,6 +170,23 @@ def _verify_verdict(judged: Judged, believed: Electorate) -> Proven:
         notaries,
         facts={"message": _hex(verdict.id), "transaction": _hex(verdict.commit_transaction)},
     )
+
+
+def _let_in(crossing: Crossing, message: Message, believed: Electorate) -> tuple[Proven, bytes]:
+    """How the destination let the message in, and the certificate as the registry records it; zeroes for none.
+
+    Where a lane asks for none, somebody may have recorded one all the same: it is then part of the credential.
+    """
+    attested, verdict = crossing.attested, crossing.judged.verdict
+    if attested.signatures or verdict.policy in WITH_CERTIFICATE:
+        return _verify_certificate(attested, message, believed)
+    if (attested.epoch, attested.path) != (verdict.epoch, ()):
+        raise BadInput("NON_CANONICAL", "A certificate that is not there has a path, or an epoch.", where="attested")
+    by = "a light client" if verdict.policy == RELAY else "certified headers"
+    what = (
+        f"The lane's policy is {POLICIES[verdict.policy]}: {message.destination} let the message in by {by} of its own."
+    )
+    return Proven("observed", what, "the notaries' verdict"), bytes(32)
 
 
 def _verify_certificate(attested: Attested, message: Message, believed: Electorate) -> tuple[Proven, bytes]:

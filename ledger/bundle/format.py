@@ -23,6 +23,7 @@ from ledger.errors import BadInput, Refused
 MAGIC: Final = b"pledgetrail-bundle/1\n"
 SEAL_BYTES: Final = 32
 MAX_BUNDLE_BYTES: Final = 64 * 1024 * 1024
+MAX_SEALED_HEADERS: Final = 64  # from pinned validators to those of a block, each of which replaces some
 MAX_CROSSING_BYTES: Final = 4 * 1024 * 1024  # two receipts, headers, proofs, signatures
 MAX_OBJECTS: Final = 20_000
 MAX_PATH_HASHES: Final = 64  # more than a log of 2^63 entries needs
@@ -31,6 +32,7 @@ MAX_SUBJECT_CHARS: Final = 512
 MAX_CROSSINGS: Final = 16  # a loan's instructions: two to secure, two to release, and what was refused or sent again
 
 _T = TypeVar("_T")
+_CROSSING = ("sent", "attested", "committed", "judged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,27 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedHeader:
+    """A header of a sealed origin without its seals (RLP), and the seals packed as `ledger.headers.seals` does."""
+
+    header: bytes
+    seals: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Crossing:
-    """One message's way: its log at the origin, the certificate that let it in, its commit, and the judgement."""
+    """One message's way: its log at the origin, the certificate that let it in, its commit, and the judgement.
+
+    `attested`: where a lane asked for no certificate, the verdict's epoch, no path and no signatures. `seals`: of an
+    origin whose validators the trust root pins, what leads from those to the block of `sent`; the file does not name
+    the field where there are none.
+    """
 
     sent: BlockLog
     attested: Attested
     committed: BlockLog
     judged: Judged
+    seals: tuple[SealedHeader, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +171,7 @@ class Bundle:
     pledge: Pledge | None = None
     stamp: bytes | None = None
     erased: tuple[ErasedEntry, ...] = ()
+    seals: tuple[SealedHeader, ...] = ()
 
     def of(self, domain: str) -> list[LoggedObject]:
         """Its objects of one domain."""
@@ -163,7 +180,7 @@ class Bundle:
     @property
     def anchor(self) -> Crossing:
         """The anchor's own way."""
-        return Crossing(self.sent, self.attested, self.committed, self.judged)
+        return Crossing(self.sent, self.attested, self.committed, self.judged, self.seals)
 
 
 def dump(bundle: Bundle) -> bytes:
@@ -261,6 +278,7 @@ def _write_crossing(crossing: Crossing) -> dict[str, CborLike]:
             "signatures": crossing.judged.signatures,
             "credential": crossing.judged.credential,
         },
+        **({"seals": [{"header": s.header, "seals": s.seals} for s in crossing.seals]} if crossing.seals else {}),
     }
 
 
@@ -274,12 +292,8 @@ def _write_log(log: BlockLog) -> CborLike:
 
 
 def _read(value: Cbor) -> Bundle:
-    names = ("subject", "objects", "note", "link", *Crossing.__slots__, "pledge", "stamp")
-    is_whole = not isinstance(value, dict) or "erased" not in value
-    top = _Fields(value, "", names if is_whole else (*names, "erased"))
-    erased = () if is_whole else top.each("erased", _read_erased, MAX_OBJECTS)
-    if not (is_whole or erased):
-        raise _bad("erased", "is empty, and left out then")
+    names = ("subject", "objects", "note", "link", *_CROSSING, "pledge", "stamp")
+    top = _Fields(value, "", names, optional=("erased", "seals"))
     links, pledges = top.each("link", _read_link, 1), top.each("pledge", _read_pledge, 1)
     stamps = top.each("stamp", _item(), 1)
     anchor = _crossing_of(top, "")
@@ -294,7 +308,8 @@ def _read(value: Cbor) -> Bundle:
         judged=anchor.judged,
         pledge=pledges[0] if pledges else None,
         stamp=stamps[0] if stamps else None,
-        erased=erased,
+        erased=top.some("erased", _read_erased, MAX_OBJECTS),
+        seals=anchor.seals,
     )
 
 
@@ -304,7 +319,7 @@ def _read_pledge(value: Cbor, where: str) -> Pledge:
 
 
 def _read_crossing(value: Cbor, where: str) -> Crossing:
-    return _crossing_of(_Fields(value, where, Crossing.__slots__), where)
+    return _crossing_of(_Fields(value, where, _CROSSING, optional=("seals",)), where)
 
 
 def _crossing_of(fields: _Fields, where: str) -> Crossing:
@@ -313,7 +328,13 @@ def _crossing_of(fields: _Fields, where: str) -> Crossing:
         _read_attested(fields.values["attested"], where),
         _read_log(fields.values["committed"], f"{where}committed."),
         _read_judged(fields.values["judged"], where),
+        fields.some("seals", _read_sealed, MAX_SEALED_HEADERS),
     )
+
+
+def _read_sealed(value: Cbor, where: str) -> SealedHeader:
+    fields = _Fields(value, where, SealedHeader.__slots__)
+    return SealedHeader(fields.data("header"), fields.data("seals"))
 
 
 def _read_object(value: Cbor, where: str) -> LoggedObject:
@@ -375,10 +396,10 @@ def _read_judged(value: Cbor, where: str) -> Judged:
 
 
 class _Fields:
-    """A map whose keys are exactly the given ones, read with their types."""
+    """A map whose keys are exactly the given ones, read with their types; it may name the optional ones or not."""
 
-    def __init__(self, value: Cbor, path: str, names: tuple[str, ...]) -> None:
-        if not isinstance(value, dict) or value.keys() != set(names):
+    def __init__(self, value: Cbor, path: str, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
+        if not isinstance(value, dict) or value.keys() - set(optional) != set(names):
             raise _bad(path.rstrip(".") or "body", f"is not a map of {', '.join(names)}")
         self.values, self._path = value, path
 
@@ -402,6 +423,13 @@ class _Fields:
         if not isinstance(value, bool):
             raise _bad(self._path + name, "is neither true nor false")
         return value
+
+    def some(self, name: str, read: Callable[[Cbor, str], _T], most: int) -> tuple[_T, ...]:
+        """An optional list: left out, or one with something in it, so that there is one form of none."""
+        found = self.each(name, read, most) if name in self.values else ()
+        if name in self.values and not found:
+            raise _bad(self._path + name, "is empty, and left out then")
+        return found
 
     def each(self, name: str, read: Callable[[Cbor, str], _T], most: int) -> tuple[_T, ...]:
         value = self.values[name]

@@ -27,7 +27,8 @@ _ASKED = {1: "secure", 2: "release", 3: "enforce"}
 class Told:
     """One instruction and its answer: what was asked (`secure`, `release`, `enforce`), and the outcome as text.
 
-    `loan`: its id (32 bytes). `order`: the loan's counter, the chain that was asked, the message's sequence.
+    `loan`: its id (32 bytes). `order`: the loan's counter, the chain that was asked, the message's sequence. `why_not`:
+    of a lane that rests on seals, why they are not shown.
     """
 
     asked: str
@@ -37,6 +38,7 @@ class Told:
     goods_key: bytes
     receipt: bytes
     proven: Proven
+    why_not: str = ""
 
 
 def verify_pledge(pledge: Pledge, believed: Believed) -> tuple[Told, ...]:
@@ -103,7 +105,16 @@ def verify_instruction(crossing: Crossing, lending: Lending, believed: Electorat
         raise BadInput("PLEDGE_FORMAT", "The instruction asks for nothing that is known.", where=_hex(words[0]))
     answered = _answer(crossed)
     order = instruction_order(message, crossed.payload)
-    return Told(asked, answered, words[1], order, words[4], words[3], _tell(crossed, asked, answered, credential))
+    return Told(
+        asked,
+        answered,
+        words[1],
+        order,
+        words[4],
+        words[3],
+        _tell(crossed, asked, answered, credential),
+        crossed.sealing.why_not,
+    )
 
 
 def _words(payload: bytes) -> list[bytes]:
@@ -119,12 +130,17 @@ def _answer(crossed: Crossed) -> str:
     return text.decode("ascii") if text.isascii() and text else _hex(crossed.outcome)
 
 
+def _who(crossed: Crossed) -> str:
+    sealed = crossed.sealing.proven
+    return crossed.judged.who if sealed is None else f"{crossed.judged.who}; {sealed.what.removesuffix('.')}"
+
+
 def _tell(crossed: Crossed, asked: str, answered: str, credential: Proven) -> Proven:
     message, (header, committed) = crossed.message, crossed.arrived
     return Proven(
         "pledge",
         f"The loan's registry asked {message.destination} to {asked}; the answer in block {header.number}: {answered}.",
-        f"{crossed.judged.who}; the block's receipts, transaction {committed.tx_index}",
+        f"{_who(crossed)}; the block's receipts, transaction {committed.tx_index}",
         utc_text(header.timestamp),
         {"message": _hex(message.id), "block": _hex(header.hash), **(credential.facts or {})},
     )

@@ -16,6 +16,8 @@ from typing import Final
 from ledger.canonical import JsonValue, canonical_json, digest, parse_canonical
 from ledger.checkpoint import CosignerKey, LogKey
 from ledger.errors import BadInput, Problem, Refused
+from ledger.ethereum.qbft import MAX_VALIDATORS, MIN_VALIDATORS
+from ledger.headers.light_client import require_list
 from ledger.interoperable import caip2, parse_caip2
 from ledger.proposal import Chain
 from ledger.quorum import Committee
@@ -27,6 +29,7 @@ FORMAT: Final = "pledgetrail/trust-root/v1"
 MAX_TRUST_ROOT_BYTES = 64 * 1024
 MAX_COSIGNERS = 60  # their lines, the log's own included, fit into one note
 MAX_EPOCH = 2**53 - 1
+MAX_HEIGHT = 2**53 - 1
 MAX_PAST_EPOCHS = 128  # ten years of rotations a month, and some
 
 _FINGERPRINT_BYTES = 16
@@ -59,6 +62,25 @@ class Notaries:
 
 
 @dataclass(frozen=True, slots=True)
+class Validators:
+    """Who seals the blocks of one chain (`chain_id`) from a height on, as its committee pinned them: addresses of 20
+    bytes, ascending. Later ones are believed as far as these and their followers sealed the change.
+    """
+
+    chain_id: int
+    height: int
+    members: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse (CONFIG_SET) a list that a QBFT header could not hold; `BadInput` TRUST_ROOT_FORMAT."""
+        if not MIN_VALIDATORS <= len(self.members) <= MAX_VALIDATORS:
+            raise Refused("CONFIG_SET", f"{len(self.members)} validators are too few, or too many")
+        if any(len(member) != 20 for member in self.members) or not 0 <= self.height <= MAX_HEIGHT:
+            raise _malformed("a validator or the height is out of range")
+        require_list(self.members)
+
+
+@dataclass(frozen=True, slots=True)
 class Lending:
     """The contracts of 20 bytes by which loans are secured: `loans` (PledgeRegistry) on the destination, `receipts`
     (WarehouseReceipt) on the origin, `goods` (GoodsRegistry) on the transaction chain.
@@ -76,6 +98,7 @@ class TrustRoot:
 
     Addresses have 20 bytes: `anchor_registry` stands on the origin, `anchor_mirror` on the destination,
     `transaction_registry` on the transaction chain; `lending`: None where nobody lends;
+    `sealed`: the validators of those of the chains whose headers prove themselves, by rising chain id;
     `timestamping`: root certificates (DER) of authorities whose RFC 3161 timestamps count. Creating one checks it:
     `Refused` CONFIG_SET for a repeated chain, a log that cosigns itself, epochs that do not rise; `BadInput`
     TRUST_ROOT_FORMAT for a field out of range.
@@ -93,6 +116,7 @@ class TrustRoot:
     transaction_registry: bytes
     lending: Lending | None = None
     timestamping: tuple[bytes, ...] = ()
+    sealed: tuple[Validators, ...] = ()
 
     def __post_init__(self) -> None:
         epochs = [notaries.epoch for notaries in self.epochs]
@@ -106,6 +130,9 @@ class TrustRoot:
         lending = () if self.lending is None else (self.lending.loans, self.lending.receipts, self.lending.goods)
         for certificate in self.timestamping:
             read_authority(certificate)
+        sealed = [each.chain_id for each in self.sealed]
+        if sealed != sorted(set(sealed)) or not {*sealed} <= {chain.chain_id for chain in chains}:
+            raise Refused("CONFIG_SET", "validators are of no chain here, or named twice")
         contracts = (self.anchor_registry, self.anchor_mirror, self.transaction_registry, *lending)
         if any(len(address) != 20 for address in contracts):
             raise _malformed("a contract's address does not have 20 bytes")
@@ -115,6 +142,10 @@ class TrustRoot:
         """All epochs it knows, oldest first; the last is the pinned one."""
         return (*self.past, self.pinned)
 
+    def validators_of(self, chain_id: int) -> Validators | None:
+        """Those pinned of a chain; None where none are."""
+        return next((each for each in self.sealed if each.chain_id == chain_id), None)
+
     def renewed(self, notaries: Notaries, dated: date) -> TrustRoot:
         """The trust root once these notaries have taken over; `dated`: the day (UTC). Raises `Refused` CONFIG_SET."""
         return replace(self, dated=dated, pinned=notaries, past=self.epochs)
@@ -123,11 +154,10 @@ class TrustRoot:
         """Its RFC 8785 bytes: what is logged, carried and compared."""
         lending = self.lending
         timestamping = {"timestamping": [each.hex() for each in self.timestamping]} if self.timestamping else {}
-        loans, receipts, goods = (
-            ({}, {}, {})
-            if lending is None
-            else ({"loans": _hex(lending.loans)}, {"receipts": _hex(lending.receipts)}, {"goods": _hex(lending.goods)})
-        )
+        loans, receipts, goods = dict[str, JsonValue](), dict[str, JsonValue](), dict[str, JsonValue]()
+        if lending is not None:
+            loans, receipts = {"loans": _hex(lending.loans)}, {"receipts": _hex(lending.receipts)}
+            goods = {"goods": _hex(lending.goods)}
         return canonical_json(
             {
                 "format": FORMAT,
@@ -136,11 +166,18 @@ class TrustRoot:
                 **_dump_notaries(self.pinned),
                 "past": [_dump_notaries(notaries) for notaries in self.past],
                 **timestamping,
-                "origin": _dump_chain(self.origin, "anchor_registry", self.anchor_registry) | receipts,
-                "destination": _dump_chain(self.destination, "anchor_mirror", self.anchor_mirror) | loans,
-                "transaction": _dump_chain(self.transaction, "registry", self.transaction_registry) | goods,
+                "origin": self._chain(self.origin, "anchor_registry", self.anchor_registry) | receipts,
+                "destination": self._chain(self.destination, "anchor_mirror", self.anchor_mirror) | loans,
+                "transaction": self._chain(self.transaction, "registry", self.transaction_registry) | goods,
             }
         )
+
+    def _chain(self, chain: Chain, role: str, contract: bytes) -> dict[str, JsonValue]:
+        known = self.validators_of(chain.chain_id)
+        ends: dict[str, JsonValue] = {**_dump_chain(chain, role, contract)}
+        if known is not None:
+            ends["sealed"] = {"height": known.height, "validators": [_hex(each) for each in known.members]}
+        return ends
 
     @classmethod
     def load(cls, raw: bytes) -> TrustRoot:
@@ -207,6 +244,7 @@ def _load(value: JsonValue) -> TrustRoot:
         transaction_registry=_bytes(transaction["registry"]),
         lending=_load_lending(origin, destination, transaction),
         timestamping=tuple(bytes.fromhex(_text(each)) for each in _list(top.get("timestamping", []))),
+        sealed=_load_sealed(origin, destination, transaction),
     )
 
 
@@ -220,6 +258,16 @@ def _load_notaries(fields: dict[str, JsonValue]) -> Notaries:
         ),
         quorum=_integer(fields["quorum"]),
     )
+
+
+def _load_sealed(*chains: dict[str, JsonValue]) -> tuple[Validators, ...]:
+    found = []
+    for fields in chains:
+        if "sealed" in fields:
+            sealed = _object(fields["sealed"])
+            members = tuple(_bytes(each) for each in _list(sealed["validators"]))
+            found.append(Validators(parse_caip2(_text(fields["chain"])), _integer(sealed["height"]), members))
+    return tuple(sorted(found, key=lambda each: each.chain_id))
 
 
 def _load_lending(

@@ -109,6 +109,7 @@ def verify(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
         contradictions=contents.contradictions,
         not_proven=(
             *((ERASED_NOT_PROVEN,) if gone else ()),
+            *dict.fromkeys((*anchored.not_proven, *(each.why_not for each in told if each.why_not))),
             *(() if trust_root is not None else (_trust_root_came_along(root),)),
             *((VIDEO_NOT_PROVEN,) if contents.has_video else ()),
             *NOT_PROVEN,

@@ -15,9 +15,10 @@ from typing import NoReturn
 
 from ledger.errors import Problem, Refused
 from ledger.ethereum import rlp_strict
-from ledger.ethereum.header import Header, header_from_rlp
+from ledger.ethereum.header import Header, header_from_rlp, header_from_rpc
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.rlp_strict import Rlp
+from ledger.ethereum.rpc_values import RpcObject
 from ledger.once import once
 
 MIX_HASH = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
@@ -72,7 +73,12 @@ class QbftHeader(Header):
     @once
     def hash(self) -> bytes:
         """The block's 32-byte hash; for the genesis block, which nobody sealed, the hash of its encoding."""
-        return keccak256(self.rlp() if self.number == 0 else self._with(replace(self.extra, round=0, seals=())))
+        return keccak256(self.hashed)
+
+    @once
+    def hashed(self) -> bytes:
+        """The encoding under the block's hash: one for a block, whoever sealed it and however long that took."""
+        return self.rlp() if self.number == 0 else self._with(replace(self.extra, round=0, seals=()))
 
     @once
     def unsealed(self) -> bytes:
@@ -115,6 +121,12 @@ def decode_header(raw: bytes) -> Header:
     header = header_from_rlp(raw)
     is_sealed = (header.difficulty, header.prev_randao) == (1, MIX_HASH)
     return header_from_rlp(raw, QbftHeader) if is_sealed else header
+
+
+def read_rpc_header(block: RpcObject) -> Header:
+    """A node's block in the form that its own fields name, as `decode_header`. Errors: `Refused` HEADER_HASH."""
+    is_sealed = (block.get("difficulty"), block.get("mixHash")) == ("0x1", f"0x{MIX_HASH.hex()}")
+    return header_from_rpc(block, QbftHeader if is_sealed else Header)
 
 
 def read_unsealed(raw: bytes) -> QbftHeader:

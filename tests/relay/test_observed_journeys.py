@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,17 @@ from contracts.manifest import Policy, Role, Rules, Seals
 from contracts.node import Node, RpcNode
 from contracts.plan import PLEDGE_LANES, HeaderTerms
 from contracts.transactor import Transactor
+from ledger.bundle import TrustRoot
+from ledger.bundle.handed import verify_anchor, verify_told
 from ledger.headers.held import MAX_HEIGHT
 from ledger.headers.seals import pack_seals
+from relay.bundling import trust_root_of, way_of
 from relay.journey import State, Step
+from relay.relay import Relay
 from relay.renewing import CLIENT_LOOK_SECONDS
 from relay.shown import show_status
 from tests.contracts.world import CHAIN_IDS, HOLDER, LENDER, NOTARIES, OWNER, STRANGER, World, deploy_on
+from tests.ledger.refusals import refused
 from tests.simulator.network import Network, is_over
 from tests.simulator.qbft import keys
 from tests.simulator.sealed import SealedNode
@@ -130,6 +136,34 @@ def test_a_loan_crosses_lanes_of_every_policy(sealed: Sealed) -> None:
     assert by_policy[Policy.RELAY]["Attested"] == by_policy[Policy.CERTIFIED]["Attested"] == 0
     assert all(effects["MessageCommitted"] == effects["CommitJudged"] == 1 for effects in by_policy.values())
     assert network.effects(anchor.id)["MessageCommitted"] == 1
+
+
+def test_what_crossed_such_lanes_is_told_in_bundles_with_the_seals_of_its_origin(sealed: Sealed) -> None:
+    network, nodes = sealed.network, sealed.network.nodes
+    relay = network.relay()
+    root = trust_root_of(network.manifest, date(2026, 11, 22))
+    assert [each.chain_id for each in root.sealed] == [CHAIN_IDS[Role.ORIGIN], CHAIN_IDS[Role.DESTINATION]]
+    assert TrustRoot.load(root.dump()) == root
+    anchor, loan = network.carry_anchor().message, network.open_loan(b"told loan", goods=b"told pile")
+    network.run(relay, until=lambda: is_over(relay, anchor.id) and len(relay.journeys) > 2 and _all_over(relay))
+    told = [journey for journey in relay.journeys.values() if journey.proposal.payload[32:64] == loan]
+    assert len(told) == 2
+    for journey in (relay.journeys[anchor.id], *told):
+        crossing = way_of(nodes, network.manifest, root, journey)
+        found = verify_anchor(crossing, root) if journey.id == anchor.id else verify_told(crossing, root)
+        assert found.credential == journey.credential
+        assert crossing.seals, "both origins are sealed"
+        with refused("QUORUM"):
+            fewer = replace(crossing.seals[-1], seals=crossing.seals[-1].seals[: 2 * 66])
+            broken = replace(crossing, seals=(*crossing.seals[:-1], fewer))
+            verify_anchor(broken, root) if journey.id == anchor.id else verify_told(broken, root)
+        # A reader who pins no validators is told without them, and why.
+        bare = replace(root, sealed=())
+        assert not way_of(nodes, network.manifest, bare, journey).seals
+
+
+def _all_over(relay: Relay) -> bool:
+    return all(journey.is_over for journey in relay.journeys.values())
 
 
 def test_the_headers_of_other_validators_are_carried_step_by_step(sealed: Sealed) -> None:

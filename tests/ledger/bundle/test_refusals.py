@@ -78,7 +78,7 @@ FORGED_SIGNING: dict[str, tuple[dict[str, Any], str]] = {
     "the verdict is about another message": ({"verdict": {"id": bytes([9]) * 32}}, "VERDICT_MISMATCH"),
     "the verdict names another origin block": ({"verdict": {"origin_block": bytes([9]) * 32}}, "HEADER_HASH"),
     "the verdict names another commit block": ({"verdict": {"commit_block": bytes([9]) * 32}}, "HEADER_HASH"),
-    "the verdict is of a policy without certificates": ({"verdict": {"policy": 3}}, "VERDICT_POLICY"),
+    "the verdict is of a policy that nobody knows": ({"verdict": {"policy": 5}}, "VERDICT_POLICY"),
     "the verdict names another log of the origin block": ({"verdict": {"origin_log": 2 << 32}}, "LOG_PLACE"),
     "the verdict names another transaction's log": ({"verdict": {"commit_log": 1 << 32 | 1}}, "LOG_PLACE"),
     "the verdict says another outcome": ({"verdict": {"outcome": b"older".ljust(32, b"\0")}}, "COMMIT_MISMATCH"),

@@ -12,6 +12,23 @@ from tests.ledger.web.javascript import Rules
 from tests.ledger.web.parity import code_of
 
 ROOT = estate.TRUST_ROOT
+MEMBERS = [f"0x{number:040x}" for number in range(1, 5)]
+SEALED: dict[str, Any] = {"height": 7, "validators": MEMBERS}
+WRONG_SEALED: tuple[dict[str, Any], ...] = (
+    {"height": -1},
+    {"height": True},
+    {"height": "7"},
+    {"height": 2**53},
+    {"validators": MEMBERS[:3]},
+    {"validators": MEMBERS[::-1]},
+    {"validators": [*MEMBERS[:3], MEMBERS[2]]},
+    {"validators": [f"0x{0:040x}", *MEMBERS]},
+    {"validators": [*MEMBERS, "0x05"]},
+    {"validators": [each[2:] for each in MEMBERS]},
+    {"validators": [f"0x{number:040x}" for number in range(1, 102)]},
+    {"validators": "all"},
+    {"more": 1},
+)
 
 
 def _roots() -> list[bytes]:
@@ -43,6 +60,11 @@ def _roots() -> list[bytes]:
         json.dumps(honest, sort_keys=True).encode(),
         b"[]",
         b"null",
+        but(origin={**honest["origin"], "sealed": SEALED}),
+        *(but(origin={**honest["origin"], "sealed": {**SEALED, **wrong}}) for wrong in WRONG_SEALED),
+        but(origin={**honest["origin"], "sealed": {"validators": SEALED["validators"]}}),
+        but(origin={**honest["origin"], "sealed": {}}),
+        but(origin={**honest["origin"], "sealed": None}),
     ]
 
 
@@ -52,4 +74,4 @@ def test_a_trust_root_is_read_or_refused_alike_and_has_one_fingerprint(rules: Ru
     assert [bool(code) for code, _ in found] == [bool(code) for code in expected]
     assert found[0] == ["", ROOT.fingerprint]
     assert found[1] == ["", TrustRoot.load(_roots()[1]).fingerprint]
-    assert [code for code, _ in found].count("") == 2
+    assert [code for code, _ in found].count("") == 3

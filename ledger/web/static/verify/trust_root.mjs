@@ -14,6 +14,7 @@ const FORMAT = "pledgetrail/trust-root/v1";
 const MAX_BYTES = 64 * 1024;
 const MAX_COSIGNERS = 60;
 const MAX_MEMBERS = 100;
+const MIN_VALIDATORS = 4;
 const MAX_PAST_EPOCHS = 128;
 const FINGERPRINT_BYTES = 16;
 const DATE = /^\d{4}-\d\d-\d\d$/;
@@ -103,11 +104,25 @@ function readNotaries({ cosigners, quorum, committee }) {
 }
 
 function readChain(fields, contracts) {
-  exactly(fields, ["chain", "genesis", "gateway", ...contracts]);
+  const sealed = Object.hasOwn(Object(fields), "sealed") ? ["sealed"] : [];
+  exactly(fields, ["chain", "genesis", "gateway", ...contracts, ...sealed]);
+  if (sealed.length > 0) {
+    readValidators(fields.sealed);
+  }
   const [, id] = CHAIN.exec(fields.chain) ?? [];
   require(typeof fields.chain === "string" && id !== undefined, CODE, "a chain has no name");
   const ends = { chainId: BigInt(id), genesis: prefixed(fields.genesis, 32), gateway: prefixed(fields.gateway, 20) };
   return { ...ends, ...Object.fromEntries(contracts.map((name) => [name, prefixed(fields[name], 20)])) };
+}
+
+/** Who seals a chain's blocks: read as the trust root has them, and used by nothing here. */
+function readValidators(sealed) {
+  const { height, validators } = exactly(sealed, ["height", "validators"]);
+  require(Number.isSafeInteger(height) && height >= 0 && Array.isArray(validators), CODE, "a field is malformed");
+  const members = validators.map((each) => hexOf(prefixed(each, 20)));
+  const counted = MIN_VALIDATORS <= members.length && members.length <= MAX_MEMBERS;
+  const ascending = members.every((each, at) => (at === 0 ? !/^0*$/.test(each) : members[at - 1] < each));
+  require(counted && ascending, "CONFIG_SET", "validators are four to a hundred, ascending, distinct and not zero");
 }
 
 /** `value`, where it holds exactly these fields. */
