@@ -19,6 +19,7 @@ from ledger.http.guard import API_POLICY
 from ledger.http.playlist import MEDIA_TYPE, write_playlist
 from ledger.http.ranges import Held, Joined, range_response
 from ledger.http.requests import read_query
+from ledger.outline import outline_of
 from ledger.store import Ledger
 from ledger.store.evidence_book import StoredSegment, recording_key
 
@@ -47,6 +48,19 @@ def media_routes(ledger: Ledger) -> APIRouter:
         media_type = "video/mp4" if is_video else "application/octet-stream"
         headers = _headers(f"{cid}.mp4" if is_video else f"{cid}.bin", _FOREVER)
         return range_response(request, content, etag=f'"{cid}"', media_type=media_type, headers=headers)
+
+    @router.get("/media/{cid}/outline")
+    def outline(request: Request, cid: str) -> Response:
+        """What its chunks can be checked by, one by one: length (8 bytes, big-endian), then each chunk's SHA-256.
+
+        The chunks are 262,144 bytes long, the last one shorter; their digests give the content id.
+        """
+        read_query(request, ())
+        raw = outline_of(ledger.media.chunks(cid)).encode()
+        headers = _headers(f"{cid}.outline", _FOREVER)
+        return range_response(
+            request, Held(raw), etag=f'"{cid}-outline"', media_type="application/octet-stream", headers=headers
+        )
 
     @router.head("/recordings/{recording}.mp4", include_in_schema=False)
     @router.get("/recordings/{recording}.mp4")

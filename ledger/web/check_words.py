@@ -67,6 +67,7 @@ IN_BROWSER = MappingProxyType(
         "more.video": N_("{count} pieces in {videos} videos"),
         "more.playing": N_("{done} of {count} pieces, the others before they play"),
         "more.pieces": N_("{done} of {count} pieces of video hold"),
+        "more.chunks": N_("{done} of {count} pieces of video hold, {percent} % of the next"),
         "why.unavailable": N_("The server gave nothing to check, or this browser cannot."),
         "why.not-cosigned": N_("The notaries have not cosigned it yet."),
         "why.video-missing": N_("The video could not be loaded."),

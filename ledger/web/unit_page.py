@@ -23,6 +23,7 @@ from ledger.web.modules import modules
 from ledger.web.pages import CHECKING_POLICY, qr_code, render
 
 WHOLE_BYTES = 8 * 1024 * 1024  # recordings up to this size are checked before they play, longer ones as they play
+CHUNKED_BYTES = 4 * 1024 * 1024  # larger pieces of those are checked chunk by chunk
 MANY_SCANS = 10  # more openings of one unit's code than one household makes
 
 
@@ -68,6 +69,7 @@ def _page(ledger: Ledger, request: Request, unit: Identifier) -> Response:
         modules=modules(),
         records=f"/api/v1/units{page_path(unit)}/records" if can_be_checked(ledger) else None,
         whole_bytes=WHOLE_BYTES,
+        chunked_bytes=CHUNKED_BYTES,
         checks=CHECKS,
         states=STATES,
         in_browser=IN_BROWSER,

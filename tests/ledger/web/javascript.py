@@ -23,7 +23,7 @@ from ledger.web.modules import FOLDER, MEDIA_TYPE
 # Bytes travel as {"b64": …}, numbers beyond a double as {"big": "…"}.
 _RUN = """async ([folder, cases]) => {
   const names = ["bytes", "canonical", "merkle", "checkpoint", "keys", "trust_root", "evidence", "word", "records",
-    "subject", "pin", "shown", "keccak", "secp256k1", "quorum", "rotation", "bundle/cbor", "bundle/verify"];
+    "subject", "pin", "shown", "keccak", "secp256k1", "quorum", "rotation", "outline", "bundle/cbor", "bundle/verify"];
   const rules = Object.assign({}, ...await Promise.all(names.map(name => import(`${folder}/${name}.mjs`))));
   const bytesOf = text => Uint8Array.from(atob(text), char => char.charCodeAt(0));
   const read = value => {
@@ -59,7 +59,7 @@ _RUN = """async ([folder, cases]) => {
   for (const [rule, ...given] of cases) {
     try {
       const value = await RULES[rule](...read(given));
-      const told = value instanceof Uint8Array ? rules.hexOf(value) : value?.fingerprint;
+      const told = value instanceof Uint8Array ? rules.hexOf(value) : (value?.fingerprint ?? value);
       found.push(["", typeof told === "string" ? told : null]);
     } catch (error) {
       if (error.name !== "Refusal" && error.name !== "Unavailable") throw error;

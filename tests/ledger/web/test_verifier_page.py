@@ -137,7 +137,7 @@ def test_pieces_of_video_are_compared_with_what_was_signed(browser: Browser, sav
         shown.set_input_files(
             "#file", [FilePayload(name=f"{name}.mp4", mimeType="video/mp4", buffer=b"film") for name in ("one", "two")]
         )
-        shown.wait_for_function("document.querySelectorAll('#notes li').length === 2", timeout=60_000)
+        shown.wait_for_selector("#notes li:nth-child(2)", timeout=60_000)
         assert shown.locator("#notes li").first.inner_text() == "one.mp4 is no piece that is signed in this file."
 
 

@@ -163,6 +163,7 @@ function compare(steps, found) {
 async function checkVideos(steps, { records }, changed) {
   const videos = new Videos(page, steps, records, {
     wholeBytes: page.wholeBytes,
+    chunkedBytes: page.chunkedBytes,
     facts: factsOf,
     changed: () => changed(videos),
     refused: (error) => during("video", () => Promise.reject(error)).catch(() => silenceAll(steps)),

@@ -22,6 +22,11 @@ export class Page {
     return Number(this.root.dataset.wholeBytes);
   }
 
+  /** Larger pieces of longer recordings are checked chunk by chunk. */
+  get chunkedBytes() {
+    return Number(this.root.dataset.chunkedBytes);
+  }
+
   /** Whether something was found to be false: no later result takes that back. */
   get refused() {
     return this.body.dataset.verdict === "refused";

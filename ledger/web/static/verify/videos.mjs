@@ -8,10 +8,10 @@ import { recordingOf } from "./video.mjs";
 export class Videos {
   /**
    * `steps`: as the page shows them, `behind` them what was proven. `wholeBytes`: recordings up to this size are checked
-   * before they play. `facts(behind)`: what the record says; `changed()`: more is known; `refused(error)`: it is false.
+   * before they play; pieces over `chunkedBytes` chunk by chunk. `facts(behind)`: what the record says; `changed()`: more is known; `refused(error)`: it is false.
    */
-  constructor(page, steps, records, { wholeBytes, facts, changed, refused }) {
-    Object.assign(this, { page, records, wholeBytes, facts, changed, refused });
+  constructor(page, steps, records, { wholeBytes, chunkedBytes, facts, changed, refused }) {
+    Object.assign(this, { page, records, wholeBytes, chunkedBytes, facts, changed, refused });
     this.filmed = steps.filter(({ video, behind }) => video !== null && behind !== undefined);
     this.total = this.filmed.reduce((sum, { behind }) => sum + behind.envelopes.length, 0);
     this.done = new Map();
@@ -47,17 +47,18 @@ export class Videos {
     const { behind, video } = step;
     const head = this.records.find(({ entry }) => entry === behind.entries[0])?.init ?? null;
     const recording = recordingOf(behind.envelopes, head);
-    const progress = (count) => this.advance(step, count);
+    const progress = (count, share = 0) => this.advance(step, count, share);
     if (recording.bytes <= this.wholeBytes) return playWhole(video, recording, progress);
     const failed = (error) => this.fail(step, error);
-    return new Stream(video, recording, { progress, failed }).begin();
+    return new Stream(video, recording, { chunkedBytes: this.chunkedBytes, progress, failed }).begin();
   }
 
-  advance(step, done) {
+  advance(step, done, share) {
     const count = step.behind.envelopes.length;
     this.done.set(step.article, done);
     const all = done === count;
-    const told = all ? this.facts(step.behind) : this.page.say("more.pieces", { done, count });
+    const key = share > 0 ? "more.chunks" : "more.pieces";
+    const told = all ? this.facts(step.behind) : this.page.say(key, { done, count, percent: Math.floor(100 * share) });
     this.page.tellStep(step.article, all ? "holds" : "waiting", told);
     this.tell();
     this.changed();
