@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from ledger.canonical import canonical_json, digest
@@ -160,9 +160,7 @@ class SqlEvidenceBook:
                     raise WrongUse("SEGMENT_INIT", "A segment needs its initialisation part.", where=statement.device)
                 session.add(_segment_row(evidence, statement, init_cid))
             elif isinstance(statement, ReadingStatement):
-                _, terms = devices.device_and_terms(session, statement.device)
-                compared = compare(session, judged, terms, found_at=received_at)
-                judged = replace(judged, findings=(*judged.findings, *compared))
+                judged = _compared(session, judged, received_at)
                 session.add(_reading_row(judged, statement))
             for finding in judged.findings:
                 enter_finding(session, finding)
@@ -350,6 +348,13 @@ def _evidence_row(judged: Judged, entry: int, received_at: datetime) -> Evidence
         signature=evidence.signed.signature,
         received_at=received_at,
     )
+
+
+def _compared(session: Session, judged: Judged, received_at: datetime) -> Judged:
+    """A judged reading with what other devices at its place say against it."""
+    _, terms = devices.device_and_terms(session, judged.evidence.statement.device)
+    found = compare(session, judged, terms, found_at=received_at)
+    return replace(judged, findings=(*judged.findings, *found)) if found else judged
 
 
 def _segment_row(evidence: Evidence, statement: SegmentStatement, init_cid: str) -> SegmentRow:

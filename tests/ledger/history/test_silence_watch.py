@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from ledger.data_folder import open_book
 from ledger.errors import Unavailable
 from ledger.evidence import Code, Terms
 from ledger.history.devices import finding_as_json
 from ledger.history.silence import MAX_RANGE, record_silences
 from ledger.history.silence_watch import SilenceWatch
+from ledger.intake_verbs import mqtt
 from ledger.serving import start
 from ledger.store import Ledger
 from tests.ledger.intake.speaking import NOON, OTHER_KEY, Listening, Voice, listening, scale
@@ -214,3 +216,23 @@ def test_a_ledger_that_runs_finds_the_silence_by_itself(tmp_path: Path) -> None:
         wait_for(lambda: serving.ledger.evidence.findings("scale-1"), "a finding")
     finally:
         serving.stop()
+
+
+def test_the_intake_finds_the_silence_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pledgetrail intake mqtt` watches for as long as it runs."""
+    with listening(tmp_path, clock=NOON) as found:
+        device = replace(scale("scale-2", OTHER_KEY), valid_from=NOON - timedelta(days=9))
+        found.ledger.evidence.enrol(replace(device, valid_until=NOON + timedelta(days=20_000)))
+        found.ledger.evidence.agree(replace(TERMS, device="scale-2"))
+    (tmp_path / "intake.json").write_text('{"data": "ledger", "broker_host": "127.0.0.1", "broker_port": 1}')
+    seen: list[Code] = []
+
+    def runs(_start: object, _show: object) -> None:
+        book = open_book(tmp_path / "ledger")
+        wait_for(lambda: book.findings("scale-2"), "a finding")
+        seen.extend(stored.finding.code for stored in book.findings("scale-2"))
+
+    monkeypatch.setattr("ledger.program.run_until_interrupted", runs)
+    mqtt(tmp_path / "intake.json")
+    assert seen == [Code.SILENCE]
+    assert "silence-watch" not in [thread.name for thread in threading.enumerate()]

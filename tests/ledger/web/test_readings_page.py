@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +20,14 @@ from ledger.evidence.terms import Limits
 from ledger.history import history_of
 from ledger.history.silence import record_silences
 from ledger.http.addresses import evidence_path, page_path
+from ledger.intake.receive import Receiver
 from ledger.serve import RunningServer, serve
 from ledger.web.picture import HEIGHT, MARGIN, picture_of
 from tests.browser import DESK, PHONE, page
 from tests.ledger.intake.speaking import NOON, OTHER_KEY, Listening, Voice, listening, scale
-from tests.ledger.tea import TEA, WORKSHOP, document, name_things
+from tests.ledger.tea import NOW, TEA, UNITS, WORKSHOP, cosign_log, document, name_things, whole_story
+from tests.ledger.web.conftest import settle
+from tests.ledger.web.lying import publish_trust_root
 
 MINUTE = timedelta(minutes=1)
 WAVE = [f"{20 + (number * 7 % 13) / 2:.1f}" for number in range(90)]
@@ -193,3 +197,24 @@ def test_in_a_browser_nothing_overflows_complains_or_needs_a_mouse(
         assert opened.locator("h1").is_visible()
         assert opened.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         assert complaints == []
+
+
+def test_readings_beside_the_steps_leave_the_browser_s_own_verdict_as_it_is(browser: Browser, tmp_path: Path) -> None:
+    """They are no steps of the account: neither missing from its records nor made up."""
+    ledger = whole_story(tmp_path)
+    root = publish_trust_root(ledger)
+    ledger.evidence.enrol(replace(scale(), valid_from=NOW - timedelta(days=9), valid_until=NOW + timedelta(days=9)))
+    voice = Voice()
+    for value in ("120.0", "119.9"):
+        signed = voice.reading(NOW - timedelta(hours=1), subject=TEA.normal, place=WORKSHOP.normal, value=value)
+        Receiver(ledger.evidence, ledger.media).statement(signed.envelope(), received_at=NOW)
+    cosign_log(ledger)
+    running = serve(create_app(ledger), port=0)
+    try:
+        with page(browser, locale="en-GB") as (opened, _):
+            verdict = settle(opened, running.url + page_path(UNITS[0]) + f"#root={root.fingerprint.replace(' ', '')}")
+            assert verdict == "holds"
+            assert opened.locator(".trend").count() == 1
+    finally:
+        running.stop()
+        ledger.close()
