@@ -23,7 +23,7 @@ from relay.notaries import HttpNotary
 from relay.panel import NotaryPanel
 from relay.partner.config import PartnerConfig
 from relay.partner.desk import Desk
-from relay.publishing import make_publisher
+from relay.publishing import RunningPublisher, make_publisher
 from relay.reading import BlockSink
 from relay.relay import Relay
 from relay.skips import Skips
@@ -79,12 +79,7 @@ def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> Run
         opening.callback(relay.stop)
         if desk is not None:
             desk.attend(relay)
-        publishing = None
-        if config.publish is not None:
-            origin = transactors[config.manifest.chain(Role.ORIGIN).chain_id].node
-            made = make_publisher(config.publish, relay, panel, origin, folder=config.folder, spending=config.spending)
-            opening.callback(made.stop)
-            publishing = made
+        publishing = _publishing(config, relay, opening)
         publisher = None if publishing is None else publishing.publisher
         server = serve(create_app(relay, desk, publisher), host=host, port=port)
         opening.callback(server.stop)
@@ -95,3 +90,13 @@ def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> Run
         if publishing is not None:
             publishing.start()
         return RunningRelay(relay, server, opening.pop_all())
+
+
+def _publishing(config: RelayConfig, relay: Relay, opening: ExitStack) -> RunningPublisher | None:
+    """The publisher that the configuration asks for, not started; `opening` stops it."""
+    if config.publish is None:
+        return None
+    node = relay.nodes[config.manifest.chain(Role.ORIGIN).chain_id]
+    made = make_publisher(config.publish, relay, relay.panel, node, folder=config.folder, spending=config.spending)
+    opening.callback(made.stop)
+    return made

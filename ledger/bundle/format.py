@@ -11,13 +11,13 @@ here: two byte strings for one bundle, or a field that is ignored.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from ledger.attestation import Verdict
 from ledger.bundle import cbor
 from ledger.bundle.cbor import Cbor, CborLike
+from ledger.bundle.fields import Fields, item
 from ledger.errors import BadInput, Refused
 
 MAGIC: Final = b"pledgetrail-bundle/1\n"
@@ -31,7 +31,6 @@ MAX_PROOF_NODES: Final = 64  # of a receipts trie; its keys have at most 5 bytes
 MAX_SUBJECT_CHARS: Final = 512
 MAX_CROSSINGS: Final = 16  # a loan's instructions: two to secure, two to release, and what was refused or sent again
 
-_T = TypeVar("_T")
 _CROSSING = ("sent", "attested", "committed", "judged")
 
 
@@ -293,9 +292,9 @@ def _write_log(log: BlockLog) -> CborLike:
 
 def _read(value: Cbor) -> Bundle:
     names = ("subject", "objects", "note", "link", *_CROSSING, "pledge", "stamp")
-    top = _Fields(value, "", names, optional=("erased", "seals"))
+    top = Fields(value, "", names, optional=("erased", "seals"))
     links, pledges = top.each("link", _read_link, 1), top.each("pledge", _read_pledge, 1)
-    stamps = top.each("stamp", _item(), 1)
+    stamps = top.each("stamp", item(), 1)
     anchor = _crossing_of(top, "")
     return Bundle(
         subject=top.text("subject", MAX_SUBJECT_CHARS),
@@ -314,15 +313,15 @@ def _read(value: Cbor) -> Bundle:
 
 
 def _read_pledge(value: Cbor, where: str) -> Pledge:
-    fields = _Fields(value, where, Pledge.__slots__)
+    fields = Fields(value, where, Pledge.__slots__)
     return Pledge(fields.data("loan", 32), fields.each("crossings", _read_crossing, MAX_CROSSINGS))
 
 
 def _read_crossing(value: Cbor, where: str) -> Crossing:
-    return _crossing_of(_Fields(value, where, _CROSSING, optional=("seals",)), where)
+    return _crossing_of(Fields(value, where, _CROSSING, optional=("seals",)), where)
 
 
-def _crossing_of(fields: _Fields, where: str) -> Crossing:
+def _crossing_of(fields: Fields, where: str) -> Crossing:
     return Crossing(
         _read_log(fields.values["sent"], f"{where}sent."),
         _read_attested(fields.values["attested"], where),
@@ -333,51 +332,51 @@ def _crossing_of(fields: _Fields, where: str) -> Crossing:
 
 
 def _read_sealed(value: Cbor, where: str) -> SealedHeader:
-    fields = _Fields(value, where, SealedHeader.__slots__)
+    fields = Fields(value, where, SealedHeader.__slots__)
     return SealedHeader(fields.data("header"), fields.data("seals"))
 
 
 def _read_object(value: Cbor, where: str) -> LoggedObject:
-    fields = _Fields(value, where, LoggedObject.__slots__)
+    fields = Fields(value, where, LoggedObject.__slots__)
     return LoggedObject(
         domain=fields.text("domain", 128),
         salt=fields.data("salt", 32),
         canonical=fields.data("canonical"),
         index=fields.number("index"),
-        path=fields.each("path", _item(32), MAX_PATH_HASHES),
+        path=fields.each("path", item(32), MAX_PATH_HASHES),
     )
 
 
 def _read_erased(value: Cbor, where: str) -> ErasedEntry:
-    fields = _Fields(value, where, ErasedEntry.__slots__)
+    fields = Fields(value, where, ErasedEntry.__slots__)
     return ErasedEntry(
-        fields.data("digest", 32), fields.number("index"), fields.each("path", _item(32), MAX_PATH_HASHES)
+        fields.data("digest", 32), fields.number("index"), fields.each("path", item(32), MAX_PATH_HASHES)
     )
 
 
 def _read_link(value: Cbor, where: str) -> Link:
-    fields = _Fields(value, where, Link.__slots__)
-    return Link(fields.data("note"), fields.each("growth", _item(32), MAX_PATH_HASHES))
+    fields = Fields(value, where, Link.__slots__)
+    return Link(fields.data("note"), fields.each("growth", item(32), MAX_PATH_HASHES))
 
 
 def _read_log(value: Cbor, where: str) -> BlockLog:
-    fields = _Fields(value, where, BlockLog.__slots__)
+    fields = Fields(value, where, BlockLog.__slots__)
     return BlockLog(
         header=fields.data("header"),
-        proof=fields.each("proof", _item(), MAX_PROOF_NODES),
+        proof=fields.each("proof", item(), MAX_PROOF_NODES),
         transaction=fields.number("transaction"),
         log_index=fields.number("log_index"),
     )
 
 
 def _read_attested(value: Cbor, where: str) -> Attested:
-    fields = _Fields(value, f"{where}attested.", Attested.__slots__)
-    return Attested(fields.number("epoch"), fields.each("path", _item(33), MAX_PATH_HASHES), fields.data("signatures"))
+    fields = Fields(value, f"{where}attested.", Attested.__slots__)
+    return Attested(fields.number("epoch"), fields.each("path", item(33), MAX_PATH_HASHES), fields.data("signatures"))
 
 
 def _read_judged(value: Cbor, where: str) -> Judged:
-    fields = _Fields(value, f"{where}judged.", Judged.__slots__)
-    said = _Fields(fields.values["verdict"], f"{where}judged.verdict.", Verdict.__slots__)
+    fields = Fields(value, f"{where}judged.", Judged.__slots__)
+    said = Fields(fields.values["verdict"], f"{where}judged.verdict.", Verdict.__slots__)
     verdict = Verdict(
         id=said.data("id", 32),
         epoch=said.number("epoch"),
@@ -393,59 +392,3 @@ def _read_judged(value: Cbor, where: str) -> Judged:
         commit_log=said.number("commit_log"),
     )
     return Judged(verdict, fields.data("signatures"), fields.data("credential", 32))
-
-
-class _Fields:
-    """A map whose keys are exactly the given ones, read with their types; it may name the optional ones or not."""
-
-    def __init__(self, value: Cbor, path: str, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
-        if not isinstance(value, dict) or value.keys() - set(optional) != set(names):
-            raise _bad(path.rstrip(".") or "body", f"is not a map of {', '.join(names)}")
-        self.values, self._path = value, path
-
-    def text(self, name: str, most: int) -> str:
-        value = self.values[name]
-        if not isinstance(value, str) or not 0 < len(value) <= most or not value.isprintable():
-            raise _bad(self._path + name, f"is not a printable text of 1 to {most} characters")
-        return value
-
-    def data(self, name: str, length: int | None = None) -> bytes:
-        return _item(length)(self.values[name], self._path + name)
-
-    def number(self, name: str) -> int:
-        value = self.values[name]
-        if type(value) is not int:  # a bool is an int to isinstance
-            raise _bad(self._path + name, "is not a whole number")
-        return value
-
-    def flag(self, name: str) -> bool:
-        value = self.values[name]
-        if not isinstance(value, bool):
-            raise _bad(self._path + name, "is neither true nor false")
-        return value
-
-    def some(self, name: str, read: Callable[[Cbor, str], _T], most: int) -> tuple[_T, ...]:
-        """An optional list: left out, or one with something in it, so that there is one form of none."""
-        found = self.each(name, read, most) if name in self.values else ()
-        if name in self.values and not found:
-            raise _bad(self._path + name, "is empty, and left out then")
-        return found
-
-    def each(self, name: str, read: Callable[[Cbor, str], _T], most: int) -> tuple[_T, ...]:
-        value = self.values[name]
-        if not isinstance(value, list) or len(value) > most:
-            raise _bad(self._path + name, f"is not a list of at most {most}")
-        return tuple(read(item, f"{self._path}{name}[{place}].") for place, item in enumerate(value))
-
-
-def _item(length: int | None = None) -> Callable[[Cbor, str], bytes]:
-    def read(value: Cbor, where: str) -> bytes:
-        if not isinstance(value, bytes) or (length is not None and len(value) != length):
-            raise _bad(where.rstrip("."), "is not a byte string" + (f" of {length} bytes" if length else ""))
-        return value
-
-    return read
-
-
-def _bad(field: str, reason: str) -> BadInput:
-    return BadInput("BUNDLE_FIELD", f"The bundle cannot be read: {field} {reason}.", where=field)
