@@ -23,7 +23,7 @@ from ledger.web.language import ENGLISH, Language, languages
 from ledger.web.modules import FOLDER
 from ledger.web.pages import environment, static_bytes
 from ledger.web.verifier_words import BUNDLE_CHECKS, VERIFIER
-from ledger.web.words import EVENT_TYPES, N_, STEPS
+from ledger.web.words import ERASURE_REASONS, EVENT_TYPES, N_, STEPS
 
 ENTRY, WORDS = "bundle/main.mjs", "words.mjs"
 NO_SCRIPT = N_("This page needs JavaScript to check anything.")
@@ -129,6 +129,7 @@ def _in(language: Language) -> dict[str, str]:
         **{f"state.{key}": text for key, text in STATES.items()},
         **{f"step.{key}": text for key, text in {**EVENT_TYPES, **STEPS}.items()},
         **{key: text for key, text in IN_BROWSER.items() if key.startswith(("reason.", "more."))},
+        **{f"erased.{key}": text for key, text in ERASURE_REASONS.items()},
         **VERIFIER,
         "trust.name": N_("Trust root"),
     }

@@ -24,10 +24,11 @@ BUNDLE_CHECKS = MappingProxyType(
         "signed": N_("Cameras: enrolled, every piece signed"),
         "subject": N_("Records: about what the file names"),
         "pledge": N_("Loan: what was asked, and answered"),
+        "sealers": N_("Seals of the chain's own validators"),
         "stamped": N_("Timestamp of an authority outside"),
     }
 )
-"""The steps in their order; `stamped` is never checked in a browser."""
+"""The steps in their order; `sealers` and `stamped` are never checked in a browser."""
 
 VERIFIER = MappingProxyType(
     {
@@ -47,6 +48,7 @@ VERIFIER = MappingProxyType(
         "verdict.file-holds": N_("The file holds: all that a browser can check of it."),
         "verdict.file-root": N_("The file holds, if its trust root is the right one: compare its digits."),
         "verdict.file-doubts": N_("The file holds, but the log itself records doubts."),
+        "verdict.file-erased": N_("What is left holds, but something was erased: this is not the whole."),
         "verdict.file-partly": N_("What a browser can check of the file holds; the rest takes pledgetrail verify."),
         "verdict.file-unavailable": N_("The file could not be checked here. Nothing was found to be false."),
         "verdict.file-refused": N_("Do not rely on this file. {reason} Step: {step}."),
@@ -58,6 +60,8 @@ VERIFIER = MappingProxyType(
         "more.quorum": N_("{signers} of {members} notaries, epoch {epoch}"),
         "more.block": N_("{chain}, block {number}, {time}"),
         "more.instructions": N_("instructions: {count}"),
+        "more.observed": N_("its lane asks for none"),
+        "more.sealers": N_("pledgetrail verify follows them."),
         "more.stamp": N_("pledgetrail verify checks it."),
         "why.file": N_("The file could not be read, or this browser cannot."),
         "why.history": N_("Only pledgetrail verify can follow what these records name."),
@@ -74,6 +78,7 @@ VERIFIER = MappingProxyType(
         "reason.pledge": N_("What is told about the loan does not hold."),
         "reason.HEADER_HASH": N_("A block is another than the notaries name."),
         "reason.SUPERFLUOUS": N_("The file holds something that has nothing to do with the rest."),
+        "reason.ERASURE_UNRECORDED": N_("Something is missing, and no record says that it was erased."),
         "reason.SUBJECT_UNKNOWN": N_("No record mentions what the file is about."),
         "fact.about": N_("About {subject}."),
         "fact.root": N_("Under the trust root of {dated}, epoch {epoch}."),
@@ -86,6 +91,8 @@ VERIFIER = MappingProxyType(
         "fact.asked": N_("The loan's registry asked {chain} to {asked}; the answer at {time}: {answer}."),
         "fact.call-failed": N_("the call failed"),
         "fact.doubt": N_("The log's own finding: {code}, {device}, number {number}."),
+        "fact.erased": N_("Entry {entry} of the log held something that was erased at {time}. {reason}"),
+        "fact.break": N_("{device}: from number {number} on a part was erased; what follows is not chained to it."),
         "fact.revoked": N_("The key of {device} was revoked later, at {time}."),
         "asked.secure": N_("secure"),
         "asked.release": N_("release"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.bundle import cbor, verify
-from tests.ledger.bundle import test_pledge, test_refusals, test_rotation
+from tests.ledger.bundle import test_erased, test_pledge, test_refusals, test_rotation
 from tests.ledger.bundle.estate import TRUST_ROOT, Estate
 from tests.ledger.bundle.rotated import Rotated
 from tests.ledger.bundle.test_tampering import HEAD, HONEST, LINKED, flipped, sealed
@@ -38,6 +38,10 @@ def _forgeries() -> dict[str, bytes]:
         made[f"pledge: {name}"] = test_pledge.Secured().with_entries().lent(alter)
     for name, (pledge, credentials, _) in test_pledge.UNSEALED.items():
         made[f"past epoch's pledge: {name}"] = test_pledge.told_by(pledge, *credentials)
+    for name, (make, _) in test_erased.FALSE.items():
+        made[f"erased: {name}"] = make()
+    for name, entry in (("an event", test_erased.PACKING), ("a segment", test_erased.SEGMENT)):
+        made[f"honest, {name} erased"] = test_erased.erased(entry)
     made["records of credentials without a loan"] = test_pledge.sealing(test_pledge.CREDENTIALS[0]).forge()
     made["honest, its loan sealed"] = test_pledge.told_by(test_pledge.TOLD, *test_pledge.CREDENTIALS)
     return {**made, "honest, with its loan": test_pledge.PLEDGED, "a loan refused": test_pledge.built(executed=0)}
@@ -62,7 +66,7 @@ def test_every_forgery_gets_the_same_answer(rules: Rules) -> None:
     ours = {name: _judged(raw) for name, raw in made.items()}
     theirs = dict(zip(made, rules.codes([("bundle", raw) for raw in made.values()]), strict=True))
     assert theirs == ours
-    assert list(ours.values()).count("") == 5
+    assert list(ours.values()).count("") == 7
     assert len(made) > 100
 
 

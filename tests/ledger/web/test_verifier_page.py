@@ -16,13 +16,14 @@ from ledger.bundle import verify
 from ledger.web.verifier import stand_alone
 from ledger.web.verifier_words import BUNDLE_CHECKS
 from tests.browser import page
+from tests.ledger.bundle import test_erased
 from tests.ledger.bundle.estate import TRUST_ROOT, Estate
 from tests.ledger.bundle.test_pledge import LENT, PLEDGED
 from tests.ledger.bundle.test_tampering import HEAD, HONEST, LINKED, flipped, sealed
 from tests.ledger.tea import open_ledger
 from tests.ledger.web.conftest import SETTLED
 
-ALWAYS = [step for step in BUNDLE_CHECKS if step not in ("pledge", "stamped")]
+ALWAYS = [step for step in BUNDLE_CHECKS if step not in ("pledge", "sealers", "stamped")]
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +132,17 @@ def test_a_false_file_is_red_and_says_which_step_and_why(browser: Browser, saved
         assert "another trust root than yours" in sentence(shown)
 
 
+def test_what_is_left_of_something_erased_holds_and_is_never_called_whole(browser: Browser, saved: str) -> None:
+    with opened(browser, saved) as shown:
+        shown.fill("#known", TRUST_ROOT.fingerprint)
+        assert give(shown, ("erased", test_erased.erased(test_erased.SEGMENT))) == "unchecked"
+        assert "this is not the whole" in sentence(shown)
+        assert "refused" not in told(shown).values()
+        facts = " ".join(shown.locator("#facts li").all_inner_texts())
+        assert "Entry 7 of the log held something that was erased at 2026-04-03 12:00 UTC." in facts
+        assert "camera-1: from number 2 on a part was erased" in facts
+
+
 def test_pieces_of_video_are_compared_with_what_was_signed(browser: Browser, saved: str) -> None:
     with opened(browser, saved) as shown:
         give(shown, ("honest", HONEST))
@@ -172,6 +184,6 @@ def test_it_is_served_with_a_policy_that_lets_it_ask_nobody(browser: Browser, tm
 
 
 def test_the_page_and_the_command_agree_on_what_is_in_the_file(browser: Browser, saved: str) -> None:
-    steps = {proven.step for proven in verify(LINKED, trust_root=None).proven} | {"pledge", "stamped"}
+    steps = {proven.step for proven in verify(LINKED, trust_root=None).proven} | {"pledge", "sealers", "stamped"}
     named = {"evidence": "signed", "events": "subject", "trust_root": "trust", "linked": "checkpoint"}
     assert {named.get(step, step) for step in steps} == set(BUNDLE_CHECKS)

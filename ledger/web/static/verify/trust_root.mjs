@@ -106,16 +106,14 @@ function readNotaries({ cosigners, quorum, committee }) {
 function readChain(fields, contracts) {
   const sealed = Object.hasOwn(Object(fields), "sealed") ? ["sealed"] : [];
   exactly(fields, ["chain", "genesis", "gateway", ...contracts, ...sealed]);
-  if (sealed.length > 0) {
-    readValidators(fields.sealed);
-  }
+  const validators = sealed.length > 0 ? readValidators(fields.sealed) : null;
   const [, id] = CHAIN.exec(fields.chain) ?? [];
   require(typeof fields.chain === "string" && id !== undefined, CODE, "a chain has no name");
-  const ends = { chainId: BigInt(id), genesis: prefixed(fields.genesis, 32), gateway: prefixed(fields.gateway, 20) };
+  const ends = { chainId: BigInt(id), genesis: prefixed(fields.genesis, 32), gateway: prefixed(fields.gateway, 20), validators };
   return { ...ends, ...Object.fromEntries(contracts.map((name) => [name, prefixed(fields[name], 20)])) };
 }
 
-/** Who seals a chain's blocks: read as the trust root has them, and used by nothing here. */
+/** From which height on a chain's validators are pinned: {height (BigInt)}. Seals themselves are checked by no browser. */
 function readValidators(sealed) {
   const { height, validators } = exactly(sealed, ["height", "validators"]);
   require(Number.isSafeInteger(height) && height >= 0 && Array.isArray(validators), CODE, "a field is malformed");
@@ -123,6 +121,7 @@ function readValidators(sealed) {
   const counted = MIN_VALIDATORS <= members.length && members.length <= MAX_MEMBERS;
   const ascending = members.every((each, at) => (at === 0 ? !/^0*$/.test(each) : members[at - 1] < each));
   require(counted && ascending, "CONFIG_SET", "validators are four to a hundred, ascending, distinct and not zero");
+  return { height: BigInt(height) };
 }
 
 /** `value`, where it holds exactly these fields. */

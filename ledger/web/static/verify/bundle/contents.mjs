@@ -11,12 +11,12 @@ import { require } from "../refusal.mjs";
 import { namesIn, verifySubject } from "../subject.mjs";
 import { TRUST_ROOT_DOMAIN } from "../trust_root.mjs";
 import { FINDING_DOMAIN, ORDERLY, ORDER_DOMAIN, readFinding, readOrder, verifyWord } from "../word.mjs";
-import { CREDENTIAL_DOMAIN, CROSSING_DOMAIN } from "./epochs.mjs";
+import { CREDENTIAL_DOMAIN, CROSSING_DOMAIN, ERASURE_DOMAIN } from "./epochs.mjs";
 import { objectsOf } from "./file.mjs";
 
 const DOMAINS = [
   TRUST_ROOT_DOMAIN, DEVICE_DOMAIN, ORDER_DOMAIN, EVIDENCE_DOMAIN, FINDING_DOMAIN, EVENT_DOMAIN, CROSSING_DOMAIN,
-  CREDENTIAL_DOMAIN,
+  CREDENTIAL_DOMAIN, ERASURE_DOMAIN,
 ];
 const URI = /^[a-z][a-z0-9+.-]*:/;
 const ONE = /^urn:pledgetrail:(event|evidence):([0-9a-f]{64})$/;
@@ -32,10 +32,11 @@ export function checkObjects({ objects }) {
 }
 
 /**
- * {envelopes, findings, revoked} of what devices said. Refuses DEVICE_…, EVIDENCE_…, SUPERFLUOUS (an enrolment, finding or order
+ * {envelopes, findings, revoked, breaks} of what devices said; `gone`: what was erased, `breaks`: [{device, number}] where a
+ * recording goes on after it. Refuses DEVICE_…, EVIDENCE_…, SUPERFLUOUS (an enrolment, finding or order
  * that is about nobody here), and those of the readers.
  */
-export async function verifyDevices(bundle, seenBy) {
+export async function verifyDevices(bundle, seenBy, gone) {
   const envelopes = await mapped(objectsOf(bundle, EVIDENCE_DOMAIN), readEnvelope);
   const enrolments = await mapped(objectsOf(bundle, DEVICE_DOMAIN), readEnrolment);
   const findings = await mapped(objectsOf(bundle, FINDING_DOMAIN), readFinding);
@@ -55,28 +56,40 @@ export async function verifyDevices(bundle, seenBy) {
     const own = kind === "revocation" && numbers(device) !== undefined;
     require(own, "SUPERFLUOUS", "an order is no revocation of a device that speaks here", `entry ${entry}`);
   }
-  await verifyWord(envelopes, { enrolments, findings, orders, seenBy });
-  return { envelopes, findings, revoked: orders };
+  const erased = gone.filter(({ kind }) => kind === "evidence").map(({ entry }) => entry);
+  const breaks = [];
+  await verifyWord(envelopes, { enrolments, findings, orders, seenBy, erased, breaks });
+  return { envelopes, findings, revoked: orders, breaks };
 }
 
 /**
  * {kind, events} of a bundle's subject: goods with their events, one event, or one statement. Refuses SUBJECT_UNKNOWN,
  * SUPERFLUOUS, SUBJECT_FORMAT; `Unavailable` where only the full check can follow the history.
  */
-export async function verifyAbout(bundle, envelopes) {
+export async function verifyAbout(bundle, envelopes, gone) {
   const events = await mapped(objectsOf(bundle, EVENT_DOMAIN), readEvent);
   const [, kind, digest] = ONE.exec(bundle.subject) ?? [];
   if (kind !== undefined) {
-    await verifySingle(bundle, kind, digest);
+    if (gone.length > 0) requireNothingLeft(bundle, kind, gone);
+    else await verifySingle(bundle, kind, digest);
     return { kind, events };
   }
   const named = !bundle.subject.toLowerCase().startsWith("urn:pledgetrail:");
   require(named, "SUBJECT_FORMAT", "no subject is named like this", bundle.subject);
   require(URI.test(bundle.subject), "NON_CANONICAL", "the subject is not in its normal form", bundle.subject);
   const direct = events.some(({ value }) => namesIn(value).includes(bundle.subject));
-  require(direct, "SUBJECT_UNKNOWN", "no event mentions the thing that the bundle is about", bundle.subject);
+  require(direct || gone.length > 0, "SUBJECT_UNKNOWN", "no event mentions the thing that the bundle is about", bundle.subject);
   verifySubject(bundle.subject, events, envelopes);
   return { kind: "goods", events };
+}
+
+/** Of one thing that was erased nothing is said: it alone was, beside the findings about it, and nothing else is here. */
+function requireNothingLeft(bundle, kind, gone) {
+  const own = gone.map((each) => each.kind).filter((each) => each !== "finding");
+  require(own.join() === kind, "SUBJECT_UNKNOWN", "something else was erased than the bundle is about", bundle.subject);
+  const told = [EVENT_DOMAIN, EVIDENCE_DOMAIN, DEVICE_DOMAIN, FINDING_DOMAIN, ORDER_DOMAIN];
+  const other = bundle.objects.find(({ domain }) => told.includes(domain));
+  require(other === undefined, "SUPERFLUOUS", "it has no place in a bundle about one entry", `entry ${other?.entry}`);
 }
 
 async function verifySingle(bundle, kind, digest) {

@@ -14,7 +14,8 @@ import { readProposal } from "./message.mjs";
 
 const MESSAGE_COMMITTED = keccak256(utf8("MessageCommitted(bytes32,bool,bytes32)"));
 const MIRRORED = concat(utf8("mirrored"), new Uint8Array(24));
-const [SAME, NOTICE, NOTARY_POLICY] = [1n, 1n, 1n];
+const [SAME, NOTICE] = [1n, 1n];
+const [NOTARY, CERTIFIED, RELAY, NOTARY_AND_RELAY] = [1n, 2n, 3n, 4n]; // policies of a lane
 const alone = (_, work) => work();
 
 /**
@@ -25,7 +26,8 @@ export async function follow(crossing, believed, { origin, destinations, during 
   const { verdict } = crossing.judged;
   const judges = await during("judged", () => verifyVerdict(crossing.judged, believed));
   const { left, message } = await during("anchored", () => openSent(crossing.sent, verdict, origin, destinations));
-  const { attesters, certificate } = await during("attested", () => verifyCertificate(crossing.attested, message, believed));
+  requireSeals(crossing, believed.root, origin, left.number);
+  const { attesters, certificate } = await during("attested", () => letIn(crossing, message, believed));
   const committed = await during("committed", () => openCommit(crossing.committed, message, crossing.judged));
   return { message, left, judges, attesters, certificate, ...committed };
 }
@@ -65,7 +67,8 @@ async function verifyVerdict(judged, believed) {
   const { verdict } = judged;
   const judges = await requireQuorum(believed, verdict.epoch, digestOf(judged, believed.root), judged.signatures, "judged");
   require(verdict.verdict === SAME, "VERDICT_NOT_SAME", "the notaries' verdict is not that all is the same");
-  require(verdict.policy === NOTARY_POLICY, "VERDICT_POLICY", "a lane of a policy that cannot be shown here");
+  const known = [NOTARY, CERTIFIED, RELAY, NOTARY_AND_RELAY].includes(verdict.policy);
+  require(known, "VERDICT_POLICY", "a lane of a policy that cannot be shown here");
   return judges;
 }
 
@@ -76,6 +79,28 @@ async function openSent(sent, verdict, origin, destinations) {
   const message = readProposal(log, origin, destinations);
   require(same(message.id, verdict.id), "VERDICT_MISMATCH", "the verdict is about another message", "judged.verdict.id");
   return { left, message };
+}
+
+/**
+ * That seals are there where a lane rests on them and the trust root pins who seals. Whether they hold is not checked in a
+ * browser: the page says so, and the notaries' verdict vouches for the block. Refuses SEALS_UNPINNED, SEALS_MISSING.
+ */
+function requireSeals({ seals, judged }, root, origin, number) {
+  const chains = [root.origin, root.destination, root.transaction];
+  const pinned = chains.find(({ chainId }) => chainId === origin.chainId)?.validators ?? null;
+  require(seals.length === 0 || pinned !== null, "SEALS_UNPINNED", "the trust root names no validators of the chain");
+  const resting = [RELAY, NOTARY_AND_RELAY].includes(judged.verdict.policy);
+  const missing = seals.length === 0 && resting && pinned !== null && number >= pinned.height;
+  require(!missing, "SEALS_MISSING", "the lane rests on seals, and the bundle carries none");
+}
+
+/** How the destination let the message in: `attesters` is null where its lane asks for no certificate and there is none. */
+async function letIn({ attested, judged }, message, believed) {
+  const asked = [NOTARY, NOTARY_AND_RELAY].includes(judged.verdict.policy);
+  if (asked || attested.signatures.length > 0) return verifyCertificate(attested, message, believed);
+  const none = attested.epoch === judged.verdict.epoch && attested.path.length === 0;
+  require(none, "NON_CANONICAL", "a certificate that is not there has a path, or an epoch", "attested");
+  return { attesters: null, certificate: new Uint8Array(32) };
 }
 
 async function verifyCertificate(attested, message, believed) {

@@ -13,8 +13,10 @@ import { objectsOf } from "./file.mjs";
 export const CROSSING_DOMAIN = "pledgetrail/crossing/v1/json";
 export const CREDENTIAL_DOMAIN = "pledgetrail/credential/v1/json";
 
+export const ERASURE_DOMAIN = "pledgetrail/erasure/v1/json";
+
 const MAX_CROSSING_BYTES = 1024;
-const LATER = [CROSSING_DOMAIN, CREDENTIAL_DOMAIN, TRUST_ROOT_DOMAIN, ORDER_DOMAIN];
+const LATER = [CROSSING_DOMAIN, CREDENTIAL_DOMAIN, ERASURE_DOMAIN, TRUST_ROOT_DOMAIN, ORDER_DOMAIN];
 
 /**
  * {root, anchored, cosigners, seenBy (ms), provenIn, record, sealed, linked}: the checkpoint that crossed the chains and who
@@ -73,6 +75,8 @@ function requireOrder(bundle, record, anchored) {
   require(later, "EPOCH_UNLINKED", "the crossing's record is older than the checkpoint it is about");
   const early = bundle.objects.find(({ entry, domain }) => BigInt(entry) >= anchored.size && !LATER.includes(domain));
   require(early === undefined, "SUPERFLUOUS", "an entry is later than the anchored checkpoint", `entry ${early?.entry}`);
+  const within = bundle.erased.every(({ entry }) => BigInt(entry) < anchored.size);
+  require(within, "SUPERFLUOUS", "an erased entry is later than the anchored checkpoint");
 }
 
 /** The credential of a loan's instruction that a record names, in hexadecimal digits. */

@@ -5,7 +5,7 @@ import { outcomeText } from "./pledge.mjs";
 
 /** The sentences of what `verifyBundle` returned. `named(step)`: whether there is a word for a business step. */
 export function factsOf(found, named) {
-  const { bundle, root, believed, crossed, events, told } = found;
+  const { bundle, root, believed, crossed, events, told, gone } = found;
   const history = events.map((event) => happened(event, named)).sort((a, b) => (a[1].time < b[1].time ? -1 : 1));
   const { left, arrived, message } = crossed;
   return [
@@ -17,6 +17,7 @@ export function factsOf(found, named) {
     ["fact.left", blockOf(message.origin, left)],
     ["fact.arrived", blockOf(message.destination, arrived)],
     ...told.map(instruction),
+    ...gone.map(({ entry, at, reason }) => ["fact.erased", { entry, time: utc(at), reason: { key: `erased.${reason}` } }]),
     ...doubts(found),
   ];
 }
@@ -32,7 +33,8 @@ export function utc(milliseconds) {
 }
 
 /** What keeps a file from green though all of it holds. */
-export const doubts = ({ findings, revoked }) => [
+export const doubts = ({ findings, revoked, breaks }) => [
+  ...breaks.map(({ device, number }) => ["fact.break", { device, number }]),
   ...findings.map(({ code, device, sequence }) => ["fact.doubt", { code, device, number: sequence ?? "–" }]),
   ...revoked.map(({ device, at }) => ["fact.revoked", { device, time: utc(at) }]),
 ];

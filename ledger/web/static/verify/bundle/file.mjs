@@ -33,12 +33,20 @@ const list = (read, most) => (value, where) => {
   require(Array.isArray(value) && value.length <= most, "BUNDLE_FIELD", `${where} is not a list of at most ${most}`, where);
   return value.map((item, place) => read(item, `${where}[${place}]`));
 };
-const fields = (readers) => (value, where) => {
-  const names = Object.keys(readers);
+const fields = (readers, optional = {}) => (value, where) => {
+  const named = value instanceof Map ? Object.keys(optional).filter((name) => value.has(name)) : [];
+  const names = [...Object.keys(readers), ...named];
   const whole = value instanceof Map && value.size === names.length && names.every((name) => value.has(name));
   require(whole, "BUNDLE_FIELD", `${where || "body"} is not a map of ${names.join(", ")}`, where || "body");
   const at = (name) => (where === "" ? name : `${where}.${name}`);
-  return Object.fromEntries(names.map((name) => [inCamels(name), readers[name](value.get(name), at(name))]));
+  const read = (name) => (readers[name] ?? optional[name])(value.get(name), at(name));
+  const absent = Object.keys(optional).filter((name) => !named.includes(name));
+  return Object.fromEntries([...names.map((name) => [inCamels(name), read(name)]), ...absent.map((name) => [name, []])]);
+};
+// An optional list is left out, or has something in it, so that there is one form of none.
+const some = (read, most) => (value, where) => {
+  require(!Array.isArray(value) || value.length > 0, "BUNDLE_FIELD", `${where} is empty, and left out then`, where);
+  return list(read, most)(value, where);
 };
 const inCamels = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 
@@ -63,10 +71,12 @@ const CROSSING = {
   committed: fields(LOG),
   judged: fields({ verdict: readVerdict, signatures: data(), credential: data(32) }),
 };
+const SEALS = { seals: some(fields({ header: data(), seals: data() }), 64) };
+const ERASED = { erased: some(fields({ digest: data(32), index: number, path: list(data(32), 64) }), 20_000) };
 const OBJECT = { domain: text(128), salt: data(32), canonical: data(), index: number, path: list(data(32), 64) };
 const LINK = { note: data(), growth: list(data(32), 64) };
-const PLEDGE = { loan: data(32), crossings: list(fields(CROSSING), 16) };
-const readBody = fields({
+const PLEDGE = { loan: data(32), crossings: list(fields(CROSSING, SEALS), 16) };
+const BODY = {
   subject: text(512),
   objects: list(fields(OBJECT), 20_000),
   note: data(),
@@ -74,11 +84,12 @@ const readBody = fields({
   ...CROSSING,
   pledge: list(fields(PLEDGE), 1),
   stamp: list(data(), 1),
-});
+};
+const readBody = fields(BODY, { ...ERASED, ...SEALS });
 
 /**
  * The bundle as a value: the body's fields in camel case; `link`, `pledge` and `stamp` are null where there is none;
- * each object's place is its `entry` (a Number); `bytes`: the file's length. Refuses BUNDLE_SIZE, BUNDLE_FORMAT, BUNDLE_CORRUPT, NON_CANONICAL,
+ * each object's place is its `entry` (a Number), as that of each of `erased`; `bytes`: the file's length. Refuses BUNDLE_SIZE, BUNDLE_FORMAT, BUNDLE_CORRUPT, NON_CANONICAL,
  * BUNDLE_LIMIT, BUNDLE_FIELD, VERDICT_RANGE.
  */
 export async function readBundle(raw) {
@@ -88,9 +99,9 @@ export async function readBundle(raw) {
   const body = raw.slice(MAGIC.length + SEAL_BYTES);
   const sealed = same(await sha256(body), raw.slice(MAGIC.length, MAGIC.length + SEAL_BYTES));
   require(sealed, "BUNDLE_CORRUPT", "the file was changed or cut short after it was written");
-  const { link, pledge, stamp, objects, ...rest } = readBody(await decode(body), "");
+  const { link, pledge, stamp, objects, erased, ...rest } = readBody(await decode(body), "");
   const held = { link: link[0] ?? null, pledge: pledge[0] ?? null, stamp: stamp[0] ?? null };
-  return { ...rest, ...held, objects: objects.map(placed), bytes: raw.length };
+  return { ...rest, ...held, objects: objects.map(placed), erased: erased.map(placed), bytes: raw.length };
 }
 
 /** The bundle's objects of one domain. */

@@ -111,7 +111,7 @@ function conclude(verified, expected) {
   const state = { origin: anchored.origin, size: anchored.size, names, time: utc(times[0] * 1000) };
   report.tell("checkpoint", "holds", ["more.state", state], ...sealed);
   report.tell("judged", "holds", ["more.quorum", crossed.judges]);
-  report.tell("attested", "holds", ["more.quorum", crossed.attesters]);
+  report.tell("attested", "holds", crossed.attesters === null ? ["more.observed"] : ["more.quorum", crossed.attesters]);
   report.tell("anchored", "holds", ["more.block", blockOf(crossed.message.origin, crossed.left)]);
   report.tell("committed", "holds", ["more.block", blockOf(crossed.message.destination, crossed.arrived)]);
   report.tell("logged", "holds", ["more.logged", { count: bundle.objects.length }]);
@@ -120,14 +120,24 @@ function conclude(verified, expected) {
   else report.leaveOut("signed");
   if (bundle.pledge === null) report.leaveOut("pledge");
   else report.tell("pledge", "holds", ["more.instructions", { count: told.length }]);
+  if (!restsOnSeals(bundle)) report.leaveOut("sealers");
+  else report.tell("sealers", "unchecked", ["more.sealers"]);
   if (bundle.stamp === null) report.leaveOut("stamped");
   else report.tell("stamped", "unchecked", ["more.stamp"]);
   report.tellFacts(factsOf(verified, (step) => `step.${step}` in report.words));
   report.verdict(...verdictOf(verified, expected));
 }
 
+/** Whether seals of a chain's own validators are in the file, or a lane rests on them: only the full check follows those. */
+function restsOnSeals(bundle) {
+  const crossings = [bundle, ...(bundle.pledge?.crossings ?? [])];
+  return crossings.some(({ seals, judged }) => seals.length > 0 || judged.verdict.policy >= 3n);
+}
+
 function verdictOf(verified, expected) {
-  const partly = report.stateOf("subject") === "unchecked" || verified.bundle.stamp !== null;
+  const { bundle, gone } = verified;
+  const partly = report.stateOf("subject") === "unchecked" || bundle.stamp !== null || restsOnSeals(bundle);
+  if (gone.length > 0) return ["unchecked", "verdict.file-erased"];
   if (doubts(verified).length > 0) return ["unchecked", "verdict.file-doubts"];
   if (partly) return ["unchecked", "verdict.file-partly"];
   return expected === null ? ["unchecked", "verdict.file-root"] : ["holds", "verdict.file-holds"];

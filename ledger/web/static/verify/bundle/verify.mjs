@@ -8,38 +8,40 @@ import { TRUST_ROOT_DOMAIN, readTrustRoot } from "../trust_root.mjs";
 import { checkObjects, verifyAbout, verifyDevices } from "./contents.mjs";
 import { verifyAnchor } from "./crossing.mjs";
 import { believe } from "./epochs.mjs";
+import { verifyErased } from "./erased.mjs";
 import { objectsOf, readBundle } from "./file.mjs";
 import { requireNeeded, verifyPledge } from "./pledge.mjs";
 
-/** The steps in their order; `stamped` is never checked in a browser. */
+/** The steps in their order; `sealers` and `stamped` are never checked in a browser. */
 export const BUNDLE_STEPS = [
   "sealed", "trust", "checkpoint", "judged", "anchored", "attested", "committed", "credential", "logged", "signed",
-  "subject", "pledge", "stamped",
+  "subject", "pledge", "sealers", "stamped",
 ];
 
 /**
  * Verify a bundle's file. `expected`: the fingerprint of the trust root that the reader holds, or null; `during(step, work)`
  * awaits `work()`, tells the reader how it ended, and passes on what it gives or throws.
- * Returns {bundle, root, believed, crossed, envelopes, findings, revoked, kind, events, told}.
+ * Returns {bundle, root, believed, crossed, gone, envelopes, findings, revoked, breaks, kind, events, told}.
  */
 export async function verifyBundle(raw, { expected = null, during = (_, work) => work() }) {
   const bundle = await during("sealed", () => readBundle(raw));
   const root = await during("trust", () => readRoot(bundle, expected));
   const believed = await during("checkpoint", () => believe(bundle, root));
   const crossed = await verifyAnchor(bundle, believed, during);
-  await during("logged", async () => {
+  const gone = await during("logged", async () => {
     checkObjects(bundle);
     await verifyLogged(bundle.objects, believed.provenIn);
+    return verifyErased(bundle, believed.provenIn);
   });
-  const said = await during("signed", () => verifyDevices(bundle, believed.seenBy));
-  const about = await during("subject", () => verifyAbout(bundle, said.envelopes));
+  const said = await during("signed", () => verifyDevices(bundle, believed.seenBy, gone));
+  const about = await during("subject", () => verifyAbout(bundle, said.envelopes, gone));
   await breathe();
   const told = await during("pledge", async () => {
     if (bundle.pledge !== null) return verifyPledge(bundle, believed);
     requireNeeded(null, believed);
     return [];
   });
-  return { bundle, root, believed, crossed, ...said, ...about, told };
+  return { bundle, root, believed, crossed, gone, ...said, ...about, told };
 }
 
 async function readRoot(bundle, expected) {
