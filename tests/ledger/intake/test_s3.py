@@ -26,7 +26,7 @@ from ledger.intake.s3.remote import S3Remote
 from ledger.intake.s3.signature import EMPTY_SHA256, query_string, signed_headers
 from ledger.outline import outline_of
 from tests.ledger.intake.parts import part
-from tests.ledger.intake.s3_fake import SECRET, FakeS3, Lie, error
+from tests.ledger.intake.s3_fake import SECRET, FakeS3, Lie, document, error
 from tests.ledger.refusals import refused
 
 DATA = bytes(range(256)) * 1024 + bytes(reversed(range(256))) * 1024  # two chunks
@@ -77,6 +77,21 @@ class TestPutting:
         s3.lie = conflict
         s3.remote().put(b"small", outline_of([b"small"]))
         assert s3.held[f"media/{cid_of(b'small')}"] == b"small" and len(s3.waited) == 1
+
+    @pytest.mark.parametrize("status", [400, 404, 501])
+    def test_what_the_store_did_not_take_is_not_called_kept(self, s3: FakeS3, status: int) -> None:
+        def refusing(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+            if request.method != "PUT":
+                return answer
+            s3.held.pop(KEY, None)
+            return error(status, "EntityTooLarge") if not request.url.path.endswith(".outline") else answer
+
+        s3.lie = refusing
+        with refused("MEDIA_UNAVAILABLE"):
+            s3.remote().put(DATA, outline_of([DATA]))
+        s3.lie = None
+        s3.remote().put(DATA, outline_of([DATA]))
+        assert s3.held[KEY] == DATA
 
 
 class TestParts:
@@ -146,6 +161,12 @@ class TestParts:
         s3.remote().put(LARGE, outline_of([LARGE]))
         assert lost and s3.held[f"media/{cid_of(LARGE)}"] == LARGE and s3.begun == {}
 
+    def test_an_upload_without_a_name_is_none(self, s3: FakeS3) -> None:
+        s3.lie = lambda request, answer: answer if "uploads" not in str(request.url) else document("<Upload></Upload>")
+        with refused("MEDIA_UNAVAILABLE"):
+            s3.remote().put(LARGE, outline_of([LARGE]))
+        assert [method for method, _, query in s3.asked if "uploadId=" in query] == []
+
     def test_abandoned_uploads_are_named_and_taken_away(self, s3: FakeS3) -> None:
         s3.begun = {"u1": ("media/one", {}), "u2": ("media/two", {1: b"x"}), "u3": ("elsewhere", {})}
         assert list(s3.remote().unfinished()) == ["one", "two"]
@@ -191,6 +212,25 @@ class TestReading:
             store.get(cid)
         store.put(LARGE)
         assert s3.store(tmp_path / "third").get(cid) == LARGE
+
+    @pytest.mark.parametrize("status", [200, 206])
+    def test_more_or_other_than_the_range_is_no_answer(self, s3: FakeS3, tmp_path: Path, status: int) -> None:
+        cid, remote = s3.store(tmp_path).put(LARGE), s3.remote()
+        s3.lie = always(status, LARGE[300:310] if status == 200 else LARGE[300:311])
+        with refused("MEDIA_UNAVAILABLE"):
+            remote.read(cid, 300, 10)
+        s3.lie = None
+        assert remote.read(cid, 300, 10) == LARGE[300:310]
+
+    def test_an_object_that_is_lost_once_its_outline_was_read(self, s3: FakeS3, tmp_path: Path) -> None:
+        cid = s3.store(tmp_path / "writer").put(LARGE)
+        store = s3.store(tmp_path / "reader")
+        assert store.size(cid) == len(LARGE)
+        kept = s3.held.pop(f"media/{cid}")
+        with refused("MEDIA_UNKNOWN"):
+            store.get(cid)
+        s3.held[f"media/{cid}"] = kept
+        assert store.get(cid) == LARGE
 
     def test_a_lost_bucket_is_no_lost_object(self, s3: FakeS3, tmp_path: Path) -> None:
         store = s3.store(tmp_path)
@@ -322,11 +362,20 @@ class TestListing:
             "no XML",
         ],
     )
-    def test_a_listing_that_is_none(self, s3: FakeS3, page: str) -> None:
+    def test_a_listing_that_is_none(self, s3: FakeS3, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(s3_remote, "MAX_PAGES", 9)
         s3.lie = always(200, page.encode())
         with refused("MEDIA_UNAVAILABLE"):
             list(s3.remote().names())
         assert len(s3.asked) <= 3
+
+    def test_a_listing_without_an_end(self, s3: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(s3_remote, "MAX_PAGES", 9)
+        told = "<L><IsTruncated>true</IsTruncated><NextContinuationToken>{}</NextContinuationToken></L>"
+        s3.lie = lambda request, answer: httpx.Response(200, content=told.format(len(s3.asked)).encode())
+        with refused("MEDIA_UNAVAILABLE"):
+            list(s3.remote().names())
+        assert len(s3.asked) == 9
 
 
 class TestAnswers:
