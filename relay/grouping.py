@@ -7,9 +7,9 @@ among others whom it would spoil.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Protocol
 
-from relay.carrier import Carrier
 from relay.docket import Docket
 from relay.journey import Journey, Step
 from relay.turns import Queue, Turns
@@ -19,10 +19,22 @@ GROUPS_AT_ONCE = {Step.PROPOSE: 2, Step.ATTEST: 2, Step.COMMIT: 4, Step.REDELIVE
 JUDGING_WAITS_SECONDS = 10.0  # at most, for messages that are still to be delivered
 
 
+class Together(Protocol):
+    """Which messages may take a step together: `relay.carrier`."""
+
+    def most(self, step: Step) -> int:
+        """How many of them."""
+        ...
+
+    def group(self, journey: Journey, step: Step) -> Hashable:
+        """Those of equal answer may."""
+        ...
+
+
 class Grouping:
     """The groups under way, and those that come next. `clock`: monotonic seconds."""
 
-    def __init__(self, docket: Docket, turns: Turns, carrier: Carrier, clock: Callable[[], float]) -> None:
+    def __init__(self, docket: Docket, turns: Turns, carrier: Together, clock: Callable[[], float]) -> None:
         self._docket, self._turns, self._carrier, self._clock = docket, turns, carrier, clock
         self._under_way: Counter[Queue] = Counter()
         self._delivering_since: float | None = None

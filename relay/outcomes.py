@@ -46,7 +46,7 @@ class Outcomes:
             elif isinstance(ticket.outcome, Problem):
                 self.failed(journey, step, ticket.outcome, started=ticket.started, is_lost=len(message_ids) > 1)
             else:
-                self._done(journey, step, _noted(journey, step, ticket.started))
+                self.done(journey, step, started=ticket.started)
 
     def failed(self, journey: Journey, step: Step, problem: Problem, *, started: float, is_lost: bool = False) -> None:
         """`started`: monotonic seconds; `is_lost`: its transaction was mined and failed together with others', of which
@@ -70,9 +70,10 @@ class Outcomes:
                 self._turns.hold(key, decision.seconds)
         self._docket.touch(journey)
 
-    def _done(self, journey: Journey, step: Step, milliseconds: float) -> None:
+    def done(self, journey: Journey, step: Step, *, started: float) -> None:
+        """Its transaction stands in a block, or is sure to. `started`: monotonic seconds."""
         key = (journey.id, step)
-        journey.milliseconds.setdefault(step.value, milliseconds)
+        journey.milliseconds.setdefault(step.value, _noted(journey, step, started))
         journey.waiting.pop(step, None)
         if step is Step.REDELIVER:
             journey.redeliver = False

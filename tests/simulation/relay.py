@@ -1,4 +1,5 @@
-"""A relay's process: the production watcher, docket, turns, certifier, panel and retry rules over model chains.
+"""A relay's process: the production watcher, docket, turns, grouping, outcomes, certifier, panel and retry rules over
+model chains.
 
 Only what speaks to chains and threads (`relay.relay`, `relay.carrier`) is replaced. It keeps nothing on disk: after a
 crash it reads the chains again.
@@ -7,16 +8,17 @@ crash it reads the chains again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from contracts.manifest import Role
 from ledger.errors import Problem, Unavailable
 from ledger.quorum import Certificate
 from relay.certifier import Certifier
 from relay.docket import Docket
+from relay.grouping import Grouping
 from relay.journey import Journey, Step
+from relay.outcomes import SENT_SECONDS, Outcomes
 from relay.panel import NotaryPanel
-from relay.retry import SetAside, decide, is_refusal
 from relay.rotating import apart, is_apart
 from relay.turns import Queue, Turns
 from relay.watcher import SeenBlock, Watcher
@@ -29,7 +31,6 @@ from tests.simulation.state import Transaction
 from tests.simulator.inline import Killed
 
 MOST = 16
-SENT_SECONDS = 5.0
 CRASH_POINTS = ("before certify", "after certify", "before send", "after send")
 Send = Callable[[int, Transaction], None]
 
@@ -55,7 +56,8 @@ class RelayProcess:
     def start(self) -> None:
         """As after a crash: it knows nothing."""
         self.docket, self.turns = Docket(self.manifest), Turns(self._clock)
-        self.certifier = Certifier(self.panel)
+        self.certifier, self.outcomes = Certifier(self.panel), Outcomes(self.docket, self.turns)
+        self.grouping = Grouping(self.docket, self.turns, self, self._clock)
         self._brought: dict[tuple[int, bytes], float] = {}  # until when a header is not sent again
         self.watchers = [Watcher(self.views[chain.chain_id], chain) for chain in self.manifest.chains]
 
@@ -68,28 +70,23 @@ class RelayProcess:
                         self.docket.take(news)
                         continue
                     self.met["relay rewinds"] += 1
-                    for message_id in self.docket.rewind(news):
-                        for step in Step:
-                            self.turns.undo((message_id, step))
+                    self.outcomes.rewound(news)
             except Unavailable:
                 self.met["relay cannot read"] += 1
         for message_id in self.docket.moved():
             self._want(message_id)
-        for queue in self.turns.queues:
-            found = [self.docket.journeys.get(each) for each in self.turns.ready(queue, MOST)]
-            for group in self._packed(queue[0], [journey for journey in found if journey is not None]):
-                self.turns.begin(queue, [journey.id for journey in group])
-                self._take(queue, group)
+        for queue, group in list(self.grouping.begin()):
+            self._take(queue, group)
+            self.grouping.ended(queue)
 
-    def _packed(self, step: Step, journeys: Sequence[Journey]) -> list[list[Journey]]:
-        """What one certificate may be over, as `relay.carrier` groups it; what was refused before goes alone."""
-        groups: dict[object, list[Journey]] = {}
-        for journey in journeys:
-            trial, root = self.turns.trial((journey.id, step)), self.certifier.root_of(journey.id)
-            is_alone = trial is not None and trial.goes_alone
-            together = journey.proposal.message.destination.chain_id, None if root is None else root.digest
-            groups.setdefault(journey.id if is_alone else together, []).append(journey)
-        return list(groups.values())
+    def most(self, _step: Step) -> int:
+        """As `relay.carrier`, with fewer."""
+        return MOST
+
+    def group(self, journey: Journey, step: Step) -> Hashable:
+        """What one certificate may be over, as `relay.carrier` groups it."""
+        root = None if step is Step.JUDGE else self.certifier.root_of(journey.id)
+        return journey.proposal.message.destination.chain_id, None if root is None else root.digest
 
     def retry_all(self) -> None:
         """A person takes up again whatever was set aside."""
@@ -123,14 +120,10 @@ class RelayProcess:
                     self._submit(queue, journey)
             except Problem as found:
                 problem = self._reword(queue, journey, found)
-            key = (journey.id, step)
             if problem is None:
-                journey.waiting.pop(step, None)
-                self.turns.succeeded(key)
-                self.turns.hold(key, SENT_SECONDS)
-                self.docket.touch(journey)
+                self.outcomes.done(journey, step, started=0.0)
             else:
-                self._failed(journey, step, problem)
+                self.outcomes.failed(journey, step, problem, started=0.0)
 
     def _certify(self, step: Step, group: Sequence[Journey]) -> dict[bytes, Problem]:
         """Certificates for those whose lanes ask for one; who has none, and why."""
@@ -220,21 +213,6 @@ class RelayProcess:
         self.met["signed in another epoch"] += 1
         signed_in = None if root is None or step is Step.JUDGE else root.epoch
         return apart(self._model(chain_id).caip2, self.panel.epochs(chain_id), signed_in)
-
-    def _failed(self, journey: Journey, step: Step, problem: Problem) -> None:
-        key = (journey.id, step)
-        before = self.turns.trial(key)
-        if before is not None and before.sent and problem.code == "CALL_REVERTED":
-            problem = Unavailable("NOT_FINAL", f"{step} was sent, and waits until its block is final")
-        trial = self.turns.failed(key, refused=is_refusal(problem))
-        decision = decide(problem, failures=trial.failures, refusals=trial.refusals)
-        if isinstance(decision, SetAside):
-            self.met["set aside"] += 1
-            journey.set_aside[step] = problem
-        else:
-            journey.waiting[step] = problem
-            self.turns.hold(key, decision.seconds)
-        self.docket.touch(journey)
 
     def _maybe_die(self, point: str) -> None:
         if self.dies_at == point:
