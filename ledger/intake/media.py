@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from ledger.errors import Refused, Unavailable, WrongUse
 from ledger.outline import Outline, corrupt, in_chunks, outline_of
 
 _OUTLINES_AT_MOST: Final = 512  # of at most 8 KiB each
+_WRITERS = ThreadPoolExecutor(2, "media")  # threads begin with the first object, not with the import
 _Identity = tuple[int, int, int]
 
 
@@ -83,14 +85,26 @@ class FolderStore:
                 cure="Choose a folder that this user may write.",
             ) from error
 
-    def put(self, data: bytes | memoryview, *, outline: Outline | None = None) -> str:
+    def put(self, data: bytes | memoryview, *, outline: Outline | None = None, begun: Incoming | None = None) -> str:
+        """As `MediaStore.put`. `begun`: of `begin` with these very bytes."""
         cid = cid_of(data) if outline is None else outline.cid
         path = self._path(cid)
         with _disk(cid):
             # A damaged object is written anew: whoever brings the right bytes repairs the store.
             if not _holds(path, data):
-                write_once(path, data)
+                if begun is None or begun.folder != path.parent:  # it is not what it was said to be
+                    write_once(path, data)
+                else:
+                    _give_name(begun.path(), path, made=begun.made_folder, durable=True)
         return cid
+
+    def begin(self, data: bytes | memoryview, cid: str) -> Incoming | None:
+        """Begin to write what is said to be the object `cid`; None where a file of its name and length is here."""
+        path = self._path(cid)
+        with _disk(cid):
+            if path.is_file() and path.stat().st_size == len(data):
+                return None
+        return Incoming(path.parent, data)
 
     def get(self, cid: str) -> bytes:
         with self._open(cid) as file, _disk(cid):
@@ -208,18 +222,67 @@ def _holds(path: Path, data: bytes | memoryview) -> bool:
 def write_once(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
     """The file appears whole under its name, or not at all; `durable`: after a return it survives a power cut."""
     made = not path.parent.exists()
-    path.parent.mkdir(exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".incoming-")
-    temporary = Path(name)
+    _give_name(_write_unnamed(path.parent, data, durable=durable), path, made=made, durable=durable)
+
+
+class Incoming:
+    """An object on its way to the disk while it is still looked at: it has no name yet, and need never have one."""
+
+    def __init__(self, folder: Path, data: bytes | memoryview) -> None:
+        """Begin to write into `folder`, in a thread of its own."""
+        self.folder, self.made_folder = folder, not folder.exists()
+        self._written = _WRITERS.submit(_write_unnamed, folder, data, durable=True)
+
+    def path(self) -> Path:
+        """Where the bytes are, once they are on the disk. Raises OSError."""
+        return self._written.result()
+
+    def drop(self) -> None:
+        """Leave nothing of it, where it has no name by now."""
+        if self._written.exception() is None:
+            self.path().unlink(missing_ok=True)
+
+
+@contextmanager
+def incoming(store: MediaStore, data: bytes | memoryview, cid: str) -> Iterator[Callable[[Outline], str]]:
+    """Within the block `data` is written beside other work; what is yielded keeps it under the name of its outline.
+
+    `cid`: what `data` is said to be, so that what is held already is not written again. Where nothing is kept, nothing
+    stays. Only a folder has an advantage of it; other stores are given the object at the end. Raises as `put`.
+    """
+    if not isinstance(store, FolderStore):
+        yield lambda outline: store.put(data, outline=outline)
+        return
+    begun = store.begin(data, cid)
+    try:
+        yield lambda outline: store.put(data, outline=outline, begun=begun)
+    finally:
+        if begun is not None:
+            begun.drop()
+
+
+def _write_unnamed(folder: Path, data: bytes | memoryview, *, durable: bool) -> Path:
+    folder.mkdir(exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".incoming-")
+    unnamed = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        unnamed.unlink(missing_ok=True)
+        raise
+    return unnamed
+
+
+def _give_name(unnamed: Path, path: Path, *, made: bool, durable: bool) -> None:
+    """`made`: its folder is new."""
+    try:
+        unnamed.replace(path)
+    except BaseException:
+        unnamed.unlink(missing_ok=True)
         raise
     if durable:
         sync_folder(path.parent)

@@ -1,7 +1,8 @@
 """Receiving one piece of evidence: from bytes off the network to a verified row in the book, or to a finding.
 
 What happens here, in this order: the bytes are read, the device found, the evidence judged against what the device said
-before, the device's quota asked, video compared with what was signed, the bytes kept, the evidence added to the book.
+before, the device's quota asked, video compared with what was signed while it goes to the disk without a name, the
+bytes kept, the evidence added to the book.
 A process that dies between any two of these loses nothing that was answered for: the device sends again and is told it
 is held. What may never happen here: HTTP, MQTT, SQL, a row before its bytes are kept, two rows for one piece of
 evidence, or a write for somebody whose signature does not hold, save the one finding an hour that says so.
@@ -37,7 +38,7 @@ from ledger.evidence.groups import differences, tell
 from ledger.evidence.refusals import findings_of_refusal
 from ledger.evidence.replay import REUSED, Replay, replay_finding
 from ledger.evidence.verification import read_signed
-from ledger.intake.media import MediaStore
+from ledger.intake.media import MediaStore, incoming
 from ledger.mp4.fragments import group_cuts, group_digests, segment_facts
 from ledger.outline import Outline, outline_of
 from ledger.segment_body import SegmentView, view_segment_body
@@ -262,7 +263,9 @@ class Receiver:
 
     def _keep(self, evidence: Evidence, body: SegmentView) -> str:
         """Keep a segment's bytes once they are what was signed; returns the CID of its initialisation part."""
-        self.media.put(body.media, outline=_check_media(evidence.segment.media, body))
+        stated = evidence.segment.media
+        with incoming(self.media, body.media, stated.cid) as keep:  # on its way to the disk while it is hashed
+            keep(_check_media(stated, body))
         return self.media.put(body.init)
 
 
