@@ -9,6 +9,7 @@ demo:
 test:
 	@.ci/setup dev
 	@.ci/setup-browser
+	@.ci/setup-axe
 	@.ci/setup-anvil
 	@.ci/setup-softhsm
 	@.ci/setup-mosquitto
