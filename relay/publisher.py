@@ -92,7 +92,8 @@ class Publisher:
         self._log_name, self._look, self._clock = log_name, look, clock
         self._pace, self._stamper = pace or Pace(), stamper
         self._waiting_since: float | None = None
-        self._is_asked = True  # at a start: nobody knows how long they have waited
+        # How often it was asked, and how much of that is answered. At a start it is: nobody knows how long they waited.
+        self._asked, self._answered = 1, 0
         self._failures, self._not_before, self._no_stamp_before = 0, 0.0, 0.0
         self._stopping, self._changed = threading.Event(), threading.Event()
         self.standing = Standing()
@@ -116,7 +117,7 @@ class Publisher:
 
     def ask(self) -> None:
         """Publish what waits now, and not when it is due."""
-        self._is_asked = True
+        self._asked += 1
         self._not_before = 0.0
         self._changed.set()
 
@@ -143,6 +144,7 @@ class Publisher:
     # -- one step ----------------------------------------------------------------------------------------------------
 
     def _act(self) -> bool:
+        asked = self._asked  # before anything is read: whoever asks later means what came in later, too
         if self._chain.settle():
             self._say("waits for its transaction's block")
             return False
@@ -165,24 +167,28 @@ class Publisher:
             act = self._anchor(state, published, anchored)
             if act is not None:
                 return self._did(act, published.checkpoint.size)
-        if self._is_due(state, published, anchored):
-            return self._did(Act.PUBLISHED, self._publish(published, anchored))
+        if self._is_due(state, published, anchored, asked=asked):
+            size = self._publish(published, anchored)
+            self._answered = asked
+            return self._did(Act.PUBLISHED, size)
         if unable is not None:
             raise unable
         return False
 
-    def _is_due(self, state: LogState, published: CosignedCheckpoint | None, anchored: Anchored | None) -> bool:
+    def _is_due(
+        self, state: LogState, published: CosignedCheckpoint | None, anchored: Anchored | None, *, asked: int
+    ) -> bool:
         size = 0 if published is None else published.checkpoint.size
         waiting = state.size - size
         # A larger one than is published was anchored: its cosignatures were lost with a database that was restored.
         lost = anchored is not None and anchored.size > size
         if waiting <= 0 and not lost:
-            self._waiting_since, self._is_asked = None, False
+            self._waiting_since, self._answered = None, asked
             return False
         if self._waiting_since is None:
             self._waiting_since = self._clock()
         has_waited = self._clock() - self._waiting_since
-        return self._is_asked or lost or waiting >= self._pace.entries or has_waited >= self._pace.seconds
+        return asked > self._answered or lost or waiting >= self._pace.entries or has_waited >= self._pace.seconds
 
     def _publish(self, published: CosignedCheckpoint | None, anchored: Anchored | None) -> int:
         """A checkpoint of the present state, cosigned and published; its size."""
@@ -191,7 +197,7 @@ class Publisher:
         self._say(f"asks the notaries to cosign {checkpoint.size} entries")
         old_size = 0 if published is None else published.checkpoint.size
         self._log.publish(self._cosigning.ask(note, checkpoint, self._log, old_size=old_size))
-        self._waiting_since, self._is_asked = None, False
+        self._waiting_since = None
         return checkpoint.size
 
     def _stamp(self, state: LogState, published: CosignedCheckpoint) -> bool:

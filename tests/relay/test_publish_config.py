@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,19 @@ FIELDS = {
 }
 
 
-def written(place: Path, world: World, *, root: TrustRoot | None = None, **changed: Any) -> Path:
+def written(
+    place: Path,
+    world: World,
+    *,
+    root: TrustRoot | None = None,
+    nodes: Mapping[str, str] | None = None,
+    **changed: Any,
+) -> Path:
     """A good configuration of a relay that publishes, with some fields changed or (None) left out."""
     given = FIELDS | changed
     fields = {name: value for name, value in given.items() if value is not None}
-    nodes = {chain.caip2: "http://127.0.0.1:9" for chain in world.manifest.chains}
-    path = write(place, publish=fields, nodes=nodes)
+    away = {chain.caip2: "http://127.0.0.1:9" for chain in world.manifest.chains}
+    path = write(place, publish=fields, nodes=nodes or away)
     (place / "manifest.json").write_bytes(world.manifest.dump())
     (place / "operator.key").write_text("k" * 43 + "\n")
     (place / "anchorer.key").write_text(f"0x{OWNER.secret.hex()}\n")

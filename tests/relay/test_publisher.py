@@ -108,6 +108,26 @@ def test_a_checkpoint_is_due_when_so_many_wait_or_one_has_waited_so_long(desk: D
     assert len(desk.registry.anchors) == 3
 
 
+def test_a_word_that_comes_while_it_looks_is_not_lost(desk: Desk) -> None:
+    publisher = desk.publisher(pace=EVERY)
+    desk.settle(publisher)
+    looking = DirectLog(desk.publishing)
+    honest = looking.state
+
+    def meanwhile() -> LogState:
+        """What it reads is already old: something is logged, and it is asked, before it has gone on."""
+        found = honest()
+        desk.append(1)
+        publisher.ask()
+        looking.state = honest  # type: ignore[method-assign]
+        return found
+
+    looking.state = meanwhile  # type: ignore[method-assign]
+    desk.log._port = looking
+    desk.settle(publisher)
+    assert desk.registry.anchors[-1].size == desk.ledger.log.size
+
+
 def test_a_restarted_one_does_not_let_what_waits_wait_longer(desk: Desk) -> None:
     desk.settle(desk.publisher(pace=EVERY))
     desk.append(1)

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contracts.manifest import Role
 from contracts.submitter import Submitter
+from contracts.transactor import wait_for
 from ledger.api.app import create_app
-from ledger.bundle import TRUST_ROOT_DOMAIN, GoodsSubject, TrustRoot, verify
+from ledger.bundle import CREDENTIAL_DOMAIN, TRUST_ROOT_DOMAIN, GoodsSubject, TrustRoot, verify
+from ledger.bundling import Publishing
 from ledger.checkpoint import Checkpoint, CosignedCheckpoint, add_cosignatures, cosign, open_cosigned, sign_checkpoint
 from ledger.epcis.build import document
 from ledger.ethereum.keccak import keccak256
+from ledger.exchange import Peer
+from ledger.program import ask_running
 from ledger.serve import serve
 from ledger.store import Cosigners, Ledger
 from ledger.store.ledger import KEY_FILE, OPERATOR_KEY_FILE
 from relay.anchor_chain import Anchored, NodeAnchors
 from relay.bundling import trust_root_of
+from relay.config import RelayConfig
 from relay.cosigning import Cosigning
 from relay.handing import Handing
 from relay.log_memory import LogMemory
 from relay.log_port import HttpLog
 from relay.publisher import Publisher
+from relay.service import start
 from tests.contracts.world import CHAIN_IDS, COSIGNING_KEYS, LOG_SIGNER, OWNER, World, deployed_world
 from tests.ledger.bundle.estate import DAWN, UNIT, story
 from tests.ledger.refusals import refused
+from tests.relay.test_publish_config import written
 from tests.simulator.network import Network
+from tests.simulator.witnesses import served
 
 KEY = "k" * 43
+PEER = Peer("the relay", "RELAY_UNREACHABLE", "RELAY_GARBAGE", "Start it.")
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +111,6 @@ def test_from_the_newest_entry_to_a_bundle_and_a_loans_instructions_with_it(
     network.run(relay, until=published)
     bundle_of = office.ledger.bundle_of
     assert bundle_of is None, "whoever serves a ledger gives it one"
-    from ledger.bundling import Publishing
-
     bundler = Publishing(office.ledger).bundler
     assert verify(bundler.bundle_of(GoodsSubject(UNIT)), trust_root=office.root).subject == UNIT.normal
 
@@ -124,6 +133,35 @@ def test_from_the_newest_entry_to_a_bundle_and_a_loans_instructions_with_it(
     assert not second.refused
     assert len(list(bundler.crossings.credentials())) == 2
     log.close()
+
+
+def test_a_configured_relay_publishes_by_itself_as_soon_as_it_is_told_to(
+    own_world: World, office: Office, tmp_path: Path
+) -> None:
+    network = Network(own_world)
+    nodes = {chain.caip2: own_world.nodes[chain.role].url for chain in own_world.manifest.chains}
+    with served(network.notaries) as urls:
+        path = written(tmp_path, own_world, root=office.root, ledger=office.url, every_seconds=3600, nodes=nodes)
+        config = json.loads(path.read_text()) | {"notaries": [{"name": name, "url": url} for name, url in urls.items()]}
+        path.write_text(json.dumps(config))
+        running = start(RelayConfig.load(path))
+        try:
+            office.ledger.statements.enter("pledgetrail/test/v1/json", b'{"new":1}')
+            ask_running(running.url, "/publish", PEER, body={})
+
+            def published() -> dict[str, Any] | None:
+                told: Any = ask_running(running.url, "/status", PEER)["publishing"]
+                is_there = told["size"] == told["published"] == told["anchored"] == told["crossed"]
+                return told if is_there and told["size"] == office.ledger.log.size else None
+
+            told = wait_for(published, seconds=60)
+            assert told is not None, ask_running(running.url, "/status", PEER)["publishing"]
+            assert (told["stopped"], told["problem"]) == (False, None)
+        finally:
+            running.stop()
+    # What the first test's loan asked for was sealed by this checkpoint: its bundle would outlive a rotation.
+    assert len(office.ledger.statements.of_domain(CREDENTIAL_DOMAIN)) == 2
+    assert verify(Publishing(office.ledger).bundler.bundle_of(GoodsSubject(UNIT)), trust_root=office.root).is_whole
 
 
 def cosigned(size: int) -> CosignedCheckpoint:

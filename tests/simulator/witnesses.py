@@ -46,5 +46,16 @@ def _app(notary: HonestNotary) -> Starlette:
 
         return await run_in_threadpool(ask)
 
+    async def cosign(request: Request) -> Response:
+        body = await request.body()
+
+        def ask() -> Response:
+            with lock:
+                status, answered = notary.add_checkpoint(body)
+                return Response(answered, status_code=status, media_type="text/plain")
+
+        return await run_in_threadpool(ask)
+
     paths = ("/attestations", "/verdicts", "/verdicts/together", "/headers")
-    return Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
+    routes = [Route(path, answer, methods=["POST"]) for path in paths]
+    return Starlette(routes=[*routes, Route("/add-checkpoint", cosign, methods=["POST"])])
