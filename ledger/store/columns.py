@@ -20,7 +20,7 @@ _CHARS = len("2026-03-01T08:00:00.000000Z")
 class UtcTime(TypeDecorator[datetime]):
     """A time with a zone, kept as `2026-03-01T08:00:00.000000Z`, so that text order is time order."""
 
-    impl = String(27)
+    impl = String(_CHARS)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> str | None:

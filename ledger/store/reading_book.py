@@ -16,8 +16,8 @@ from ledger.store.database import Database, driver
 MAX_SERIES = 24
 MAX_SUBJECTS = 500
 MAX_OBSERVED = 256
-MAX_READINGS = 20_000
-"""Of one series, the newest: a reading a minute for a fortnight."""
+MAX_READINGS = 10_000
+"""Of one series, the newest: a reading a minute for a week."""
 
 # On SQLite's own connection: thousands of rows become plain values at once.
 _SERIES = (

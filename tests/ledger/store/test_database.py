@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sqlmodel import select
 
 from ledger.errors import Refused
 from ledger.store import Database
+from ledger.store.columns import read_utc, utc_text
 from ledger.store.tables import SCHEMA_VERSION, ScanRow
 from tests.ledger.refusals import refused
 from tests.ledger.tea import NOW
@@ -131,3 +133,14 @@ def test_an_insert_waits_for_another_program_and_then_says_so(tmp_path: Path, mo
     with database.inserting():
         pass
     database.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2026-03-01", "2026-03-01T08:00:00Z", "2026-03-01T08:00:00.000000", "2026-03-01T08:00:00.000+00:00", "x" * 27],
+)
+def test_a_time_in_a_form_that_no_table_holds_is_not_read(text: str) -> None:
+    moment = datetime(2026, 3, 1, 8, 0, 0, 1, tzinfo=UTC)
+    assert read_utc(utc_text(moment)) == moment and read_utc(utc_text(moment)).utcoffset() == timedelta(0)
+    with pytest.raises(ValueError):
+        read_utc(text)
