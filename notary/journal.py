@@ -115,12 +115,14 @@ class Journal:
         Errors as `DurableFile`, `Guard.hold` and `Guard.require`.
         """
         self._file = DurableFile(folder, owner=owner, tables=_TABLES, version=VERSION)
-        self._guard, self._noting = guard, threading.Lock()
+        self._guard, self._noting, self._noted = guard, threading.Lock(), 0
         try:
             self.tally = self._counted()
             if guard is not None:
                 guard.hold()  # after the folder: who runs it twice from one folder is told just that
                 guard.require(self.tally)
+                self._noted = guard.remembered().tally
+            self._note(0)  # a process may have died between an entry and its note, and its entries are signed again
         except BaseException:
             self._file.close()
             raise
@@ -183,7 +185,8 @@ class Journal:
         self._note(added)
 
     def attestations(self, message_id: bytes) -> list[Attested]:
-        """What was signed about a message, at most `MAX_LISTED`."""
+        """What was signed about a message, or may be now, at most `MAX_LISTED`. Errors: `Unavailable` JOURNAL_WRITE."""
+        self._note(0)
         query = "SELECT epoch, root, leaf, size, digest FROM attestations WHERE message = ? ORDER BY epoch, root"
         return [Attested(*row) for row in self._file.rows(f"{query} LIMIT {MAX_LISTED}", message_id)]
 
@@ -293,11 +296,14 @@ class Journal:
         return row[0], row[1]
 
     def _note(self, added: int) -> None:
-        """On the disk of this machine too, outside the folder, before the caller signs."""
+        """On the disk of this machine too, outside the folder, before the caller signs: also what could not be noted
+        when it was entered.
+        """
         with self._noting:
             self.tally += added
-            if self._guard is not None and added:
+            if self._guard is not None and self.tally > self._noted:
                 self._guard.note(self.tally)
+                self._noted = self.tally
 
 
 def _verdict(row: tuple[Any, ...]) -> Verdict:

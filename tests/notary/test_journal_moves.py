@@ -149,14 +149,57 @@ def test_a_record_that_cannot_be_read_or_written_is_said(place: Place, monkeypat
         record.write_bytes(damaged)
         place.refuses("GUARD_UNREADABLE", place.opens)
     record.write_bytes(kept)
-
-    def full(*_arguments: Any, **_named: Any) -> None:
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patched:
         patched.setattr("notary.guard.write_whole", full)
         assert refusal(lambda: place.promise(2)).code == "JOURNAL_WRITE"
     place.opens()
+
+
+REPEATED = {
+    "promise": lambda journal: promise(journal, replace(MESSAGE, sequence=2)),
+    "verdict": lambda journal: journal.judge(VERDICT),
+    "checkpoint": lambda journal: journal.accept_checkpoint(Checkpoint("log.example", 5, bytes(32)), b"note"),
+}
+
+
+def full(*_arguments: Any, **_named: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("kind", REPEATED)
+def test_b13_k10_what_could_not_be_noted_is_signed_only_once_it_is(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The entry stands, its note does not: asking again adds nothing to the journal, and must not sign for all that."""
+    enter = REPEATED[kind]
+    place.promise(1)
+    shutil.copytree(place.folder, tmp_path / "backup")
+    with place.journal() as journal:
+        with monkeypatch.context() as patched:
+            patched.setattr("notary.guard.write_whole", full)
+            for _ in range(2):
+                assert refusal(lambda: enter(journal)).code == "JOURNAL_WRITE"
+            if kind == "promise":
+                shown = replace(MESSAGE, sequence=2).id  # showing it is signing it
+                assert refusal(lambda: journal.attestations(shown)).code == "JOURNAL_WRITE"
+        enter(journal)
+    shutil.rmtree(place.folder)
+    shutil.copytree(tmp_path / "backup", place.folder)
+    place.refuses("JOURNAL_OLD", place.opens)
+
+
+def test_b13_an_entry_whose_note_the_process_did_not_live_to_make_is_noted_at_the_next_start(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.promise(1)
+    shutil.copytree(place.folder, tmp_path / "backup")
+    with monkeypatch.context() as patched:
+        patched.setattr("notary.guard.write_whole", full)  # as if it had died there
+        assert refusal(lambda: place.promise(2)).code == "JOURNAL_WRITE"
+    place.promise(2)  # the next run signs it, and may be asked for nothing else
+    shutil.rmtree(place.folder)
+    shutil.copytree(tmp_path / "backup", place.folder)
+    place.refuses("JOURNAL_OLD", place.opens)
 
 
 def test_an_export_is_exact_and_carries_on_elsewhere(place: Place, tmp_path: Path) -> None:
