@@ -30,6 +30,7 @@ from rlp.exceptions import DecodingError, DeserializationError
 from contracts.embedded.rules import EmbeddedState, EmbeddedVM
 from contracts.reexecution.accounts import Change, ProvenAccounts
 from contracts.reexecution.claims import ClaimedBlock
+from contracts.reexecution.metering import Allowance, MeteredComputation, require_bounded
 from contracts.reexecution.rules import ChainRules
 from contracts.reexecution.verdict import Disagreement, Inexecutable
 from contracts.reexecution.witness import Witness
@@ -45,6 +46,9 @@ _VERDICTS = (ValidationError, PyEVMError, BadSignature, DecodingError, Deseriali
 
 class ProvenState(EmbeddedState):
     """py-evm's Prague state over `ProvenAccounts`, handed in where a database would be."""
+
+    computation_class = MeteredComputation
+    allowance: Allowance | None = None  # of the transaction that is executed; a system call has none, and 30 M gas
 
     @classmethod
     def get_account_db_class(cls) -> Any:
@@ -71,8 +75,10 @@ def execute(block: ClaimedBlock, before: Witness, ancestors: Iterable[bytes], ru
     """Execute `block` on the state `before` it.
 
     `ancestors` are the hashes of its ancestors, parent first. Errors: `Disagreement` when a transaction
-    could not have been in this block; whatever the witness says about a state that does not prove.
+    could not have been in this block, or takes more than the block says it used; `Inexecutable` as `require_bounded`;
+    whatever the witness says about a state that does not prove.
     """
+    require_bounded(block.header)
     accounts = ProvenAccounts(before)
     vm, header = _machine(block.header, accounts, ancestors, rules)
     sealed = SimpleNamespace(header=header, number=header.block_number, block_requests=[])
@@ -82,9 +88,11 @@ def execute(block: ClaimedBlock, before: Witness, ancestors: Iterable[bytes], ru
     for index, raw in enumerate(block.transactions):
         where = f"transaction {index} of block {header.block_number}"
         transaction = _decode(vm, raw, rules, where)
+        vm.state.allowance = Allowance(block.header, header.gas_used, where)
         receipt, header = _apply(vm, header, transaction, where, accounts)
         receipts.append(receipt)
         encoded.append(receipt.encode())
+    vm.state.allowance = None
     for withdrawal in block.withdrawals:
         vm.state.delta_balance(withdrawal.address, withdrawal.amount * WEI_PER_GWEI)
         if vm.state.account_is_empty(withdrawal.address):

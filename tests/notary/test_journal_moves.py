@@ -155,7 +155,7 @@ def test_a_record_that_cannot_be_read_or_written_is_said(place: Place, monkeypat
     place.opens()
 
 
-REPEATED = {
+REPEATED: dict[str, Callable[[Journal], None]] = {
     "promise": lambda journal: promise(journal, replace(MESSAGE, sequence=2)),
     "verdict": lambda journal: journal.judge(VERDICT),
     "checkpoint": lambda journal: journal.accept_checkpoint(Checkpoint("log.example", 5, bytes(32)), b"note"),
