@@ -37,14 +37,18 @@ class Answers:
         act: Callable[[], tuple[int, dict[str, Any]]],
         *,
         atomic: bool,
+        before: Callable[[], None] | None = None,
     ) -> tuple[int, dict[str, Any], bool]:
         """Do it, or tell what was answered before: HTTP status, body, and whether it is told again.
 
         `request`: everything that makes it the same one; `atomic`: act and remember in one transaction, for an act that
-        would otherwise be done twice after a crash between the two. Errors: `BadInput` IDEMPOTENCY_KEY (no such key, or
-        another request under it); `Refused` IDEMPOTENCY_BUSY; and what `act` raises.
+        would otherwise be done twice after a crash between the two; `before`: what must hold and may take long to find
+        out, with nothing locked, and not again where an answer was given. Errors: `BadInput` IDEMPOTENCY_KEY (no such
+        key, or another request under it); `Refused` IDEMPOTENCY_BUSY; and what `before` and `act` raise.
         """
         if key is None:
+            if before is not None:
+                before()
             return (*act(), False)
         if _KEY.fullmatch(key) is None:
             raise BadInput("IDEMPOTENCY_KEY", "a key has 1 to 64 visible ASCII characters", where="Idempotency-Key")
@@ -54,6 +58,8 @@ class Answers:
             known = self._known(partner, key, digest)
             if known is not None:
                 return (*known, True)
+            if before is not None:
+                before()
             if atomic:
                 with self._book.transaction():
                     status, body = act()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from contracts.manifest import Manifest
-from ledger.errors import Unavailable
+from ledger.errors import Problem
 from ledger.ethereum.keccak import keccak256
 from relay.partner.answers import Answers
 from relay.partner.book import Book
@@ -62,6 +62,7 @@ class Desk:
         self.door = Door(config.partners, rate=config.rate, burst=config.burst, clock=clock)
         self.answers = Answers(self.book, now)
         self.streams: Counter[str] = Counter()  # open ones, by partner
+        self.streams_lock = threading.Lock()
         self.is_closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._submissions: Submissions | None = None
@@ -98,7 +99,7 @@ class Desk:
         while not self.is_closing.wait(seconds):
             try:
                 work()
-            except Unavailable:
+            except Problem:
                 continue  # a full disk, or a chain that answers nonsense: looked at again next time
 
 

@@ -40,7 +40,7 @@ def event_routes(relay: Relay, desk: Desk) -> APIRouter:
         kinds = tuple(query["types"].split(",")) if "types" in query else KINDS
         if not set(kinds) <= set(KINDS):
             raise BadInput("EVENT_KIND", "there is no such event", where="types", cure=f"Of {', '.join(KINDS)}.")
-        desk.feed.after(min(after, desk.feed.newest), 1)  # what is forgotten is refused before the stream begins
+        desk.feed.after(after, 1)  # what is forgotten is refused before the stream begins
         return event_stream(desk, partner.name, after, frozenset(kinds))
 
     @router.post("/subscriptions", **route("Subscribe", shapes.SUBSCRIPTION, status=201, body=shapes.SUBSCRIBE))
@@ -48,7 +48,11 @@ def event_routes(relay: Relay, desk: Desk) -> APIRouter:
         def action(partner: Partner, body: dict[str, JsonValue]) -> tuple[int, dict[str, Any]]:
             return 201, hooks.show(_subscribe(desk, partner, body))
 
-        return await act(desk, request, action, atomic=True)
+        def before(body: dict[str, JsonValue]) -> None:
+            if isinstance(url := body.get("url"), str):
+                desk.hooks.require_reachable(url)  # asks name servers, which are the partner's own and may take long
+
+        return await act(desk, request, action, atomic=True, before=before)
 
     @router.get("/subscriptions", **route("Your subscriptions", shapes.SUBSCRIPTIONS))
     def subscriptions(request: Request) -> Response:

@@ -77,7 +77,18 @@ class Feed:
         self._undo(rewound.chain_id, rewound.block)
 
     def after(self, sequence: int, limit: int) -> list[Event]:
-        """At most `limit` events after a number, in order. `Refused` EVENTS_GONE where some of them were forgotten."""
+        """At most `limit` events after a number, in order.
+
+        `Refused` EVENTS_GONE where some of them were forgotten, or where no event ever had that number: the book was
+        lost and events are counted anew, so that waiting for a later one would pass over all until then.
+        """
+        if sequence > self.newest and sequence > self._newest():
+            raise Refused(
+                "EVENTS_GONE",
+                f"the newest event has number {self.newest}",
+                where=str(sequence),
+                cure="Events were numbered anew. List the messages, then follow events from the newest on.",
+            )
         oldest = self._book.row("SELECT min(sequence) FROM feed")
         if oldest and oldest[0] is not None and sequence + 1 < oldest[0]:
             raise Refused(

@@ -11,6 +11,7 @@ import base64
 import json
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ MAX_REPLY_BYTES = 64 * 1024
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 3600.0
 FAILURES_BEFORE_SUSPENSION = 24  # after about half a day
 PAGE, AT_ONCE = 256, 8
+AT_ONCE_EACH = 2  # of one partner: receivers that are slow to answer hold up no other partner's
 
 ACTIVE, SUSPENDED = "active", "suspended"
 _GOOD = range(200, 300)
@@ -72,7 +74,7 @@ class Hooks:
         self._book, self._feed, self._key, self._private, self._now = book, feed, key, private, now
         self._lookup = lookup
         self._pool = executor or ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook")
-        self._under_way: dict[str, Future[None]] = {}
+        self._under_way: dict[tuple[str, str], Future[None]] = {}  # by partner and subscription
         peer = Peer("the webhook's receiver", "WEBHOOK_UNREACHABLE", "WEBHOOK_ANSWER", "")
         self._http = Exchange(peer, seconds=SEND_SECONDS, max_bytes=MAX_REPLY_BYTES, resolve=self._reach)
         self._stopping = threading.Event()
@@ -82,17 +84,25 @@ class Hooks:
         """What receivers check signatures with, 32 bytes."""
         return ed25519.public_key(self._key)
 
-    def add(self, partner: str, url: str, kinds: tuple[str, ...], after: int | None = None) -> Subscription:
-        """Subscribe from the newest event on, or from those after a number.
+    def require_reachable(self, url: str) -> None:
+        """Refuse a URL that no webhook could be sent to. Waits for name servers: call it with nothing locked.
 
-        Errors: `BadInput` WEBHOOK_URL, EVENT_KIND; `Refused` WEBHOOK_ADDRESS, SUBSCRIPTION_LIMIT, EVENTS_GONE.
+        Errors: `BadInput` WEBHOOK_URL; `Refused` WEBHOOK_ADDRESS.
         """
         check_url(url, private=self._private)
         self._reach(urlsplit(url).hostname or "", urlsplit(url).port or 443)
+
+    def add(self, partner: str, url: str, kinds: tuple[str, ...], after: int | None = None) -> Subscription:
+        """Subscribe from the newest event on, or from those after a number. Ask `require_reachable` before; where a
+        name leads is looked at again for each connection.
+
+        Errors: `BadInput` WEBHOOK_URL, EVENT_KIND; `Refused` SUBSCRIPTION_LIMIT, EVENTS_GONE.
+        """
+        check_url(url, private=self._private)
         unknown = set(kinds) - set(KINDS)
         if unknown or not kinds or len(set(kinds)) < len(kinds):
             raise BadInput("EVENT_KIND", "events are named once each", where="types", cure=f"Of {', '.join(KINDS)}.")
-        cursor = self._feed.newest if after is None else min(after, self._feed.newest)
+        cursor = self._feed.newest if after is None else after
         self._feed.after(cursor, 1)
         named = f"sub_{secrets.token_hex(12)}"
         with self._book.transaction() as db:
@@ -142,12 +152,17 @@ class Hooks:
 
     def serve(self) -> None:
         """Begin with each subscription that has something to get and may get it; one request of each at a time."""
+        self._under_way = {key: running for key, running in self._under_way.items() if not running.done()}
+        busy = Counter(partner for partner, _ in self._under_way)
         query = f"SELECT {_COLUMNS} FROM subscription WHERE state = ? AND cursor < ? AND not_before <= ?"  # noqa: S608
         for row in self._book.rows(query, ACTIVE, self._feed.newest, self._now()):
             subscription = _subscription(*row)
-            running = self._under_way.get(subscription.id)
-            if running is None or running.done():
-                self._under_way[subscription.id] = self._pool.submit(self._send_all, subscription)
+            key = (subscription.partner, subscription.id)
+            if key not in self._under_way and busy[subscription.partner] < AT_ONCE_EACH:
+                busy[subscription.partner] += 1
+                self._under_way[key] = running = self._pool.submit(self._send_all, subscription)
+                if running.done():
+                    busy[subscription.partner] -= 1
 
     def _send_all(self, subscription: Subscription) -> None:
         """Send one page of events in order; stop at the first that the receiver does not take."""
@@ -158,7 +173,7 @@ class Hooks:
             return
         failures = subscription.failures
         for event in page:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or not self._stands(subscription):
                 return
             if event.kind in subscription.kinds:
                 problem = self._send(subscription, event)
@@ -167,6 +182,10 @@ class Hooks:
                     return
                 failures = 0
             self._moved(subscription, event.sequence)
+
+    def _stands(self, subscription: Subscription) -> bool:
+        """Whether it was not ended meanwhile: what its partner removed gets nothing more."""
+        return self._book.row("SELECT 1 FROM subscription WHERE id = ?", subscription.id) is not None
 
     def _send(self, subscription: Subscription, event: Event) -> Problem | None:
         """Why the receiver did not take it, None when it did."""

@@ -16,6 +16,7 @@ from ledger.errors import BadInput, Refused
 MAX_URL_CHARS = 500
 # IPv6 forms that lead to an IPv4 address which is not looked at: NAT64, and the local-use prefix beside it.
 _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_UNICAST = IPv6Network("2000::/3")  # all that IANA has given out; site-local and IPv4-compatible addresses are not
 
 Lookup = Callable[[str, int], list[str]]
 
@@ -59,7 +60,7 @@ def is_public(text: str) -> bool:
         return False
     if isinstance(address, IPv6Address):
         embedded = address.ipv4_mapped or address.sixtofour or address.teredo
-        if embedded or any(address in network for network in _TRANSLATED):
+        if embedded or address not in _UNICAST or any(address in network for network in _TRANSLATED):
             return False
     return address.is_global and not address.is_multicast
 

@@ -23,6 +23,7 @@ from relay.partner.desk import Desk
 MAX_BODY_BYTES = 80 * 1024
 
 Action = Callable[[Partner, dict[str, JsonValue]], tuple[int, dict[str, Any]]]
+Check = Callable[[dict[str, JsonValue]], None]
 
 
 def admit(desk: Desk, request: Request, allowed: Collection[str] = ()) -> tuple[Partner, dict[str, str]]:
@@ -31,8 +32,8 @@ def admit(desk: Desk, request: Request, allowed: Collection[str] = ()) -> tuple[
     return partner, dict(read_query(request, allowed))
 
 
-async def act(desk: Desk, request: Request, action: Action, *, atomic: bool) -> Response:
-    """Read a JSON object, do what it asks once (see `Answers.once`), and answer."""
+async def act(desk: Desk, request: Request, action: Action, *, atomic: bool, before: Check | None = None) -> Response:
+    """Read a JSON object, do what it asks once (see `Answers.once`), and answer. `before`: of the body, likewise."""
     partner, _ = admit(desk, request)
     raw = await read_body(request, limit=MAX_BODY_BYTES, types=("application/json",))
     body = parse_json(raw, max_bytes=MAX_BODY_BYTES)
@@ -40,8 +41,9 @@ async def act(desk: Desk, request: Request, action: Action, *, atomic: bool) -> 
         raise BadInput("REQUEST_FORMAT", "the body is a JSON object", where="body")
     asked = f"{request.method} {request.url.path}\n".encode() + raw
     key = request.headers.get("idempotency-key")
-    once = partial(desk.answers.once, partner.name, key, asked, partial(action, partner, body), atomic=atomic)
-    status, told, is_again = await run_in_threadpool(once)
+    check = None if before is None else partial(before, body)
+    once = partial(desk.answers.once, partner.name, key, asked, partial(action, partner, body))
+    status, told, is_again = await run_in_threadpool(once, atomic=atomic, before=check)
     return JSONResponse(told, status_code=status, headers={"Idempotency-Replayed": "true"} if is_again else {})
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ledger.errors import Refused, Unavailable
 from relay.partner.desk import Desk
@@ -26,37 +27,50 @@ _HEADERS = {"X-Accel-Buffering": "no"}
 
 def event_stream(desk: Desk, partner: str, after: int, kinds: frozenset[str]) -> StreamingResponse:
     """The answer that never ends by itself. `Refused` STREAM_LIMIT for more than four of one partner."""
-    if desk.streams[partner] >= MAX_STREAMS:
-        raise Refused("STREAM_LIMIT", f"a partner has at most {MAX_STREAMS} streams", cure="Close another one.")
-    return StreamingResponse(_events(desk, partner, after, kinds), media_type="text/event-stream", headers=_HEADERS)
+    with desk.streams_lock:  # counted from here on: several that are asked for at once must not all find room
+        if desk.streams[partner] >= MAX_STREAMS:
+            raise Refused("STREAM_LIMIT", f"a partner has at most {MAX_STREAMS} streams", cure="Close another one.")
+        desk.streams[partner] += 1
+    return _Stream(desk, partner, _events(desk, after, kinds))
 
 
-async def _events(desk: Desk, partner: str, after: int, kinds: frozenset[str]) -> AsyncIterator[bytes]:
-    desk.streams[partner] += 1
-    try:
-        yield b"retry: %d\n\n" % RETRY_MILLISECONDS
-        silent = 0.0
-        while not desk.is_closing.is_set():
-            if after >= desk.feed.newest:
-                await asyncio.sleep(LOOK_SECONDS)
-                silent += LOOK_SECONDS
-                if silent >= HEARTBEAT_SECONDS:
-                    silent = 0.0
-                    yield b": still here\n\n"
-                continue
-            try:
-                page = await run_in_threadpool(desk.feed.after, after, PAGE)
-            except (Refused, Unavailable) as problem:
-                # The listener comes back with the same number, and is then answered with the problem itself.
-                yield f": {problem.code}\n\n".encode()
-                return
-            for event in page:
-                after = event.sequence
-                if event.kind in kinds:
-                    silent = 0.0
-                    yield _frame(event)
-    finally:
-        desk.streams[partner] -= 1
+class _Stream(StreamingResponse):
+    """Counted until it is over, however it ends: also where its listener left before it began, or does not read."""
+
+    def __init__(self, desk: Desk, partner: str, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=_HEADERS)
+        self._desk, self._partner = desk, partner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with self._desk.streams_lock:
+                self._desk.streams[self._partner] -= 1
+
+
+async def _events(desk: Desk, after: int, kinds: frozenset[str]) -> AsyncIterator[bytes]:
+    yield b"retry: %d\n\n" % RETRY_MILLISECONDS
+    silent = 0.0
+    while not desk.is_closing.is_set():
+        if after >= desk.feed.newest:
+            await asyncio.sleep(LOOK_SECONDS)
+            silent += LOOK_SECONDS
+            if silent >= HEARTBEAT_SECONDS:
+                silent = 0.0
+                yield b": still here\n\n"
+            continue
+        try:
+            page = await run_in_threadpool(desk.feed.after, after, PAGE)
+        except (Refused, Unavailable) as problem:
+            # The listener comes back with the same number, and is then answered with the problem itself.
+            yield f": {problem.code}\n\n".encode()
+            return
+        for event in page:
+            after = event.sequence
+            if event.kind in kinds:
+                silent = 0.0
+                yield _frame(event)
 
 
 def _frame(event: Event) -> bytes:

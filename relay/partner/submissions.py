@@ -47,6 +47,7 @@ class Submissions:
 
     def __init__(self, book: Book, relay: Relay) -> None:
         self._book, self._relay = book, relay
+        self._tended = (0, b"")  # the last that was looked after: `at` and `id`
 
     def submit_log(self, chain_id: int, transaction: bytes) -> Submission:
         """Take note of a transaction (32 bytes) that stands on a chain, for the messages it sent.
@@ -102,13 +103,22 @@ class Submissions:
         return None if row is None else Submission(row[0], row[1], row[2], tuple(json.loads(row[3])), row[4])
 
     def tend(self) -> None:
-        """Look after what waits to be mined: see whether it is, and send again what the node does not know."""
-        query = "SELECT id FROM submission WHERE state = ? ORDER BY at LIMIT ?"
-        for (transaction,) in self._book.rows(query, WAITING, TENDED_AT_ONCE):
+        """Look after the next of those that wait to be mined, in turn: see whether each is, and send again what the
+        node does not know. What never will be mined must not keep the others from their turn.
+        """
+        query = "SELECT at, id, chain FROM submission WHERE state = ? AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?"
+        found = self._book.rows(query, WAITING, *self._tended, TENDED_AT_ONCE)
+        self._tended = (found[-1][0], found[-1][1]) if len(found) == TENDED_AT_ONCE else (0, b"")
+        away: set[int] = set()
+        for _at, transaction, chain_id in found:
+            if chain_id in away:
+                continue  # one wait for a node that hangs is enough
             try:
                 self._look(transaction)
-            except (Unavailable, NodeError):
-                continue  # that chain is away; another one may be there
+            except NodeError:
+                continue
+            except Problem:  # it is away, or answers nonsense; another chain's may be there
+                away.add(chain_id)
 
     def _look(self, transaction: bytes) -> Submission | None:
         row = self._book.row("SELECT chain, raw, at FROM submission WHERE id = ? AND state = ?", transaction, WAITING)
@@ -142,7 +152,8 @@ class Submissions:
         with self._book.transaction() as db:
             db.execute(
                 "INSERT INTO submission VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET state = excluded.state, messages = excluded.messages",
+                " ON CONFLICT (id) DO UPDATE SET state = excluded.state, messages = excluded.messages,"
+                " at = CASE WHEN state = 'lost' THEN excluded.at ELSE at END",  # its day begins anew
                 (transaction, chain_id, raw, state, json.dumps(messages), int(time.time())),
             )
         found = self.find(transaction)

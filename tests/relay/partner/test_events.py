@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from starlette.requests import ClientDisconnect
 
 from ledger import ed25519
 from ledger.errors import Problem
 from relay.partner import described
 from relay.partner.book import Book
-from relay.partner.feed import KINDS, Feed
-from relay.partner.hooks import FAILURES_BEFORE_SUSPENSION, MAX_SUBSCRIPTIONS, webhook_key
+from relay.partner.feed import KINDS, Event, Feed
+from relay.partner.hooks import (
+    AT_ONCE,
+    AT_ONCE_EACH,
+    FAILURES_BEFORE_SUSPENSION,
+    MAX_SUBSCRIPTIONS,
+    Subscription,
+    webhook_key,
+)
 from relay.partner.reach import Lookup, check_url, is_public, public_addresses
+from relay.partner.stream import MAX_STREAMS, event_stream
 from tests.ledger.refusals import refused
 from tests.relay.partner.conftest import OTHER_KEY, Counter
 from tests.relay.test_journeys import HERE, RECORD, THERE, WHOLE, Chains
@@ -220,6 +233,38 @@ def test_a_partner_has_so_many_streams_and_no_more(counter: Counter) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "STREAM_LIMIT")
     with counter.client(OTHER_KEY) as other, other.stream("GET", "/v1/events") as stream:
         assert stream.status_code == 200
+
+
+def test_many_streams_asked_for_at_once_find_no_more_room_than_one_after_the_other(counter: Counter) -> None:
+    """Each is admitted by a thread of its own: the place is taken where it is looked at, not once the stream begins."""
+    made = [partial(event_stream, counter.desk, "harbour", 0, frozenset(KINDS)) for _ in range(MAX_STREAMS + 1)]
+    streams = [make() for make in made[:-1]]
+    with refused("STREAM_LIMIT"):
+        made[-1]()
+    streams.append(event_stream(counter.desk, "mill", 0, frozenset(KINDS)))
+
+    async def lost(_message: Any) -> None:
+        raise OSError("its listener left before it began")
+
+    async def left() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    for stream in streams:
+        with suppress(OSError, ExceptionGroup, ClientDisconnect):
+            asyncio.run(stream({"type": "http", "asgi": {"spec_version": "2.4"}}, left, lost))
+    assert not counter.desk.streams.total()
+
+
+def test_a_number_that_no_event_ever_had_is_refused_and_not_waited_for(counter: Counter, receiver: Receiver) -> None:
+    """After the relay's book was lost: a listener that waits for number 8 would pass over the seven before it."""
+    newest = counter.desk.feed.newest
+    for answer in (
+        counter.http.get("/v1/events", headers={"Last-Event-ID": str(newest + 7)}),
+        counter.post("/v1/subscriptions", {"url": receiver.url, "after": str(newest + 1)}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (410, "EVENTS_GONE")
+    assert counter.get("/v1/subscriptions") == {"subscriptions": []}
+    assert subscribe(counter, receiver, after=str(newest))["last_event"] == str(newest)
 
 
 def test_a_server_with_open_streams_still_ends(counter: Counter) -> None:
@@ -475,6 +520,9 @@ PRIVATE = [
     "::",
     "fe80::1",
     "fe80::1%eth0",
+    "fec0::1",
+    "::127.0.0.1",
+    "::8.8.8.8",
     "fc00::1",
     "fd12::1",
     "ff02::1",
@@ -524,6 +572,102 @@ def test_OU07_a_name_that_moves_inside_after_it_was_checked_is_not_followed(
     shown = counter.get("/v1/subscriptions")["subscriptions"][0]
     assert (shown["failures"], shown["trouble"].partition(":")[0]) == (1, "WEBHOOK_ADDRESS")
     assert receiver.got == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "s"}], ids=["no key", "an idempotency key"])
+def test_OU07_a_name_server_that_does_not_answer_holds_up_nobody_else(
+    opened: Callable[..., Counter], headers: dict[str, str]
+) -> None:
+    """It is the partner's own: while it is asked, the book must be free for the feed and for other partners."""
+    counter = opened(private_webhooks=False)
+    asked, free = threading.Event(), threading.Event()
+
+    def slow(_host: str, _port: int) -> list[str]:
+        asked.set()
+        assert free.wait(60)
+        return ["8.8.8.8"]
+
+    counter.desk.hooks._lookup = slow
+    answers: list[int] = []
+
+    def register() -> None:
+        answers.append(counter.post("/v1/subscriptions", {"url": "https://slow.example/"}, **headers).status_code)
+
+    thread = threading.Thread(target=register)
+    thread.start()
+    assert asked.wait(60)
+    taken = threading.Event()
+
+    def other() -> None:
+        with counter.desk.book.transaction():
+            taken.set()
+
+    threading.Thread(target=other, daemon=True).start()
+    is_free = taken.wait(60)
+    free.set()
+    thread.join(60)
+    assert is_free
+    assert answers == [201]
+
+
+def test_a_partner_with_slow_receivers_holds_up_no_other_partner(
+    opened: Callable[..., Counter], receiver: Receiver
+) -> None:
+    counter = opened()
+    counter.carry()
+    free, began = threading.Event(), threading.Semaphore(0)
+    hooks = counter.desk.hooks
+    hooks._pool = ThreadPoolExecutor(AT_ONCE)
+    send = hooks._send
+
+    def slow(subscription: Subscription, event: Event) -> Problem | None:
+        if subscription.partner == "harbour":
+            began.release()
+            assert free.wait(120)
+        return send(subscription, event)
+
+    hooks._send = slow  # type: ignore[method-assign]
+    for _ in range(AT_ONCE + 1):
+        subscribe(counter, receiver, after="0", types=["message.sent"])
+    with counter.client(OTHER_KEY) as other:
+        body = json.dumps({"url": receiver.url, "after": "0"})
+        assert other.post("/v1/subscriptions", content=body, headers=JSON).status_code == 201
+        for _ in range(3):
+            hooks.serve()
+        assert all(began.acquire(timeout=60) for _ in range(AT_ONCE_EACH))
+        until(lambda: receiver.ids == ["1", "2", "3", "4", "5"])
+    assert not began.acquire(blocking=False)
+    free.set()
+
+    def all_served() -> bool:
+        hooks.serve()
+        return len(receiver.got) == 5 + AT_ONCE + 1
+
+    until(all_served)
+
+
+def test_what_was_removed_gets_nothing_more(counter: Counter, receiver: Receiver) -> None:
+    counter.carry()
+    named = subscribe(counter, receiver, after="0")["id"]
+    hooks = counter.desk.hooks
+    send = hooks._send
+
+    def removing(subscription: Subscription, event: Event) -> Problem | None:
+        hooks.remove("harbour", named)
+        return send(subscription, event)
+
+    hooks._send = removing  # type: ignore[method-assign]
+    hooks.serve()
+    assert receiver.ids == ["1"]
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
 
 
 def test_without_the_development_flag_this_machine_is_refused(
