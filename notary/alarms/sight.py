@@ -1,7 +1,7 @@
 """How the watch sees a chain: final blocks that prove themselves, and contracts as a state root proves them.
 
-`ProvenSight` reads through `notary.watcher`, as a notary does: headers hashed and linked, receipts complete, accounts
-and books proven. May never happen here: a log that a node merely lists.
+`ProvenSight` reads through `notary.watcher`, as a notary does: headers hashed and linked, transaction receipts
+complete, accounts and books proven. May never happen here: a log that a node merely lists.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class ProvenSight:
 
     def _facts(self, block: ProvenBlock) -> Iterator[Fact]:
         header = block.header
-        for transaction, receipt in enumerate(block.receipts):
-            for index, log in enumerate(receipt.logs if receipt.status == 1 else ()):
+        for transaction, tx_receipt in enumerate(block.receipts):
+            for index, log in enumerate(tx_receipt.logs if tx_receipt.status == 1 else ()):
                 place = Place(self.chain.chain_id, header.number, header.hash, header.timestamp, transaction, index)
                 fact = self._fact(place, log)
                 if fact is not None:

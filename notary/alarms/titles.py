@@ -1,4 +1,4 @@
-"""Titles and anchors: a receipt under a lien does not move, and the evidence log only grows, by what notaries cosigned.
+"""Titles and anchors: a warehouse receipt under a lien does not move, and the log only grows, by what was cosigned.
 
 FREEZE_IGNORED (titles), LOG_FORKED, ANCHOR_UNCOSIGNED. A notary's word about the log is not believed: both notes must
 be the log's own, for one size with two roots.
@@ -21,7 +21,7 @@ LIEN, ANCHOR, LATEST, UNCOSIGNED = "lien", "anchor", "latest", "uncosigned"
 
 
 def frozen(floor: Floor, fact: Fact) -> None:
-    """A receipt is under a lien, or held for an exchange."""
+    """A warehouse receipt is under a lien, or held for an exchange."""
     floor.memory.put(LIEN, fact.fields["receipt_id"], (as_record(fact.place),))
 
 
@@ -31,17 +31,17 @@ def freed(floor: Floor, fact: Fact) -> None:
 
 
 def moved(floor: Floor, fact: Fact) -> None:
-    """A receipt was transferred, redeemed, split or merged."""
+    """A warehouse receipt was transferred, redeemed, split or merged."""
     named = [fact.fields[name] for name in ("first", "second")] if fact.name == "ReceiptsMerged" else []
-    for receipt in named or [fact.fields["receipt_id"]]:
-        held = floor.memory.get(LIEN, receipt)
+    for warehouse_receipt in named or [fact.fields["receipt_id"]]:
+        held = floor.memory.get(LIEN, warehouse_receipt)
         if held is not None:
             floor.alarm(
                 Label.FREEZE_IGNORED,
-                f"receipt {show(receipt)} {fact.place.order}",
-                f"a frozen receipt moved ({fact.name})",
+                f"receipt {show(warehouse_receipt)} {fact.place.order}",
+                f"a frozen warehouse receipt moved ({fact.name})",
                 at=fact.place,
-                evidence={"receipt": show(receipt), "frozen": as_place(held[0]).as_json()},
+                evidence={"warehouse_receipt": show(warehouse_receipt), "frozen": as_place(held[0]).as_json()},
             )
 
 
