@@ -135,6 +135,15 @@ class Watcher:
             while len(self._proven) > MAX_PROVEN_KEPT:
                 self._proven.popitem(last=False)
 
+    def recent(self, number: int) -> ProvenBlock:
+        """A block that is not final yet, and may never be: it proves itself, and not its place. Errors as `block`."""
+        place = hex(number)
+        with own_word():
+            block, receipts = self.node.batch(
+                [("eth_getBlockByNumber", [place, False]), ("eth_getBlockReceipts", [place])]
+            )
+            return prove_block([block], receipts, number=number, form=self._form)
+
     def transaction(self, block: ProvenBlock, index: int) -> bytes:
         """The hash of a transaction of a proven block. Errors: `Unavailable` with the codes of `transaction_hash`."""
 

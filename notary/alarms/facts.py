@@ -56,8 +56,8 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class FinalBlock:
-    """A final block and the deployment's logs in it, in order."""
+class SeenBlock:
+    """A block and the deployment's logs in it, in order."""
 
     chain_id: int
     number: int
@@ -69,11 +69,12 @@ class FinalBlock:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a chain is: its highest final block (below 0 while there is none), and the time of the newest block by
-    which it says that it lives (seconds)."""
+    """Where a chain is: its highest final block (below 0 while there is none), the time of the newest block by which it
+    says that it lives (seconds), and its newest block of all."""
 
     final: int
     time: int
+    head: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Memory:
 
     def forget(self) -> None:
         """Drop every record, and keep the alarms: the chains are read again from their beginning."""
-        self._changed, self._known, self._forgets = {}, {}, True
+        self._changed, self._forgets = {}, True
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
@@ -107,6 +107,7 @@ class Memory:
         new: list[Alarm] = []
         with self._file.transaction() as db:
             if self._forgets:
+                self._known.clear()
                 db.execute("DELETE FROM records")
             gone = [place for place, held in self._changed.items() if held is None]
             kept = [
@@ -133,7 +134,6 @@ class Memory:
     def undo(self) -> None:
         """Forget what the step has changed so far."""
         self._changed, self._forgets = {}, False
-        self._known.clear()
 
     # -- alarms ---------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from notary.alarms import messages, orders, titles, value
-from notary.alarms.alarm import Alarm, Label
-from notary.alarms.facts import Fact, FinalBlock, Standing, Word
+from notary.alarms.alarm import Alarm, Label, Severity
+from notary.alarms.facts import Fact, SeenBlock, Standing, Word
 from notary.alarms.floor import Floor, Records, Terms, show, word_of
 
 Rule = Callable[[Floor, Fact], None]
@@ -101,8 +101,8 @@ class Rules:
                 where={"chain": caip2, "block": standing.final},
             )
 
-    def take(self, block: FinalBlock) -> None:
-        """Judge a final block, after the one before it."""
+    def take(self, block: SeenBlock) -> None:
+        """Judge a block, after the one before it: a final one, or one whose judgement is forgotten again."""
         floor = self._floor
         for _, facts in groupby(block.facts, key=lambda fact: fact.place.transaction):
             together = list(facts)
@@ -123,6 +123,13 @@ class Rules:
         value.wait_over(self._floor)
         if words:
             titles.cosigned(self._floor, words, asked_at)
+
+    def foresee(self) -> list[Alarm]:
+        """What these blocks would be told for, were they final, and their patience over: only what is critical."""
+        self._floor.now += self._floor.terms.patience
+        messages.wait_over(self._floor)
+        value.wait_over(self._floor)
+        return [alarm for alarm in self.alarms if alarm.severity is Severity.CRITICAL]
 
     def heard(self, words: Sequence[Word]) -> None:
         """Judge what notaries say of the log and of the chains."""

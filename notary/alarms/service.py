@@ -17,7 +17,7 @@ from ledger.errors import Problem
 from notary.alarms.config import WatchConfig
 from notary.alarms.memory import Memory
 from notary.alarms.notaries import HttpNotaries
-from notary.alarms.outlet import Outlet
+from notary.alarms.outlet import Outlet, row_of
 from notary.alarms.sight import ProvenSight
 from notary.alarms.watch import Turn, Watch
 from notary.connecting import connect
@@ -38,7 +38,8 @@ class RunningWatch:
             sights = [ProvenSight(manifest, chain, nodes[chain.chain_id]) for chain in manifest.chains]
             notaries = opening.enter_context(closing(HttpNotaries(config.notaries))) if config.notaries else None
             tell = Outlet(config.folder, show=show)
-            self.watch = Watch(config.terms, memory, sights, notaries, clock=time.time, tell=tell)
+            hint = lambda alarm: show(f"not final yet | {row_of(alarm)}")  # noqa: E731
+            self.watch = Watch(config.terms, memory, sights, notaries, clock=time.time, tell=tell, hint=hint)
             self._opened = opening.pop_all()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)

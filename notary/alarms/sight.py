@@ -15,7 +15,7 @@ from contracts.proven_storage import slot_of
 from ledger.errors import BadInput, Unavailable
 from ledger.ethereum.tx_receipt import Log
 from ledger.proposal import read_proposal
-from notary.alarms.facts import Fact, FinalBlock, Place, Standing
+from notary.alarms.facts import Fact, Place, SeenBlock, Standing
 from notary.proven import ProvenBlock, Witnessed
 from notary.sealing import sealing_of
 from notary.watcher import View, Watcher, own_word
@@ -36,8 +36,12 @@ class ChainSight(Protocol):
         """Where the chain is now, and that it is still the same: FINAL_REWRITTEN where the block `known` is not."""
         ...
 
-    def block(self, number: int) -> FinalBlock:
+    def block(self, number: int) -> SeenBlock:
         """A block that was final at the last look."""
+        ...
+
+    def recent(self, number: int) -> SeenBlock:
+        """A block above those, which may yet vanish."""
         ...
 
     def state(self) -> Mapping[str, tuple[bytes, bytes]]:
@@ -64,13 +68,19 @@ class ProvenSight:
 
     def look(self, known: Witnessed | None) -> Standing:
         self._view = self._watcher.look(known)
-        return Standing(self._view.final, (self._view.finalized or self._view.head).timestamp)
+        newest = self._view.finalized or self._view.head
+        return Standing(self._view.final, newest.timestamp, self._view.head.number)
 
-    def block(self, number: int) -> FinalBlock:
-        found = self._watcher.block(self._seen, number)
+    def block(self, number: int) -> SeenBlock:
+        return self._read(self._watcher.block(self._seen, number))
+
+    def recent(self, number: int) -> SeenBlock:
+        return self._read(self._watcher.recent(number))
+
+    def _read(self, found: ProvenBlock) -> SeenBlock:
         header = found.header
         facts = tuple(self._facts(found))
-        return FinalBlock(self.chain.chain_id, number, header.hash, header.parent_hash, header.timestamp, facts)
+        return SeenBlock(self.chain.chain_id, header.number, header.hash, header.parent_hash, header.timestamp, facts)
 
     def state(self) -> Mapping[str, tuple[bytes, bytes]]:
         header = self._watcher.final_header(self._seen)

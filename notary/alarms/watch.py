@@ -19,7 +19,7 @@ from typing import Any
 from ledger.canonical import JsonValue
 from ledger.errors import Problem
 from notary.alarms.alarm import Alarm
-from notary.alarms.facts import Word
+from notary.alarms.facts import Standing, Word
 from notary.alarms.floor import Terms, word_of
 from notary.alarms.memory import Memory
 from notary.alarms.notaries import NotarySight
@@ -30,6 +30,7 @@ from notary.proven import Witnessed
 
 BLOCKS_PER_STEP = 64  # of one chain
 ASK_SECONDS = 2  # between two questions to the notaries
+FORESEE_SECONDS = 2  # between two looks above finality
 TELL_PER_STEP = 256
 CURSOR, BLIND = "cursor", "blind"
 _ENDS = ("Vault", "Voucher")
@@ -48,6 +49,7 @@ class Turn(StrEnum):
 class Watch:
     """The watch over one deployment. One thread's.
 
+    `hint`: is given what is critical and not final yet, as it is seen.
     `clock`: seconds since 1970. `tell`: is given each alarm's JSON once it is on disk, with the second at which it is
     told; what it raises is tried again with the next step.
     """
@@ -61,9 +63,13 @@ class Watch:
         *,
         clock: Callable[[], float],
         tell: Callable[[dict[str, JsonValue]], None],
+        hint: Callable[[dict[str, JsonValue]], None] = lambda _hint: None,
     ) -> None:
         self._terms, self._memory, self._sights, self._notaries = terms, memory, sights, notaries
-        self._clock, self._tell = clock, tell
+        self._clock, self._tell, self._hint = clock, tell, hint
+        self._foresaw_at = 0
+        self._standings: dict[int, Standing] = {}
+        self._hints: dict[str, int | None] = {}  # by alarm, since when it is seen; None once it was told
         self._rules = Rules(terms, memory)
         self._words: list[Word] = []
         self._asked_at = 0
@@ -101,6 +107,8 @@ class Watch:
         if not is_behind and not is_blind:
             self._rules.wait_over(self._words, self._asked_at)
         self._write(self._rules.alarms)
+        if not is_behind and not is_blind:
+            self._foresee(now)
         return Turn.CONTINUE if is_behind else Turn.IDLE
 
     def _read(self, sight: ChainSight) -> bool:
@@ -108,6 +116,7 @@ class Watch:
         chain, key = sight.chain, word_of(sight.chain.chain_id, 32)
         cursor = self._memory.get(CURSOR, key)
         standing = sight.look(None if cursor is None else Witnessed(cursor[0], cursor[1]))
+        self._standings[chain.chain_id] = standing
         first = chain.first_block if cursor is None else cursor[0] + 1
         last = min(standing.final, first + BLOCKS_PER_STEP - 1)
         parent = None if cursor is None else cursor[1]
@@ -130,6 +139,44 @@ class Watch:
             self._rules.state(chain.chain_id, chain.caip2, last, sight.state())
             self._compare_books(sight, last, touched)
         return False
+
+    def _foresee(self, now: int) -> None:
+        """Tell at once, as hints, what is critical above finality and stays there for the patience of the watch.
+
+        What is learnt here is forgotten: such blocks may vanish, and a hint with them. The alarm comes when it is.
+        """
+        if now - self._foresaw_at < FORESEE_SECONDS:
+            return
+        self._foresaw_at = now
+        self._rules.begin(now)
+        try:
+            seen = {alarm.id: alarm for alarm in self._rules.foresee()} if self._take_recent() else {}
+        except Problem:
+            return
+        finally:
+            self._memory.undo()
+        self._hints = {named: self._hints.get(named, now) for named in seen}
+        for named, since in self._hints.items():
+            if since is not None and now - since >= self._terms.patience and not self._memory.is_raised(seen[named]):
+                self._hint(seen[named].as_json())
+                self._hints[named] = None
+
+    def _take_recent(self) -> bool:
+        """Judge what stands above finality; whether there is any, and it hangs together."""
+        is_any = False
+        for sight in self._sights:
+            cursor = self._memory.get(CURSOR, word_of(sight.chain.chain_id, 32))
+            standing = self._standings[sight.chain.chain_id]
+            if cursor is None:
+                continue
+            parent = cursor[1]
+            for number in range(cursor[0] + 1, min(standing.head, cursor[0] + BLOCKS_PER_STEP) + 1):
+                block = sight.recent(number)
+                if block.parent != parent:
+                    return False
+                self._rules.take(block)
+                parent, is_any = block.hash, True
+        return is_any
 
     def _compare_books(self, sight: ChainSight, number: int, touched: Iterable[tuple[str, bytes]]) -> None:
         """The ends' books of what moved, as the state proves them, with what the logs add up to."""

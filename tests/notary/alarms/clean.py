@@ -32,6 +32,7 @@ class Desk:
     def __init__(self, traffic: Traffic, folder: Path, **terms: Any) -> None:
         self.traffic, self.folder = traffic, folder
         self.told: list[dict[str, Any]] = []
+        self.hinted: list[dict[str, Any]] = []
         self.terms = Terms(traffic.manifest, **{**WAITS, **terms})
         self._open()
 
@@ -45,6 +46,7 @@ class Desk:
             self.traffic.notaries,
             clock=lambda: self.traffic.now,
             tell=self.told.append,
+            hint=self.hinted.append,
         )
 
     def restart(self) -> None:
@@ -92,7 +94,8 @@ def run(transfers: int, seed: int, folder: Path, *, report_every: int = 0) -> di
             "transfers": traffic.begun,
             "over": traffic.done,
             "false_positives": len(desk.told),
-            "first": desk.told[:3],
+            "hints": len(desk.hinted),
+            "first": (desk.told + desk.hinted)[:3],
             "chain_seconds": traffic.now - 1_800_000_000,
             "reorganisations": traffic.reorganisations,
             "rotations": traffic.rotations,
@@ -114,7 +117,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = run(asked.transfers, asked.seed, Path(folder) / "watch", report_every=50_000)
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
-    sys.exit(1 if found["false_positives"] or found["over"] != found["transfers"] else 0)
+    sys.exit(1 if found["false_positives"] or found["hints"] or found["over"] != found["transfers"] else 0)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from ledger.errors import Problem, Unavailable
 from ledger.proposal import Proposal
 from ledger.quorum import Committee
 from ledger.secp256k1 import SigningKey
-from notary.alarms.facts import Fact, FinalBlock, Place, Standing, Word
+from notary.alarms.facts import Fact, Place, SeenBlock, Standing, Word
 from notary.proven import Witnessed
 
 BEGAN = 1_800_000_000
@@ -110,6 +110,7 @@ class ModelChain:
     waiting: list[Deed] = field(default_factory=list)
     faults: list[Problem] = field(default_factory=list)
     lag: int = 0
+    finality: int = FINALITY
     is_still: bool = False
     stolen: dict[tuple[str, bytes], int] = field(default_factory=dict)
     rewrites: dict[str, bytes] = field(default_factory=dict)
@@ -148,6 +149,13 @@ class ModelChain:
         while self._head < gone[-1].number:
             self._add([], gone[-1].time)
 
+    def vanish(self, depth: int) -> None:
+        """So many blocks are gone with all that they held."""
+        for number in range(self._head - depth + 1, self._head + 1):
+            del self._blocks[number]
+        self._head -= depth
+        self._salt += 1
+
     def _add(self, deeds: list[Deed], time: int) -> None:
         number, parent = self._head + 1, self._blocks[self._head].hash
         named = b"%d %d %d %d" % (self.chain.chain_id, number, self._salt, len(deeds))
@@ -158,7 +166,7 @@ class ModelChain:
 
     def settle(self) -> None:
         """What has become final: its senders go on, and the state counts it."""
-        while self._fired < self._head - FINALITY:
+        while self._fired < self._head - self.finality:
             self._fired += 1
             for deed in self._blocks[self._fired].deeds:
                 if deed.then is not None:
@@ -173,11 +181,16 @@ class ModelChain:
             held = self._blocks.get(known.number)
             if held is not None and held.hash != known.hash:
                 raise Unavailable("FINAL_REWRITTEN", f"block {known.number}")
-        final = max(self._seen, self._head - FINALITY - self.lag)
-        self._seen = min(final, self._head - FINALITY)
-        return Standing(self._seen, self._blocks[max(0, self._head - self.lag)].time)
+        final = max(self._seen, self._head - self.finality - self.lag)
+        self._seen = min(final, self._head - self.finality)
+        head = max(0, self._head - self.lag)
+        return Standing(self._seen, self._blocks[head].time, head)
 
-    def block(self, number: int) -> FinalBlock:
+    def recent(self, number: int) -> SeenBlock:
+        block = self._blocks[number]
+        return SeenBlock(self.chain.chain_id, number, block.hash, block.parent, block.time, tuple(self._facts(block)))
+
+    def block(self, number: int) -> SeenBlock:
         block = self._blocks[number]
         facts = tuple(self._facts(block))
         if number != self._counted_to + 1:  # read again from the beginning
@@ -186,7 +199,7 @@ class ModelChain:
         for fact in facts:
             self._count(fact)
             self._roots[fact.contract] = block.hash
-        return FinalBlock(self.chain.chain_id, number, block.hash, block.parent, block.time, facts)
+        return SeenBlock(self.chain.chain_id, number, block.hash, block.parent, block.time, facts)
 
     def state(self) -> Mapping[str, tuple[bytes, bytes]]:
         return {

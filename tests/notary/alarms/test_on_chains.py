@@ -46,6 +46,7 @@ class Estate:
         self.notaries = ModelNotaries({f"notary{index}": Word(f"notary{index}", 10**9, {}) for index in range(4)})
         self.terms = Terms(chains.manifest, **{"patience": 3, **terms})
         self.told: list[dict[str, Any]] = []
+        self.hinted: list[dict[str, Any]] = []
         self.now = self._head()
         self._open()
         self.settle()
@@ -55,7 +56,13 @@ class Estate:
         self.memory = Memory(self.folder, owner=b"\x0f" * 20)
         sights = [ProvenSight(manifest, chain, self.liars[chain.chain_id]) for chain in manifest.chains]
         self.watch = Watch(
-            self.terms, self.memory, sights, self.notaries, clock=lambda: self.now, tell=self.told.append
+            self.terms,
+            self.memory,
+            sights,
+            self.notaries,
+            clock=lambda: self.now,
+            tell=self.told.append,
+            hint=self.hinted.append,
         )
 
     def restart(self) -> None:
@@ -279,9 +286,11 @@ def test_K08_a_lane_on_which_nothing_arrives_is_told_after_its_patience(tmp_path
 
 
 def test_K08_a_chain_that_stands_still_is_told(value: Value, tmp_path: Path) -> None:
+    for role in Role:  # so that all are equally old
+        value.chains.node(role).request("anvil_mine", "0x1")
     estate = Estate(value.chains, tmp_path / "watch", stalled=100)
-    assert estate.look(80) == []
-    assert set(estate.look(40)) == {Label.CHAIN_STALLED}
+    assert estate.look(50) == []
+    assert set(estate.look(80)) == {Label.CHAIN_STALLED}
     estate.memory.close()
 
 
@@ -316,6 +325,24 @@ def test_K08_a_chain_that_takes_back_what_was_final_is_told_once(tmp_path: Path)
         assert estate.look() == [Label.CHAIN_REWRITTEN]
         estate.restart()
         assert estate.look() == []
+        estate.memory.close()
+
+
+def test_K08_what_is_not_final_yet_is_hinted(tmp_path: Path) -> None:
+    with deployed_on_anvil(finality_blocks=8) as own:
+        for role in Role:
+            own.node(role).request("anvil_mine", "0x8")
+        estate = Estate(own, tmp_path / "watch")
+        true = own.send()
+        own.commit(true)
+        assert (estate.look(), estate.hinted) == ([], [])
+        own.commit(forged(true, true.proposal.payload))
+        assert estate.look() == []
+        assert [hint["label"] for hint in estate.hinted] == [Label.PROPOSAL_MISSING]
+        for role in Role:
+            own.node(role).request("anvil_mine", "0x8")
+        assert estate.look() == [Label.PROPOSAL_MISSING]
+        assert estate.hinted[0]["id"] == estate.told[-1]["id"]
         estate.memory.close()
 
 
