@@ -72,7 +72,9 @@ class Bucket:
         answer `at_most` bytes are taken, and more are an error.
         """
         known = frozenset(expected)
-        for tries_left in range(TRIES - 1, -1, -1):
+        tries_left = TRIES
+        while True:
+            tries_left -= 1
             credentials = self.credentials()
             try:
                 reply = self._once(method, key, query or {}, headers or {}, body, at_most, credentials)
@@ -86,7 +88,6 @@ class Bucket:
                     raise self.failed(method, key, reply)
             # Apart from each other, so that those who were turned away together do not come back together.
             self.wait(min(MAX_WAIT_SECONDS, 2.0 ** (TRIES - tries_left)) * random.uniform(0.5, 1.0))  # noqa: S311
-        raise AssertionError("unreachable")
 
     def document(self, reply: Reply, key: str | None) -> Element:
         """The XML of an answer. `Unavailable` where it is none, or an error after all (which S3 sends with 200)."""

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from ledger.cid import CHUNK_BYTES, cid_of
-from ledger.errors import Problem, Unavailable
+from ledger.errors import Problem, Unavailable, WrongUse
 from ledger.exchange import Exchange
 from ledger.intake.remote_media import RUN_CHUNKS
 from ledger.intake.s3 import remote as s3_remote
@@ -584,7 +584,7 @@ class TestCredentials:
             from_file(file)
 
     def test_none_at_all(self) -> None:
-        with refused("MEDIA_CREDENTIALS"):
+        with pytest.raises(WrongUse, match=r"MEDIA_CREDENTIALS.*AWS_SECRET_ACCESS_KEY"):
             from_environment({"AWS_ACCESS_KEY_ID": "KEY", "AWS_SECRET_ACCESS_KEY": ""})
 
     def test_exchanged_keys_are_used_at_once_and_lost_ones_are_not_tried_again(self, s3: FakeS3) -> None:
