@@ -20,6 +20,7 @@ from ledger.store.tables import EntryRow
 _ASKED_AT_ONCE = 500
 _APPEND = 'INSERT INTO entry ("index", digest, salt, domain, object_digest) VALUES (?, ?, ?, ?, ?)'
 _ERASED = "SELECT 1 FROM entry WHERE domain = ? AND object_digest = ? AND salt = x''"
+_AT = 'SELECT "index", digest, salt, domain, object_digest FROM entry WHERE "index" = ?'
 _HIGHEST = 'SELECT max("index") FROM entry'
 _DIGESTS = 'SELECT digest FROM entry WHERE "index" >= ? ORDER BY "index" LIMIT ?'
 
@@ -77,10 +78,10 @@ def size_of(connection: sqlite3.Connection) -> int:
 def entry_at(database: Database, index: int) -> Entry:
     """The entry at `index`. Raises `Refused` ENTRY_UNKNOWN."""
     with database.reading() as session:
-        row = session.get(EntryRow, index) if 0 <= index < 2**63 else None
+        row = driver(session).execute(_AT, (index,)).fetchone() if 0 <= index < 2**63 else None
     if row is None:
         raise Refused("ENTRY_UNKNOWN", "The log has no such entry.", where=f"index {index}")
-    return entry_of(row)
+    return Entry(*row)
 
 
 def entries_at(database: Database, indices: Iterable[int]) -> dict[int, Entry]:
