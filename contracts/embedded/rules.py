@@ -13,9 +13,12 @@ from eth.chains.base import MiningChain
 from eth.db.chain import ChainDB
 from eth.vm.forks.cancun.constants import BLOB_TX_TYPE, GAS_PER_BLOB
 from eth.vm.forks.prague import PragueVM
+from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.forks.prague.constants import MAX_BLOB_GAS_PER_BLOCK
 from eth.vm.forks.prague.state import PragueState
 from eth_utils.exceptions import ValidationError
+
+from contracts.embedded.operations import hastened
 
 # Importing py-evm lets the whole process recurse 100,000 deep, whereupon 200 kB of "[" given to any JSON parser in it
 # overflow the C stack and kill the process. 1,024 nested calls take about 6,200 Python frames.
@@ -36,11 +39,19 @@ def calldata_floor_gas(calldata: bytes) -> int:
     return TRANSACTION_GAS + FLOOR_GAS_PER_TOKEN * tokens
 
 
+class EmbeddedComputation(PragueComputation):  # type: ignore[misc]
+    """Prague's computation, its common operations done at once."""
+
+    opcodes = hastened(PragueComputation.opcodes)
+
+
 class EmbeddedState(PragueState):  # type: ignore[misc]
     """Prague's state, without py-evm's rewriting of the system contracts' code each time a state is opened.
 
     The contracts stand in the genesis; writing them again would only touch two accounts that nobody asked for.
     """
+
+    computation_class = EmbeddedComputation
 
     def set_system_contracts(self) -> None:
         """Nothing: see the class."""

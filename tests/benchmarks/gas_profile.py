@@ -15,9 +15,11 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from eth.vm.computation import BaseComputation
+from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.gas_meter import GasMeter
 
 from contracts.compiler import SOURCES, artifacts
+from contracts.embedded.rules import EmbeddedComputation
 from tests.benchmarks.gas_figures import Spent
 
 STORAGE: Final = ("SLOAD", "SSTORE", "TLOAD", "TSTORE")
@@ -90,6 +92,8 @@ def recording() -> Iterator[Profile]:
     with (
         patch.object(GasMeter, "consume_gas", consume_and_note),
         patch.object(BaseComputation, "__init__", begin_and_enter),
+        # py-evm's own operations: those that are done at once take their gas without asking the meter.
+        patch.object(EmbeddedComputation, "opcodes", PragueComputation.opcodes),
     ):
         yield profile
 
