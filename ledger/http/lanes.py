@@ -22,7 +22,7 @@ LATELY_SECONDS = 900.0
 MAX_LIVE = 20_000
 AT_WORK, WAITING = 1, 32  # one: each more competes with those who speak all along, for hardly more speed
 SOONEST_SECONDS, LATEST_SECONDS = 2.0, 1800.0
-_FIRST_GUESS_SECONDS, _LONGEST_WORK_SECONDS = 0.05, 1.0
+_FIRST_GUESS_SECONDS, _LONGEST_WORK_SECONDS = 0.01, 1.0  # a guess too long would leave a whole crowd waiting for it
 _NEWEST_COUNTS = 0.1  # for a tenth, against what was known of how long work takes
 
 _NAMED = re.compile(rb'"device":"([^"\\]{1,256})"')
