@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from eth.vm import opcode_values as codes
 from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.gas_meter import GasMeter, allow_negative_refund_strategy
 
+from contracts.embedded.rules import EmbeddedComputation
 from contracts.reexecution.verdict import Disagreement, Inexecutable
 from ledger.ethereum.header import Header
 
@@ -79,8 +81,14 @@ class Meter(GasMeter):  # type: ignore[misc]
             raise self._allowance.spent()
 
 
-class MeteredComputation(PragueComputation):  # type: ignore[misc]
-    """Prague's execution of a message, under the allowance that its state holds, where it holds one."""
+class MeteredComputation(EmbeddedComputation):
+    """The embedded chain's execution of a message, under the allowance that its state holds, where it holds one.
+
+    Operations that are done at once take their gas past the meter. Whatever goes on for ever jumps, and lands on a
+    JUMPDEST: that one is py-evm's own, so that the meter sees each time what all of them have left.
+    """
+
+    opcodes = EmbeddedComputation.opcodes | {codes.JUMPDEST: PragueComputation.opcodes[codes.JUMPDEST]}
 
     def _configure_gas_meter(self) -> Any:
         allowance = self.state.allowance
