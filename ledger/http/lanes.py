@@ -22,7 +22,8 @@ LATELY_SECONDS = 900.0
 MAX_LIVE = 20_000
 AT_WORK, WAITING = 1, 32  # one: each more competes with those who speak all along, for hardly more speed
 SOONEST_SECONDS, LATEST_SECONDS = 2.0, 1800.0
-_FIRST_GUESS_SECONDS, _LONGEST_WORK_SECONDS = 0.01, 1.0  # a guess too long would leave a whole crowd waiting for it
+_FIRST_GUESS_SECONDS, LONGEST_WORK_SECONDS = 0.01, 0.02
+# While a crowd arrives all work is slow: counted as it is then, nobody would come while there is nothing left to do.
 _NEWEST_COUNTS = 0.1  # for a tenth, against what was known of how long work takes
 
 _NAMED = re.compile(rb'"device":"([^"\\]{1,256})"')
@@ -75,7 +76,7 @@ class Lanes:
                     try:
                         yield
                     finally:
-                        took = min(self._clock() - begun, _LONGEST_WORK_SECONDS)
+                        took = min(self._clock() - begun, LONGEST_WORK_SECONDS)
                         self._work_seconds += _NEWEST_COUNTS * (took - self._work_seconds)
             finally:
                 self._here -= 1
