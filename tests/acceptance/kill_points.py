@@ -34,7 +34,7 @@ from tests.simulator.network import Network
 from tests.simulator.witnesses import served
 
 # point → where it lies: module, function, and whether the process dies before or after it has run; and how often the
-# function may be let through first, at most.
+# function may be let through first, at most: as often as what one start finds to carry is sure to bring it about.
 POINTS = {
     "submitter: before it writes down": ("contracts.submissions", "SubmissionBook.add", "before", 3),
     "submitter: written down, and not sent": ("contracts.submissions", "SubmissionBook.add", "after", 3),
@@ -44,7 +44,7 @@ POINTS = {
     "carrier: before a step": ("relay.carrier", "Carrier.take", "before", 3),
     "carrier: after a step": ("relay.carrier", "Carrier.take", "after", 3),
     "carrier: certified, and not used": ("relay.certifier", "Certifier._ask", "after", 1),
-    "carrier: answered by the notaries, and not used": ("relay.panel", "NotaryPanel._collect", "after", 3),
+    "carrier: answered by the notaries, and not used": ("relay.panel", "NotaryPanel._collect", "after", 1),
     "relay: a block folded by some readers": ("relay.docket", "Docket.take", "before", 40),
     "relay: a block folded": ("relay.docket", "Docket.take", "after", 40),
     "indexer: before a block is written": ("ledger.store.chain_book", "ChainBook.fold_block", "before", 40),
