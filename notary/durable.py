@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ _FULL = 2
 class DurableFile:
     """The open database of one owner. Safe to share between threads."""
 
-    def __init__(self, folder: Path, *, owner: bytes, tables: str, version: int) -> None:
+    def __init__(
+        self, folder: Path, *, owner: bytes, tables: str, version: int, upgrades: Mapping[int, str] | None = None
+    ) -> None:
         """Open or create it in `folder`, with `tables` (SQL) where it is new; `owner` is whoever it belongs to.
+        `upgrades`: the SQL that leads from an older version to the next one.
 
         Errors: `Refused` FOLDER_IN_USE, JOURNAL_OWNER, JOURNAL_VERSION, JOURNAL_DAMAGED, JOURNAL_DURABILITY;
         `Unavailable` JOURNAL_UNREADABLE.
@@ -38,7 +41,7 @@ class DurableFile:
         self._lock_file = _lock(folder / LOCK_FILE)
         self._lock = threading.Lock()
         try:
-            self._db = _open(self._path, owner, tables, version)
+            self._db = _open(self._path, owner, tables, version, upgrades or {})
         except BaseException:
             os.close(self._lock_file)
             raise
@@ -108,7 +111,7 @@ class DurableFile:
             self._db.execute("ROLLBACK")
 
 
-def _open(path: Path, owner: bytes, tables: str, version: int) -> sqlite3.Connection:
+def _open(path: Path, owner: bytes, tables: str, version: int, upgrades: Mapping[int, str]) -> sqlite3.Connection:
     try:
         # As a URI: a file that is attached to it may then be named as one, and be opened for reading only.
         db = sqlite3.connect(f"file:{quote(str(path))}", uri=True, isolation_level=None, check_same_thread=False)
@@ -116,8 +119,9 @@ def _open(path: Path, owner: bytes, tables: str, version: int) -> sqlite3.Connec
         raise Unavailable("JOURNAL_UNREADABLE", f"the journal does not open: {error}", where=str(path)) from error
     try:
         _require_durable(db, path)
-        _require_version(db, path, owner, tables, version)
+        _require_version(db, path, owner, tables, version, upgrades)
         _require_owner(db, path, owner)
+        _upgrade(db, version, upgrades)
     except sqlite3.DatabaseError as error:
         db.close()
         cure = "Restore the newest copy you have; an older one may have forgotten promises: see notary/README.md."
@@ -136,7 +140,9 @@ def _require_durable(db: sqlite3.Connection, path: Path) -> None:
         raise Refused("JOURNAL_DURABILITY", "the journal cannot be written durably here", where=str(path))
 
 
-def _require_version(db: sqlite3.Connection, path: Path, owner: bytes, tables: str, version: int) -> None:
+def _require_version(
+    db: sqlite3.Connection, path: Path, owner: bytes, tables: str, version: int, upgrades: Mapping[int, str]
+) -> None:
     found = db.execute("PRAGMA user_version").fetchone()[0]
     if found == 0:
         # One transaction: a journal is there whole, with its owner, or not at all.
@@ -146,9 +152,22 @@ def _require_version(db: sqlite3.Connection, path: Path, owner: bytes, tables: s
         db.execute("INSERT INTO owner VALUES (?)", (owner,))
         db.execute(f"PRAGMA user_version = {version}")
         db.execute("COMMIT")
-    elif found != version:
+    elif found != version and found not in upgrades:
         what = f"the journal has version {found}, this notary reads {version}"
         raise Refused("JOURNAL_VERSION", what, where=str(path), cure="Use the program that wrote it.")
+
+
+def _upgrade(db: sqlite3.Connection, version: int, upgrades: Mapping[int, str]) -> None:
+    """From an older version to the present one, in one transaction: it is whole before and after."""
+    found = db.execute("PRAGMA user_version").fetchone()[0]
+    if found == version:
+        return
+    db.execute("BEGIN EXCLUSIVE")
+    for each in range(found, version):
+        for statement in filter(str.strip, upgrades[each].split(";")):
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {version}")
+    db.execute("COMMIT")
 
 
 def _require_owner(db: sqlite3.Connection, path: Path, owner: bytes) -> None:

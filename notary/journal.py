@@ -25,7 +25,7 @@ from notary.durable import DurableFile
 from notary.guard import Guard
 from notary.proven import Witnessed
 
-VERSION = 3
+VERSION = 4
 MAX_LISTED = 64  # attestations shown for one message
 MAX_DOUBTS = 64  # checkpoints kept of each kind of doubt about the log
 
@@ -59,10 +59,17 @@ CREATE TABLE checked (
   chain BLOB PRIMARY KEY, header BLOB NOT NULL, differs_at INTEGER, reason TEXT NOT NULL
 ) WITHOUT ROWID;
 """
-APPEND_ONLY = ("promises", "attestations", "verdicts", "finals")
+# Blocks whose headers were signed: what a copy of the journal that is put back must not have forgotten.
+_VOUCHED = """
+CREATE TABLE vouched (
+  chain BLOB NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (chain, number)
+) WITHOUT ROWID;
+"""
+_UPGRADES = {3: _VOUCHED}  # what leads from that version to the next
+APPEND_ONLY = ("promises", "attestations", "verdicts", "finals", "vouched")
 _TALLY = (
     "SELECT (SELECT count(*) FROM promises) + (SELECT count(*) FROM attestations) + (SELECT count(*) FROM verdicts)"
-    " + (SELECT coalesce(sum(size), 0) FROM checkpoints)"
+    " + (SELECT count(*) FROM vouched) + (SELECT coalesce(sum(size), 0) FROM checkpoints)"
 )
 _PROMISED = "SELECT message FROM promises WHERE origin = ? AND lane = ? AND generation = ? AND sequence = ?"
 _FINAL = "SELECT hash FROM finals WHERE chain = ? AND number = ?"
@@ -111,10 +118,10 @@ class Journal:
         """Open or create the journal in `folder` for the attesting address `owner`.
 
         `guard`: what this machine remembers of the key; told of every entry before anything is signed. `tally` is a
-        number that grows with every promise, attestation, verdict and checkpoint, and never falls.
+        number that grows with every promise, attestation, verdict, header and checkpoint, and never falls.
         Errors as `DurableFile`, `Guard.hold` and `Guard.require`.
         """
-        self._file = DurableFile(folder, owner=owner, tables=_TABLES, version=VERSION)
+        self._file = DurableFile(folder, owner=owner, tables=_TABLES + _VOUCHED, version=VERSION, upgrades=_UPGRADES)
         self._guard, self._noting, self._noted = guard, threading.Lock(), 0
         try:
             self.tally = self._counted()
@@ -196,10 +203,16 @@ class Journal:
         row = self._file.row(query, _chain(chain))
         return None if row is None else Witnessed(*row)
 
-    def witness(self, chain: Chain, block: Witnessed) -> None:
-        """Record, durably, a block that is taken for final. Errors: `Unavailable` FINAL_REWRITTEN."""
+    def vouch(self, chain: Chain, block: Witnessed) -> None:
+        """Record, durably, that the header of a block taken for final is going to be signed.
+
+        Errors: `Unavailable` FINAL_REWRITTEN, which leaves the journal as it was.
+        """
         with self._file.transaction() as db:
             _witness(db, chain, block)
+            row = (_chain(chain), block.number, block.hash)
+            added = db.execute("INSERT OR IGNORE INTO vouched VALUES (?, ?, ?)", row).rowcount
+        self._note(added)
 
     def final(self, chain: Chain, number: int) -> bytes | None:
         """The hash under which a block was once taken for final; every re-executed block is among them."""

@@ -64,7 +64,7 @@ class Vouching:
         held = HeldHeader(block.number, block.hash, block.state_root, block.receipts_root, block.timestamp)
         digest = HeaderDomain(asked.destination, holder, asked.origin).digest(held, seat.epoch)
         with self._lock:
-            self._journal.witness(watcher.chain.end, Witnessed(block.number, block.hash))
+            self._journal.vouch(watcher.chain.end, Witnessed(block.number, block.hash))
             return VouchedHeader(held, seat.epoch, seat.index, self._signer.sign(digest))
 
 

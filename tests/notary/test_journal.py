@@ -201,6 +201,24 @@ def test_a_journal_of_another_version_is_refused(journal: Journal, tmp_path: Pat
     assert refusal(lambda: Journal(tmp_path, owner=OWNER)).code == "JOURNAL_VERSION"
 
 
+def test_a_journal_of_the_version_before_is_taken_on_whole_by_its_owner_alone(journal: Journal, tmp_path: Path) -> None:
+    promise(journal, MESSAGE)
+    journal.close()
+    with sqlite3.connect(tmp_path / JOURNAL_FILE) as db:
+        db.execute("DROP TABLE vouched")  # which is what it lacked
+        db.execute("PRAGMA user_version = 3")
+    db.close()
+    assert refusal(lambda: Journal(tmp_path, owner=b"\x02" * 20)).code == "JOURNAL_OWNER"
+    with sqlite3.connect(tmp_path / JOURNAL_FILE) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (3,), "a stranger changes nothing"
+    db.close()
+    for _ in range(2):
+        taken = Journal(tmp_path, owner=OWNER)
+        assert taken.attested_at(MESSAGE) == MESSAGE.id
+        taken.vouch(MESSAGE.origin, Witnessed(7, b"\x07" * 32))
+        taken.close()
+
+
 @pytest.mark.parametrize("content", [b"not a database at all" * 400, b"SQLite format 3\x00" + b"\xff" * 4096])
 def test_a_damaged_journal_is_refused_and_not_replaced(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / JOURNAL_FILE

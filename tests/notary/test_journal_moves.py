@@ -23,6 +23,7 @@ from notary.guard import Guard
 from notary.journal import Journal
 from notary.moving import export_journal, import_journal, read_export
 from notary.notary import Notary
+from notary.proven import Witnessed
 from notary.signer import Signer, create_keys, open_signer
 from tests.chains import Deployed
 from tests.notary.subject import Subject, locator, refusal, write_keys
@@ -61,7 +62,7 @@ class Place:
 
     def rows(self) -> list[Any]:
         with sqlite3.connect(self.folder / JOURNAL_FILE) as db:
-            tables = ("promises", "attestations", "verdicts", "checkpoints", "doubts", "finals", "checked", "owner")
+            tables = ("promises", "attestations", "verdicts", "checkpoints", "doubts", "finals", "vouched", "checked")
             return [db.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
 
     def send(self, target: Path, *, move: bool = False) -> None:
@@ -101,6 +102,16 @@ def test_b13_g03_an_old_copy_of_the_folder_signs_nothing_until_the_newest_is_bac
     place.opens()
 
 
+def test_b13_k10_an_old_copy_that_forgot_a_signed_header_signs_nothing(place: Place, tmp_path: Path) -> None:
+    place.promise(1)
+    shutil.copytree(place.folder, tmp_path / "backup")
+    with place.journal() as journal:
+        journal.vouch(MESSAGE.origin, Witnessed(7, b"\x07" * 32))
+    shutil.rmtree(place.folder)
+    shutil.copytree(tmp_path / "backup", place.folder)
+    place.refuses("JOURNAL_OLD", place.opens)
+
+
 def test_b13_a_key_that_promised_here_does_not_begin_anew_in_another_folder(place: Place, tmp_path: Path) -> None:
     place.promise(1)
     fresh = Place(tmp_path, folder="fresh")
@@ -123,8 +134,9 @@ def test_g03_one_key_in_two_folders_of_a_machine_runs_once(place: Place, tmp_pat
         lambda journal: promise(journal, replace(MESSAGE, sequence=9)),
         lambda journal: journal.judge(VERDICT),
         lambda journal: journal.accept_checkpoint(Checkpoint("log.example", 5, bytes(32)), b"note"),
+        lambda journal: journal.vouch(MESSAGE.origin, Witnessed(7, b"\x07" * 32)),
     ],
-    ids=["promise", "verdict", "checkpoint"],
+    ids=["promise", "verdict", "checkpoint", "header"],
 )
 def test_every_kind_of_entry_is_remembered_outside_before_anything_is_signed(
     place: Place, advance: Callable[[Journal], None]

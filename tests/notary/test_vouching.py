@@ -100,7 +100,7 @@ def test_E02_a_second_header_of_one_height_is_never_vouched_for(subject: Subject
     number, chain = head(subject), subject.chains.manifest.chain(Role.ORIGIN)
     asked = HeaderRequest(ORIGIN, number, DESTINATION)
     # What this notary took for final before was another block than the node shows now.
-    subject.notary._journal.witness(chain.end, Witnessed(number, b"\x0e" * 32))
+    subject.notary._journal.vouch(chain.end, Witnessed(number, b"\x0e" * 32))
     subject.refuses(lambda notary: notary.vouch(asked), "FINAL_REWRITTEN")
 
 
