@@ -43,8 +43,8 @@ def partner_routes(relay: Relay, desk: Desk) -> APIRouter:
 
     @router.post("/messages", **route("Submit", shapes.SUBMISSION, status=202, body=shapes.SUBMIT))
     async def submit(request: Request) -> Response:
-        def action(_partner: Partner, body: dict[str, JsonValue]) -> tuple[int, dict[str, Any]]:
-            return 202, submissions.show(_submit(desk, body))
+        def action(partner: Partner, body: dict[str, JsonValue]) -> tuple[int, dict[str, Any]]:
+            return 202, submissions.show(_submit(desk, partner, body))
 
         return await act(desk, request, action, atomic=False)
 
@@ -107,13 +107,15 @@ _LIST_QUERY = {
 }
 
 
-def _submit(desk: Desk, body: dict[str, JsonValue]) -> submissions.Submission:
+def _submit(desk: Desk, partner: Partner, body: dict[str, JsonValue]) -> submissions.Submission:
     if set(body) == {"log"}:
         fields = text_fields(body["log"], {"chain", "transaction"})
-        return desk.submissions.submit_log(parse_caip2(fields["chain"]), hex_id(fields["transaction"]))
+        return desk.submissions.submit_log(
+            parse_caip2(fields["chain"]), hex_id(fields["transaction"]), partner=partner.name
+        )
     if set(body) == {"signed_transaction"}:
         fields = text_fields(body["signed_transaction"], {"chain", "raw"})
-        return desk.submissions.submit_signed(parse_caip2(fields["chain"]), _raw(fields["raw"]))
+        return desk.submissions.submit_signed(parse_caip2(fields["chain"]), _raw(fields["raw"]), partner=partner.name)
     raise BadInput("REQUEST_FORMAT", "the body has one field, log or signed_transaction", where="body")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from ledger.errors import Refused, Unavailable
 
 FILE, LOCK_FILE = "partners.sqlite", "lock"
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 CREATE TABLE owner (deployment BLOB NOT NULL);
@@ -30,9 +30,9 @@ CREATE UNIQUE INDEX feed_place ON feed (chain, block, hash, log) WHERE stands = 
 CREATE TABLE floor (chain INTEGER PRIMARY KEY, block INTEGER NOT NULL);
 CREATE TABLE submission (
   id BLOB PRIMARY KEY, chain INTEGER NOT NULL, raw BLOB NOT NULL, state TEXT NOT NULL, messages TEXT NOT NULL,
-  at INTEGER NOT NULL
+  at INTEGER NOT NULL, partner TEXT NOT NULL DEFAULT '', is_final INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX submission_waiting ON submission (state);
+CREATE INDEX submission_open ON submission (is_final, at, id);
 CREATE TABLE subscription (
   id TEXT PRIMARY KEY, partner TEXT NOT NULL, url TEXT NOT NULL, kinds TEXT NOT NULL, cursor INTEGER NOT NULL,
   state TEXT NOT NULL, failures INTEGER NOT NULL, not_before REAL NOT NULL, trouble TEXT NOT NULL
@@ -42,6 +42,16 @@ CREATE TABLE answer (
   at INTEGER NOT NULL, PRIMARY KEY (partner, key)
 )
 """
+
+# What leads from that version to the next.
+_UPGRADES = {
+    1: """
+ALTER TABLE submission ADD COLUMN partner TEXT NOT NULL DEFAULT '';
+ALTER TABLE submission ADD COLUMN is_final INTEGER NOT NULL DEFAULT 0;
+DROP INDEX submission_waiting;
+CREATE INDEX submission_open ON submission (is_final, at, id)
+"""
+}
 
 
 class Book:
@@ -115,14 +125,31 @@ def _open(path: Path, deployment: bytes) -> sqlite3.Connection:
             db.execute("INSERT INTO owner VALUES (?)", (deployment,))
             db.execute(f"PRAGMA user_version = {VERSION}")
             db.execute("COMMIT")
-        elif version != VERSION or db.execute("SELECT deployment FROM owner").fetchone()[0] != deployment:
+        elif version not in (VERSION, *_UPGRADES) or not _is_of(db, deployment):
             what = "the partners' book is of another deployment or version"
             raise Refused("PARTNER_BOOK_OTHER", what, where=str(path), cure="Name another folder.")
+        elif version != VERSION:
+            _upgrade(db, version)
         path.chmod(0o600)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _is_of(db: sqlite3.Connection, deployment: bytes) -> bool:
+    found: bytes = db.execute("SELECT deployment FROM owner").fetchone()[0]
+    return found == deployment
+
+
+def _upgrade(db: sqlite3.Connection, version: int) -> None:
+    """From an older version to the present one, in one transaction."""
+    db.execute("BEGIN EXCLUSIVE")
+    for each in range(version, VERSION):
+        for statement in _UPGRADES[each].split(";"):
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("COMMIT")
 
 
 @contextmanager

@@ -69,7 +69,12 @@ EXPLANATION = shape(
     cost=shape(steps=listed(_COST), total=listed(_TOTAL)),
 )
 SUBMISSION = shape(
-    id=HEX32, chain=CHAIN, state={"enum": ["waiting", "mined", "failed", "lost"]}, messages=listed(HEX32), at=NUMBER
+    id=HEX32,
+    chain=CHAIN,
+    state={"enum": ["waiting", "mined", "failed", "lost"]},
+    messages=listed(HEX32),
+    at=NUMBER,
+    final={"type": "boolean"},
 )
 SUBMIT: Schema = {
     "oneOf": [

@@ -1,7 +1,8 @@
 """What partners hand in: a signed transaction to send and follow, or the place of a log that is already there.
 
-A signed transaction is kept before it is sent, and sent again until a node has mined it: whoever got an answer need
-not send it a second time, also when this process dies. Handing in the same one twice is one submission.
+A signed transaction is kept before it is sent, and sent again until it stands in a final block, also where a
+reorganisation takes it out of one: whoever got an answer need not send it a second time, also when this process dies.
+Handing in the same one twice is one submission.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.manifest import ChainManifest
-from contracts.node import Node, NodeError, data
+from contracts.node import Node, NodeError, data, quantity
 from ledger.errors import BadInput, Problem, Refused, Unavailable
 from ledger.ethereum import rlp_strict
 from ledger.ethereum.keccak import keccak256
 from ledger.ethereum.tx_receipt import Log
 from relay.partner.book import Book
 from relay.relay import Relay
+from relay.watcher import last_final
 
 MAX_TRANSACTION_BYTES = 32 * 1024
-MAX_WAITING = 10_000  # of all partners together
+MAX_WAITING = 1_000  # of one partner
 LOST_SECONDS = 24 * 3600
 TENDED_AT_ONCE = 100
 WAITING, MINED, FAILED, LOST = "waiting", "mined", "failed", "lost"
@@ -33,13 +35,25 @@ _PROTECTED_V = 35  # EIP-155
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """`id`: the transaction's hash; `messages`: ids of what it sent, once it is mined; `at`: POSIX seconds."""
+    """`id`: the transaction's hash; `messages`: ids of what it sent, once it is mined; `at`: POSIX seconds; `is_final`:
+    whether its state can change no more.
+    """
 
     id: bytes
     chain_id: int
     state: str
     messages: tuple[str, ...]
     at: int
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a mined transaction came to, in a block that may be final."""
+
+    state: str
+    messages: tuple[str, ...]
+    is_final: bool
 
 
 class Submissions:
@@ -49,7 +63,7 @@ class Submissions:
         self._book, self._relay = book, relay
         self._tended = (0, b"")  # the last that was looked after: `at` and `id`
 
-    def submit_log(self, chain_id: int, transaction: bytes) -> Submission:
+    def submit_log(self, chain_id: int, transaction: bytes, *, partner: str) -> Submission:
         """Take note of a transaction (32 bytes) that stands on a chain, for the messages it sent.
 
         Errors: `Refused` CHAIN_UNKNOWN, TRANSACTION_UNKNOWN, TRANSACTION_FAILED, NO_MESSAGE; `Unavailable` NODE_*.
@@ -62,14 +76,13 @@ class Submissions:
             raise Refused(
                 "TRANSACTION_UNKNOWN", f"no such transaction is mined on {chain.caip2}", where=where, cure=cure
             )
-        state, messages = outcome
-        if state == FAILED:
+        if outcome.state == FAILED:
             raise Refused("TRANSACTION_FAILED", "the transaction failed, and sent nothing", where=where)
-        if not messages:
+        if not outcome.messages:
             raise Refused("NO_MESSAGE", "the deployment's gateway sent no message in this transaction", where=where)
-        return self._keep(chain_id, transaction, b"", state, messages)
+        return self._keep(chain_id, transaction, b"", outcome, partner)
 
-    def submit_signed(self, chain_id: int, raw: bytes) -> Submission:
+    def submit_signed(self, chain_id: int, raw: bytes, *, partner: str) -> Submission:
         """Send a signed transaction to its chain, and follow what it sends.
 
         A node out of reach is no error: it is kept, and sent again. Errors: `Refused` CHAIN_UNKNOWN, CHAIN_OTHER,
@@ -83,10 +96,12 @@ class Submissions:
         known = self.find(transaction)
         if known is not None and known.state != LOST:
             return known
-        waiting = self._book.row("SELECT count(*) FROM submission WHERE state = ?", WAITING)
+        query = "SELECT count(*) FROM submission WHERE is_final = 0 AND state = ? AND partner = ?"
+        waiting = self._book.row(query, WAITING, partner)
         if waiting and waiting[0] >= MAX_WAITING:
-            raise Unavailable("SUBMISSIONS_FULL", f"{MAX_WAITING} transactions wait to be mined")
-        kept = self._keep(chain_id, transaction, raw, WAITING, ())
+            cure = "Wait until some are mined, or fill the gap of nonces below them."
+            raise Unavailable("SUBMISSIONS_FULL", f"{MAX_WAITING} of your transactions wait to be mined", cure=cure)
+        kept = self._keep(chain_id, transaction, raw, _Outcome(WAITING, (), is_final=False), partner)
         try:
             _send(node, raw)
         except NodeError as error:
@@ -99,15 +114,17 @@ class Submissions:
 
     def find(self, transaction: bytes) -> Submission | None:
         """What is known of a submission."""
-        row = self._book.row("SELECT id, chain, state, messages, at FROM submission WHERE id = ?", transaction)
-        return None if row is None else Submission(row[0], row[1], row[2], tuple(json.loads(row[3])), row[4])
+        query = "SELECT id, chain, state, messages, at, is_final FROM submission WHERE id = ?"
+        if (row := self._book.row(query, transaction)) is None:
+            return None
+        return Submission(row[0], row[1], row[2], tuple(json.loads(row[3])), row[4], bool(row[5]))
 
     def tend(self) -> None:
-        """Look after the next of those that wait to be mined, in turn: see whether each is, and send again what the
+        """Look after the next of those that are not final, in turn: see whether each is mined, and send again what the
         node does not know. What never will be mined must not keep the others from their turn.
         """
-        query = "SELECT at, id, chain FROM submission WHERE state = ? AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?"
-        found = self._book.rows(query, WAITING, *self._tended, TENDED_AT_ONCE)
+        query = "SELECT at, id, chain FROM submission WHERE is_final = 0 AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?"
+        found = self._book.rows(query, *self._tended, TENDED_AT_ONCE)
         self._tended = (found[-1][0], found[-1][1]) if len(found) == TENDED_AT_ONCE else (0, b"")
         away: set[int] = set()
         for _at, transaction, chain_id in found:
@@ -121,44 +138,50 @@ class Submissions:
                 away.add(chain_id)
 
     def _look(self, transaction: bytes) -> Submission | None:
-        row = self._book.row("SELECT chain, raw, at FROM submission WHERE id = ? AND state = ?", transaction, WAITING)
+        query = "SELECT chain, raw, at, state FROM submission WHERE id = ? AND is_final = 0"
+        row = self._book.row(query, transaction)
         if row is None:
             return self.find(transaction)
-        chain_id, raw, at = row
+        chain_id, raw, at, state = row
         chain, node = self._chain(chain_id)
         outcome = _outcome(chain, node, transaction)
         if outcome is not None:
-            self._end(transaction, *outcome)
-        elif node.request("eth_getTransactionByHash", f"0x{transaction.hex()}") is None:
+            self._note(transaction, outcome)
+            return self.find(transaction)
+        if state != WAITING:  # a reorganisation has taken its block away
+            self._note(transaction, _Outcome(WAITING, (), is_final=False))
+        if node.request("eth_getTransactionByHash", f"0x{transaction.hex()}") is None:
             self._send_again(node, transaction, raw, at)
         return self.find(transaction)
 
     def _send_again(self, node: Node, transaction: bytes, raw: bytes, at: int) -> None:
-        try:
-            _send(node, raw)
-        except NodeError:
-            # Its nonce may have been used by another one; until the day is over, a reorganisation may free it again.
-            if time.time() - at > LOST_SECONDS:
-                self._end(transaction, LOST, ())
+        """`raw` is empty where a partner only named a transaction: that is for its sender to send again."""
+        if raw and _is_taken(node, raw):
+            return
+        # Its nonce may have been used by another one; until the day is over, a reorganisation may free it again.
+        if time.time() - at > LOST_SECONDS:
+            self._note(transaction, _Outcome(LOST, (), is_final=True))
 
-    def _end(self, transaction: bytes, state: str, messages: tuple[str, ...]) -> None:
+    def _note(self, transaction: bytes, found: _Outcome) -> None:
         with self._book.transaction() as db:
             db.execute(
-                "UPDATE submission SET state = ?, messages = ? WHERE id = ?",
-                (state, json.dumps(messages), transaction),
+                "UPDATE submission SET state = ?, messages = ?, is_final = ? WHERE id = ?",
+                (found.state, json.dumps(found.messages), found.is_final, transaction),
             )
 
-    def _keep(self, chain_id: int, transaction: bytes, raw: bytes, state: str, messages: tuple[str, ...]) -> Submission:
+    def _keep(self, chain_id: int, transaction: bytes, raw: bytes, found: _Outcome, partner: str) -> Submission:
+        row = (transaction, chain_id, raw, found.state, json.dumps(found.messages), int(time.time()), partner)
         with self._book.transaction() as db:
             db.execute(
-                "INSERT INTO submission VALUES (?, ?, ?, ?, ?, ?)"
+                "INSERT INTO submission VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET state = excluded.state, messages = excluded.messages,"
+                " is_final = excluded.is_final, raw = CASE WHEN excluded.raw = x'' THEN raw ELSE excluded.raw END,"
                 " at = CASE WHEN state = 'lost' THEN excluded.at ELSE at END",  # its day begins anew
-                (transaction, chain_id, raw, state, json.dumps(messages), int(time.time())),
+                (*row, found.is_final),
             )
-        found = self.find(transaction)
-        assert found is not None
-        return found
+        kept = self.find(transaction)
+        assert kept is not None
+        return kept
 
     def _chain(self, chain_id: int) -> tuple[ChainManifest, Node]:
         chain = self._relay.manifest.by_id(chain_id)
@@ -190,6 +213,7 @@ def show(submission: Submission) -> dict[str, Any]:
         "state": submission.state,
         "messages": list(submission.messages),
         "at": submission.at,
+        "final": submission.is_final,
     }
 
 
@@ -209,14 +233,23 @@ def _send(node: Node, raw: bytes) -> None:
             raise
 
 
-def _outcome(chain: ChainManifest, node: Node, transaction: bytes) -> tuple[str, tuple[str, ...]] | None:
-    """State and messages of a mined transaction, None while it is not. `Unavailable` NODE_*."""
+def _is_taken(node: Node, raw: bytes) -> bool:
+    try:
+        _send(node, raw)
+    except NodeError:
+        return False
+    return True
+
+
+def _outcome(chain: ChainManifest, node: Node, transaction: bytes) -> _Outcome | None:
+    """What a mined transaction came to, None while it is not. `Unavailable` NODE_*."""
     receipt = node.request("eth_getTransactionReceipt", f"0x{transaction.hex()}")
     if receipt is None:
         return None
     try:
+        is_final = quantity(receipt["blockNumber"]) <= last_final(node, chain)
         if receipt["status"] != "0x1":
-            return FAILED, ()
+            return _Outcome(FAILED, (), is_final)
         gateway, messages = chain.contract("Gateway"), []
         for reported in receipt["logs"]:
             topics = tuple(data(topic) for topic in reported["topics"])
@@ -225,4 +258,4 @@ def _outcome(chain: ChainManifest, node: Node, transaction: bytes) -> tuple[str,
                 messages.append(f"0x{found.fields['sendId'].hex()}")
     except (KeyError, TypeError, AttributeError) as error:
         raise Unavailable("NODE_GARBAGE", f"the receipt is malformed: {error!r}", where=node.url) from error
-    return MINED, tuple(messages)
+    return _Outcome(MINED, tuple(messages), is_final)

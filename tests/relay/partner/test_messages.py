@@ -126,7 +126,7 @@ def test_J05_a_process_that_dies_around_the_broadcast_loses_nothing(counter: Cou
     transaction = signed_call(counter.network.world)
     setattr(counter.network.node(Role.ORIGIN), moment, "eth_sendRawTransaction")
     with pytest.raises(Killed):
-        counter.desk.submissions.submit_signed(7101, transaction)
+        counter.desk.submissions.submit_signed(7101, transaction, partner="harbour")
     counter.restart()
     counter.until_mined()
     found = counter.desk.submissions.find(keccak256(transaction))
