@@ -29,7 +29,13 @@ VERSION = 4
 MAX_LISTED = 64  # attestations shown for one message
 MAX_DOUBTS = 64  # checkpoints kept of each kind of doubt about the log
 
-_TABLES = """
+# Blocks whose headers were signed: what a copy of the journal that is put back must not have forgotten.
+_VOUCHED = """
+CREATE TABLE vouched (
+  chain BLOB NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (chain, number)
+) WITHOUT ROWID;
+"""
+_TABLES = f"""
 CREATE TABLE promises (
   origin BLOB NOT NULL, lane BLOB NOT NULL, generation INTEGER NOT NULL, sequence BLOB NOT NULL, message BLOB NOT NULL,
   PRIMARY KEY (origin, lane, generation, sequence)
@@ -58,13 +64,7 @@ CREATE TABLE finals (
 CREATE TABLE checked (
   chain BLOB PRIMARY KEY, header BLOB NOT NULL, differs_at INTEGER, reason TEXT NOT NULL
 ) WITHOUT ROWID;
-"""
-# Blocks whose headers were signed: what a copy of the journal that is put back must not have forgotten.
-_VOUCHED = """
-CREATE TABLE vouched (
-  chain BLOB NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (chain, number)
-) WITHOUT ROWID;
-"""
+{_VOUCHED}"""
 _UPGRADES = {3: _VOUCHED}  # what leads from that version to the next
 APPEND_ONLY = ("promises", "attestations", "verdicts", "finals", "vouched")
 _TALLY = (
@@ -121,7 +121,7 @@ class Journal:
         number that grows with every promise, attestation, verdict, header and checkpoint, and never falls.
         Errors as `DurableFile`, `Guard.hold` and `Guard.require`.
         """
-        self._file = DurableFile(folder, owner=owner, tables=_TABLES + _VOUCHED, version=VERSION, upgrades=_UPGRADES)
+        self._file = DurableFile(folder, owner=owner, tables=_TABLES, version=VERSION, upgrades=_UPGRADES)
         self._guard, self._noting, self._noted = guard, threading.Lock(), 0
         try:
             self.tally = self._counted()
