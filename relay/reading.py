@@ -19,10 +19,10 @@ from relay.agenda import Agenda
 from relay.retry import problem_of, wait_after
 from relay.watcher import Rewound, SeenBlock, Watcher
 
-# With so many steps waiting, a chain that brings more of them is read for a tenth of the time: nothing is gained by
+# With so many steps waiting, a chain that brings more of them is read for a fifth of the time: nothing is gained by
 # knowing more than can be carried, and reading must not crowd out carrying.
-BACKLOG = 1_000
-RESTS = 9.0
+BACKLOG = 2_000
+RESTS = 4.0
 
 
 class BlockSink(Protocol):
