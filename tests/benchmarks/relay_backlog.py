@@ -23,7 +23,7 @@ USUAL = (
     512  # messages of which a rate is taken: delivered before verdicts over them begin (relay.JUDGING_WAITS_SECONDS)
 )
 MEBIBYTE = 2**20
-READING_SECONDS = 3_600.0
+READING_SECONDS = 900.0
 
 
 def backlog() -> list[Figure]:
