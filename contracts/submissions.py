@@ -7,7 +7,6 @@ effect happens twice, because every target refuses it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from contracts.transactor import Call
 from ledger.errors import Refused, Unavailable
+from ledger.file_lock import hold_file
 
 VERSION = 1
 MAX_TAG_BYTES = 4096
@@ -184,14 +184,9 @@ class SubmissionBook:
 def _hold(path: Path) -> int:
     """Hold the book until the process ends: two processes with one account would give out one nonce twice."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        cure = "Stop the other one, or give this one an account and a folder of its own."
-        raise Refused("BOOK_IN_USE", "another process sends from this book", where=str(path), cure=cure) from error
-    return handle
+    cure = "Stop the other one, or give this one an account and a folder of its own."
+    busy = Refused("BOOK_IN_USE", "another process sends from this book", where=str(path), cure=cure)
+    return hold_file(path.with_name(f"{path.name}.lock"), busy=busy)
 
 
 def _open(path: Path | None) -> sqlite3.Connection:

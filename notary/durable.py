@@ -6,7 +6,6 @@ another key, of another version, or damaged.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -18,6 +17,7 @@ from urllib.parse import quote
 
 from ledger.durable_file import sync_folder
 from ledger.errors import Refused, Unavailable
+from ledger.file_lock import hold_file
 
 JOURNAL_FILE = "journal.sqlite"
 LOCK_FILE = "lock"
@@ -177,21 +177,8 @@ def _require_owner(db: sqlite3.Connection, path: Path, owner: bytes) -> None:
         raise Refused("JOURNAL_OWNER", "the journal belongs to another key", where=str(path), cure="Check `folder`.")
 
 
-def lock_file(path: Path) -> int:
-    """Hold a file until the process ends or closes the handle that is returned; -1 where another process holds it."""
-    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return -1
-    return handle
-
-
 def _lock(path: Path) -> int:
     """Hold the folder until the process ends: two processes with one key could promise two things at once."""
-    handle = lock_file(path)
-    if handle < 0:
-        cure = "Stop the other one: a key signs in one process only."
-        raise Refused("FOLDER_IN_USE", "another notary process uses this folder", where=str(path), cure=cure)
-    return handle
+    cure = "Stop the other one: a key signs in one process only."
+    busy = Refused("FOLDER_IN_USE", "another notary process uses this folder", where=str(path), cure=cure)
+    return hold_file(path, busy=busy)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ledger.durable_file import write_whole
 from ledger.errors import Refused, Unavailable
-from notary.durable import lock_file
+from ledger.file_lock import hold_file
 
 MAX_RECORD_BYTES = 4_096
 
@@ -43,14 +43,13 @@ class Guard:
         """
         if self._handle >= 0:
             return
+        cure = "Stop the other one: a key signs in one process only."
+        busy = Refused("KEY_IN_USE", "another process uses this key", where=f"0x{self._path.stem}", cure=cure)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._handle = lock_file(self._path.with_suffix(".lock"))
+            self._handle = hold_file(self._path.with_suffix(".lock"), busy=busy)
         except OSError as error:
             raise _unreadable(self._path, error) from error
-        if self._handle < 0:
-            cure = "Stop the other one: a key signs in one process only."
-            raise Refused("KEY_IN_USE", "another process uses this key", where=f"0x{self._path.stem}", cure=cure)
 
     def close(self) -> None:
         """Let another process take the key. May be called twice."""

@@ -7,7 +7,6 @@ the genesis and the folder's description are one SQLite transaction.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Final
 from contracts.embedded.database import ChainDatabase
 from contracts.embedded.genesis import Genesis
 from ledger.errors import BadInput, Problem, Unavailable, WrongUse
+from ledger.file_lock import hold_file
 
 FORMAT: Final = "pledgetrail-chain/1"
 DATABASE_NAME: Final = "chain.sqlite3"
@@ -81,9 +81,15 @@ def stored_genesis(path: Path) -> Genesis | None:
 
 
 def _take_lock(path: Path) -> int:
+    busy = Unavailable(
+        "CHAIN_FOLDER_BUSY",
+        "another process runs the chain in this folder",
+        where=str(path),
+        cure="Stop it first, or choose another folder.",
+    )
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return hold_file(path / LOCK_NAME, busy=busy)
     except OSError as error:
         raise Unavailable(
             "CHAIN_FOLDER_UNUSABLE",
@@ -91,17 +97,6 @@ def _take_lock(path: Path) -> int:
             where=str(path),
             cure="Choose a folder that you may write to.",
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise Unavailable(
-            "CHAIN_FOLDER_BUSY",
-            "another process runs the chain in this folder",
-            where=str(path),
-            cure="Stop it first, or choose another folder.",
-        ) from error
-    return lock
 
 
 def _stored_genesis(path: Path, database: ChainDatabase) -> Genesis | None:

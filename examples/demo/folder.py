@@ -9,6 +9,7 @@ from types import TracebackType
 
 from ledger.durable_file import UNFINISHED, write_whole
 from ledger.errors import Problem, Refused, Unavailable, WrongUse
+from ledger.file_lock import hold_file
 
 VERSION = "pledgetrail-data/1\n"
 VERSION_FILE = "VERSION"
@@ -77,16 +78,13 @@ class DataFolder:
             )
         self.path.mkdir(parents=True, exist_ok=True)
         # The lock comes before the first word is written: of two that begin here at once, one begins.
-        self._lock = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Unavailable(
-                "DATA_IN_USE",
-                "another process works in this data folder",
-                where=str(self.path),
-                cure="Stop it, or choose another folder with --data.",
-            ) from None
+        busy = Unavailable(
+            "DATA_IN_USE",
+            "another process works in this data folder",
+            where=str(self.path),
+            cure="Stop it, or choose another folder with --data.",
+        )
+        self._lock = hold_file(self.path / LOCK_FILE, busy=busy)
         if version_in(self.path) is None:
             write_whole(self.path / VERSION_FILE, VERSION.encode())
 

@@ -9,7 +9,6 @@ two contents, two processes on one spool, or evidence dropped before it was take
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections import deque
@@ -24,6 +23,7 @@ from ledger.capture.statement_file import StatementFile
 from ledger.durable_file import UNFINISHED, write_whole
 from ledger.errors import BadInput, Problem, Unavailable, WrongUse
 from ledger.evidence import SignedEvidence, read_envelope, read_statement
+from ledger.file_lock import hold_file
 from ledger.segment_body import SegmentBody, read_segment_body, write_segment_body
 
 MAX_SPOOL_BYTES = 4 * 1024**3
@@ -267,9 +267,15 @@ class Spool:
 
 
 def _locked(folder: Path) -> int:
+    busy = Unavailable(
+        "SPOOL_BUSY",
+        "Another process uses this folder.",
+        where=str(folder),
+        cure="Stop the other process, or give this device a folder of its own.",
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return hold_file(folder / LOCK_FILE, busy=busy)
     except OSError as error:
         raise WrongUse(
             "SPOOL_FOLDER",
@@ -277,17 +283,6 @@ def _locked(folder: Path) -> int:
             where=str(folder),
             cure="Choose a folder that this user may write.",
         ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise Unavailable(
-            "SPOOL_BUSY",
-            "Another process uses this folder.",
-            where=str(folder),
-            cure="Stop the other process, or give this device a folder of its own.",
-        ) from error
-    return descriptor
 
 
 @contextmanager

@@ -6,7 +6,6 @@ the rest cannot, so a book that is not ours is refused and never overwritten.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.errors import Refused, Unavailable
+from ledger.file_lock import hold_file
 
 FILE, LOCK_FILE = "partners.sqlite", "lock"
 VERSION = 2
@@ -163,11 +163,5 @@ def _typed(where: Path | str = "") -> Iterator[None]:
 
 
 def _hold(path: Path) -> int:
-    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        what = "another relay uses the partners' folder"
-        raise Refused("PARTNER_BOOK_IN_USE", what, where=str(path), cure="Give each relay its own.") from error
-    return handle
+    what, cure = "another relay uses the partners' folder", "Give each relay its own."
+    return hold_file(path, busy=Refused("PARTNER_BOOK_IN_USE", what, where=str(path), cure=cure))
