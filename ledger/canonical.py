@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NoReturn, TypeAlias
 
+import orjson
 import rfc8785
 
 from ledger.errors import BadInput, WrongUse
@@ -39,7 +40,6 @@ _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _BASIC = re.compile("[\u0000-\ud7ff\ue000-\uffff]*")
-_PLAIN = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 _SAFE_CHARS = 15  # of an integer's literal: one of so few is safe
 _OUTSIDE_BASIC = re.compile("[\U00010000-\U0010ffff]")
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9./_-]*")
@@ -129,20 +129,24 @@ def _read_plain(raw: bytes) -> dict[str, JsonValue] | None:
         if text.count("{") + text.count("[") > MAX_JSON_DEPTH or (not text.isascii() and _OUTSIDE_BASIC.search(text)):
             return None
         value, end = _PLAIN_READER.raw_decode(text)
-        return value if type(value) is dict and end == len(text) and _PLAIN.encode(value) == text else None
-    except ValueError:
+        return value if type(value) is dict and end == len(text) and _write_plain(value) == raw else None
+    except (ValueError, orjson.JSONEncodeError):
         return None  # the slow way says what is wrong, and where
+
+
+def _write_plain(value: JsonLike) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def canonical_json(value: JsonLike) -> bytes:
     """The RFC 8785 bytes of `value`. Raises `BadInput`: JSON_NUMBER, JSON_ENCODING, JSON_TYPE, JSON_DEPTH."""
     try:
         if _is_plain(value):
-            return _PLAIN.encode(value).encode("utf-8")
+            return _write_plain(value)
         return rfc8785.dumps(value)
     except (rfc8785.IntegerDomainError, rfc8785.FloatDomainError) as error:
         raise BadInput("JSON_NUMBER", f"No canonical JSON for this number: {error}.") from None
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, orjson.JSONEncodeError):
         raise _half_pair() from None
     except rfc8785.CanonicalizationError as error:
         if isinstance(error.__cause__, UnicodeEncodeError):
@@ -153,7 +157,7 @@ def canonical_json(value: JsonLike) -> bytes:
 
 
 def _is_plain(value: JsonLike) -> bool:
-    """Whether the standard library writes this as RFC 8785 does, many times faster than the library made for it.
+    """Whether `orjson` writes this as RFC 8785 does, many times faster than the library made for it.
 
     It does so for text, safe integers, truth values and null: both escape the same characters in the same way, and
     where no key leaves the basic plane, the order of code points is that of UTF-16 units. Doubles are another matter.

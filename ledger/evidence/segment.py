@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from ledger.canonical import JsonValue, canonical_json
-from ledger.cid import parse_cid
+from ledger.cid import check_cid
 from ledger.evidence.fields import (
     Fields,
     bad,
@@ -55,7 +55,7 @@ class Media:
         check_digest("media.init_sha256", self.init_sha256)
         check_digest("media.sha256", self.sha256)
         check_number("media.size", self.size, MAX_MEDIA_BYTES)
-        parse_cid(self.cid)
+        check_cid(self.cid)
         if not _CODEC.fullmatch(self.codec):
             raise bad("media.codec", "is no codec name (RFC 6381)")
         check_number("media.width", self.width, MAX_SIDE_PIXELS)

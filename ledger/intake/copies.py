@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from ledger.cid import parse_cid
+from ledger.cid import check_cid
 from ledger.errors import BadInput, Refused, Unavailable, WrongUse
 from ledger.intake.media import write_once
 from ledger.outline import Outline, read_outline, verify_outline
@@ -74,7 +74,7 @@ class Copies:
 
     def path(self, cid: str) -> Path:
         """The folder of an object's copies. `BadInput` CID_SYNTAX."""
-        parse_cid(cid)
+        check_cid(cid)
         return self._folder / cid[-2:] / cid
 
     def _read(self, path: Path, cid: str) -> bytes | None:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
-from ledger.cid import CHUNK_BYTES, cid_of, parse_cid
+from ledger.cid import CHUNK_BYTES, check_cid, cid_of
 from ledger.durable_file import sync_folder
 from ledger.errors import Refused, Unavailable, WrongUse
 from ledger.outline import Outline, corrupt, in_chunks, outline_of
@@ -146,7 +146,7 @@ class FolderStore:
         return self.has(cid)
 
     def _path(self, cid: str) -> Path:
-        parse_cid(cid)
+        check_cid(cid)
         return self._folder / cid[-2:] / cid
 
     def _open(self, cid: str) -> BinaryIO:
@@ -176,7 +176,7 @@ class FolderStore:
 
 def check_range(cid: str, start: int, length: int | None) -> None:
     """`BadInput` CID_SYNTAX; `WrongUse` MEDIA_RANGE."""
-    parse_cid(cid)
+    check_cid(cid)
     if start < 0 or (length is not None and length < 0):
         raise WrongUse("MEDIA_RANGE", "a range begins at 0 or later and is not negative", where=cid)
 

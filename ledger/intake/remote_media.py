@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from ledger.cid import CHUNK_BYTES, parse_cid
+from ledger.cid import CHUNK_BYTES, check_cid
 from ledger.errors import Refused, Unavailable
 from ledger.intake.copies import Copies
 from ledger.intake.media import check_range, unknown
@@ -107,7 +107,7 @@ class RemoteStore:
 
     def size(self, cid: str) -> int:
         """Its length in bytes, which its CID binds: no remote side is believed a number."""
-        parse_cid(cid)
+        check_cid(cid)
         return self._outline(cid).size
 
     def chunks(self, cid: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -123,7 +123,7 @@ class RemoteStore:
 
     def has(self, cid: str) -> bool:
         """Whether the remote side says that it holds the object; only reading it finds out whether that is true."""
-        parse_cid(cid)
+        check_cid(cid)
         return self._ask(lambda: self._remote.has(cid))
 
     def had(self, cid: str) -> bool:
@@ -138,7 +138,7 @@ class RemoteStore:
 
     def remove(self, cid: str) -> None:
         """Delete the object for good, there first: what cannot be deleted there is not called deleted."""
-        parse_cid(cid)
+        check_cid(cid)
         self._ask(lambda: self._remote.remove(cid))
         self._outlines.pop(cid, None)
         self._seen.pop(cid, None)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import cid
-from ledger.cid import cid_of, parse_cid
+from ledger.cid import cid_of, name_of, parse_cid
 from tests.ledger.refusals import refused
 
 HELLO = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
@@ -134,3 +134,17 @@ def test_one_object_has_one_name(name: str) -> None:
     with refused("CID_SYNTAX"):
         parse_cid(name)
     assert parse_cid(EMPTY)
+
+
+@pytest.mark.parametrize("bit", range(32))
+def test_a_name_begins_with_version_codec_and_hash_that_this_project_makes(bit: int) -> None:
+    raw = int.from_bytes(parse_cid(HELLO)) ^ 1 << 287 - bit
+    with refused("CID_SYNTAX"):
+        name_of(raw.to_bytes(36))
+    assert name_of(parse_cid(HELLO)) == HELLO
+
+
+@given(st.sampled_from([0x55, 0x70]), st.binary(min_size=32, max_size=32))
+def test_every_digest_has_a_name_that_reads_back(codec: int, digest: bytes) -> None:
+    raw = bytes([1, codec, 0x12, 0x20]) + digest
+    assert parse_cid(name_of(raw)) == raw

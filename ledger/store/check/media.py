@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ledger.cid import CHUNK_BYTES, parse_cid
+from ledger.cid import CHUNK_BYTES, check_cid
 from ledger.errors import BadInput, Refused, Unavailable
 from ledger.intake.copies import damaged
 from ledger.intake.remote_media import Remote, scan
@@ -91,7 +91,7 @@ def _check_elsewhere(remote: Remote, database: sqlite3.Connection | None, progre
 
 def _check_unnamed(remote: Remote, name: str, *, known: bool) -> Iterator[Found]:
     try:
-        parse_cid(name)
+        check_cid(name)
     except BadInput:
         yield Found("FILE_UNKNOWN", _shown(name), "The media store keeps no such object.", "Remove it.", Severity.NOTE)
         return
@@ -125,7 +125,7 @@ def _cid_of_file(path: Path) -> str:
 
 def _is_name(path: Path, folder: Path) -> bool:
     try:
-        parse_cid(path.name)
+        check_cid(path.name)
     except BadInput:
         return False
     return path.parent.name == path.name[-2:] and path.parent.parent == folder
