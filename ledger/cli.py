@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from ledger.errors import Problem
+from ledger.printable import printable
 
 VERB_GROUP = "pledgetrail.verbs"
 
@@ -40,11 +41,11 @@ def show(problem: Problem) -> None:
     """Print one error on standard error: code and sentence, then place and cure, each on its own line."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"[bold red]{problem.code}[/]: ", end="")
-    console.print(problem.what, markup=False)
+    console.print(printable(problem.what, lines=True), markup=False)
     for label, text in (("where", problem.where), ("cure", problem.cure)):
         if text:
             console.print(f"  {label}: ", end="")
-            console.print(text, markup=False)
+            console.print(printable(text, lines=True), markup=False)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from ledger.bundle.findings import Gone
 from ledger.bundle.format import MAX_BUNDLE_BYTES
 from ledger.bundle.trust_root import MAX_TRUST_ROOT_BYTES
 from ledger.errors import BadInput, Problem
+from ledger.printable import printable
 from ledger.verify_words import Words, words_for
 
 ERASED = 3  # exit status: neither a yes nor a no
@@ -66,7 +67,10 @@ def read_file(path: Path, most: int) -> bytes:
 def show(findings: Findings, console: Console, words: Words) -> None:
     """The findings for a terminal: what holds, by whose word and when; what is contradicted; what is not proven."""
     mark = Text("✓", style="green") if findings.is_whole else Text("·", style="yellow")
-    say = words.say
+
+    def say(text: str) -> str:
+        return printable(words.say(text))
+
     if findings.is_whole:
         console.print(Text(say(f"Proven about {findings.subject}"), style="bold"))
     else:

@@ -30,7 +30,6 @@ from ledger.evidence import (
     FINDING_DOMAIN,
     ORDER_DOMAIN,
     Device,
-    Evidence,
     ReadingStatement,
     SegmentStatement,
     as_segment,
@@ -114,7 +113,7 @@ def verify_contents(bundle: Bundle, *, seen_by: datetime, gone: Sequence[Gone] =
     word = _read_evidence(bundle, frozenset(filmed_for(history)), seen_by, gone)
     proven = [_tell_events(history, seen_by)] if history.steps else []
     if word.evidence:
-        proven.append(_tell_evidence(word.evidence, word.devices, seen_by))
+        proven.append(_tell_evidence(word, seen_by))
     contradictions = list(word.doubts)
     contradictions += [f"{finding.code}: {finding.what} ({finding.about})" for finding in history.findings]
     if not history.complete:
@@ -163,7 +162,7 @@ def _verify_statement(bundle: Bundle, subject: EvidenceSubject, seen_by: datetim
     word = verify_word(bundle, {stated.statement.device: [Spoken(found, stated)]}, seen_by=seen_by)
     (evidence,) = word.evidence
     if isinstance(evidence.statement, SegmentStatement):
-        return Contents((_tell_evidence(word.evidence, word.devices, seen_by),), word.doubts, has_video=True)
+        return Contents((_tell_evidence(word, seen_by),), word.doubts, has_video=True)
     about = "a reading" if isinstance(evidence.statement, ReadingStatement) else "a loss"
     what = f"The device stated {about} in its number {evidence.statement.sequence}."
     return Contents((Proven("evidence", what, _keys(word.devices), f"logged by {utc_text(seen_by)}"),), word.doubts)
@@ -241,14 +240,15 @@ def _tell_events(history: Trace, seen_by: datetime) -> Proven:
     )
 
 
-def _tell_evidence(evidence: Sequence[Evidence], devices: Mapping[str, Device], seen_by: datetime) -> Proven:
-    statements = [item.segment for item in evidence]
+def _tell_evidence(word: Word, seen_by: datetime) -> Proven:
+    """How much video there is, and in how many rows: what the first of a row follows is not in the file."""
+    statements = [item.segment for item in word.evidence]
     seconds = sum(statement.media.duration_ms for statement in statements) / 1000
     steps = ", ".join(dict.fromkeys(statement.step for statement in statements))
     return Proven(
         "evidence",
-        f"{len(evidence)} segments of video, {seconds:.1f} s, each signed and chained to the one before ({steps}).",
-        _keys(devices),
+        f"{len(statements)} segments of video, {seconds:.1f} s, each signed, in {word.rows} unbroken rows ({steps}).",
+        _keys(word.devices),
         f"filmed {utc_text(min(s.recorded_from for s in statements))}"
         f" to {utc_text(max(s.recorded_until for s in statements))}, logged by {utc_text(seen_by)}",
         {statement.media.cid: statement.media.sha256.hex() for statement in statements},

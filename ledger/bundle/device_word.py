@@ -7,7 +7,9 @@ as a contradiction. May never happen here: passing over what the log's own findi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,11 +57,15 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What was verified: all evidence, the devices it is from, and the doubts about it as text."""
+    """What was verified: all evidence, the devices it is from, and the doubts about it as text.
+
+    `rows`: in how many rows without a break it stands; within one, each statement is chained to the one before.
+    """
 
     evidence: tuple[Evidence, ...]
     devices: Mapping[str, Device]
     doubts: tuple[str, ...]
+    rows: int
 
 
 def verify_word(
@@ -75,22 +81,26 @@ def verify_word(
     findings = _read_findings(bundle, spoken)
     evidence: list[Evidence] = []
     doubts = [_text(finding) for found in findings.values() for finding in found]
+    revocations, rows = _read_revocations(bundle, spoken), 0
     for name, statements in spoken.items():
-        orders = _read_revocations(bundle, name)
+        orders, told = revocations[name], _Answers(findings[name])
         _require_not_revoked(statements, orders)
-        verified, missing = _verify_device(statements, devices[name], findings[name], seen_by, erased)
+        stretches = _stretches(statements, told)
+        rows += len(stretches)
+        verified, missing = _verify_device(statements, stretches, devices[name], told, seen_by, erased)
         evidence += verified
         doubts += missing
         doubts += [_revoked_since(order) for order in orders]
-    _require_known(bundle, spoken)
-    return Word(tuple(evidence), devices, tuple(doubts))
+    return Word(tuple(evidence), devices, tuple(doubts), rows)
 
 
-def belongs(finding: DeviceFinding, numbers: Collection[int]) -> bool:
-    """Whether a finding is about one of the statements with these numbers, or about a loss between two of them."""
-    about = finding.sequence
-    between = about is not None and bool(numbers) and min(numbers) < about < max(numbers)
-    return about in numbers or (between and finding.code in ORDERLY)
+def belongs(finding: DeviceFinding, numbers: Sequence[int]) -> bool:
+    """Whether a finding is about one of the statements with these numbers (rising), or about a loss between two."""
+    if finding.sequence is None:
+        return False
+    at = bisect_left(numbers, finding.sequence)
+    is_one = at < len(numbers) and numbers[at] == finding.sequence
+    return is_one or (finding.code in ORDERLY and 0 < at < len(numbers))
 
 
 def _read_devices(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> dict[str, Device]:
@@ -115,31 +125,36 @@ def _read_devices(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> dic
 def _read_findings(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> dict[str, list[DeviceFinding]]:
     """The log's findings about the statements here, or about a loss just before one of them."""
     findings: dict[str, list[DeviceFinding]] = {name: [] for name in spoken}
+    numbers = {name: sorted(each.sequence for each in statements) for name, statements in spoken.items()}
     for found in bundle.of(FINDING_DOMAIN):
         finding = read_finding(found.canonical)
-        if not belongs(finding, [each.sequence for each in spoken.get(finding.device, ())]):
+        if not belongs(finding, numbers.get(finding.device, ())):
             raise superfluous("A finding is about none of the statements here.", found)
         findings[finding.device].append(finding)
     return findings
 
 
-def _read_revocations(bundle: Bundle, device: str) -> list[tuple[LoggedObject, DeviceOrder]]:
-    orders = [(found, read_order(found.canonical)) for found in bundle.of(ORDER_DOMAIN)]
-    return [(found, order) for found, order in orders if order.device == device and order.kind == "revocation"]
-
-
-def _require_known(bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]) -> None:
+def _read_revocations(
+    bundle: Bundle, spoken: Mapping[str, Sequence[Spoken]]
+) -> Mapping[str, list[tuple[LoggedObject, DeviceOrder]]]:
+    """The revocations of each device that speaks here; there are no other orders."""
+    revocations: defaultdict[str, list[tuple[LoggedObject, DeviceOrder]]] = defaultdict(list)
     for found in bundle.of(ORDER_DOMAIN):
         order = read_order(found.canonical)
         if order.canonical() != found.canonical:
             raise BadInput("NON_CANONICAL", "An order is not in its canonical form.", where=found.place)
         if order.device not in spoken or order.kind != "revocation":
             raise superfluous("An order is no revocation of a device that speaks here.", found)
+        revocations[order.device].append((found, order))
+    return revocations
 
 
 def _require_not_revoked(statements: Sequence[Spoken], orders: Sequence[tuple[LoggedObject, DeviceOrder]]) -> None:
     """What was logged before the revocation was, and speaks of a time before it, was said by the device itself."""
-    for found, order in orders:
+    if not orders:
+        return
+    # Of many revocations the first that was logged and the earliest that was meant say all that the others could.
+    for found, order in (min(orders, key=lambda each: each[0].index), min(orders, key=lambda each: each[1].at)):
         for each in statements:
             statement = each.statement
             if each.found.index > found.index or statement.ends > order.at:
@@ -156,8 +171,9 @@ def _revoked_since(order: tuple[LoggedObject, DeviceOrder]) -> str:
 
 def _verify_device(
     spoken: Sequence[Spoken],
+    stretches: Sequence[Sequence[Stated]],
     device: Device,
-    findings: Sequence[DeviceFinding],
+    findings: _Answers,
     seen_by: datetime,
     erased: Sequence[int],
 ) -> tuple[list[Evidence], list[str]]:
@@ -166,7 +182,7 @@ def _verify_device(
     missing: list[str] = []
     entries = {each.sequence: each.found.index for each in spoken}
     recordings: set[tuple[str, bytes]] = set()
-    for stretch in _stretches(spoken, findings):
+    for stretch in stretches:
         judged = judge_stretch(stretch, device=device, received_at=seen_by)
         _require_answered(judged, stretch, device, findings, seen_by)
         verified = [each.evidence for each in judged]
@@ -174,7 +190,7 @@ def _verify_device(
         own = {(s.recording, s.media.init_sha256) for s in _segments(verified)}
         after = evidence[-1].statement.sequence if evidence else 0
         lost = range(after + 1, first.sequence)
-        is_answered = _answers(findings, ORDERLY, range(after + 1, first.sequence + 1))
+        is_answered = findings.answer(ORDERLY, after + 1, first.sequence)
         if recordings & own and not is_answered and _explain(lost, entries, erased):
             missing.append(_text_of_erased(device.id, lost))
         elif recordings & own and not is_answered:
@@ -184,10 +200,9 @@ def _verify_device(
                 where=f"{device.id} before number {first.sequence}",
                 cure="Ask for a bundle with the whole recording.",
             )
-        if evidence and first.begins < evidence[-1].statement.ends:
-            about = range(first.sequence, first.sequence + 1)
-            if not _answers(findings, {Code.UNTRUSTED_TIME}, about):
-                raise Refused("EVIDENCE_TIME", "It begins before the device's earlier segment ends.", where=device.id)
+        overlaps = bool(evidence) and first.begins < evidence[-1].statement.ends
+        if overlaps and not findings.answer({Code.UNTRUSTED_TIME}, first.sequence):
+            raise Refused("EVIDENCE_TIME", "It begins before the device's earlier segment ends.", where=device.id)
         recordings |= own
         evidence += verified
     return evidence, missing
@@ -196,8 +211,9 @@ def _verify_device(
 def _explain(lost: range, entries: Mapping[int, int], erased: Sequence[int]) -> bool:
     """Whether at least as many statements were erased between the two around a gap as are missing there."""
     start, end = entries.get(lost.start - 1), entries.get(lost.stop)
-    between = [] if start is None or end is None else [each for each in erased if start < each < end]
-    return 0 < len(lost) <= len(between)
+    if start is None or end is None:
+        return False
+    return 0 < len(lost) <= bisect_left(erased, end) - bisect_left(erased, start + 1)
 
 
 def _text_of_erased(device: str, lost: range) -> str:
@@ -209,29 +225,43 @@ def _require_answered(
     judged: Sequence[Judged],
     stretch: Sequence[Stated],
     device: Device,
-    findings: Sequence[DeviceFinding],
+    findings: _Answers,
     seen_by: datetime,
 ) -> None:
     """Refuse times that cannot be trusted where the log holds no finding that says so."""
     for each in judged:
         number = each.evidence.statement.sequence
-        if not each.trusted_time and not _answers(findings, {Code.UNTRUSTED_TIME}, range(number, number + 1)):
+        if not each.trusted_time and not findings.answer({Code.UNTRUSTED_TIME}, number):
             signed = [every.signed for every in stretch]
             verify_stretch(signed, device=device, received_at=seen_by)  # says which time, and why
             raise Refused("EVIDENCE_TIME", "Its times cannot be trusted.", where=f"{device.id} number {number}")
 
 
-def _answers(findings: Sequence[DeviceFinding], codes: Iterable[Code], numbers: range) -> bool:
-    return any(each.code in codes and each.sequence in numbers for each in findings)
+class _Answers:
+    """What one device's findings answer for, found without looking at each: a file holds thousands beside thousands."""
+
+    def __init__(self, findings: Iterable[DeviceFinding]) -> None:
+        self._numbers: defaultdict[Code, list[int]] = defaultdict(list)
+        for each in findings:
+            if each.sequence is not None:
+                self._numbers[each.code].append(each.sequence)
+        for numbers in self._numbers.values():
+            numbers.sort()
+
+    def answer(self, codes: Iterable[Code], first: int, last: int | None = None) -> bool:
+        """Whether one of these codes was found about a number from `first` to `last`, both inclusive; or `first`."""
+        until = (first if last is None else last) + 1
+        lists = [self._numbers[code] for code in codes if code in self._numbers]
+        return any(bisect_left(numbers, first) < bisect_left(numbers, until) for numbers in lists)
 
 
-def _stretches(spoken: Iterable[Spoken], findings: Sequence[DeviceFinding]) -> list[list[Stated]]:
+def _stretches(spoken: Iterable[Spoken], findings: _Answers) -> list[list[Stated]]:
     stretches: list[list[Stated]] = []
     last = -1
     for each in spoken:
         number = each.sequence
         # A number that repeats or falls stays in its stretch, and is refused as such, unless the log answers for it.
-        if last < number - 1 or not stretches or _answers(findings, ORDERLY, range(number, number + 1)):
+        if last < number - 1 or not stretches or findings.answer(ORDERLY, number):
             stretches.append([])
         stretches[-1].append(each.stated)
         last = number

@@ -265,7 +265,8 @@ class Bundler:
             told = read_order(order.canonical)
             if told.device in numbers and told.kind == "revocation" and order.entry < size:
                 yield _Entry(ORDER_DOMAIN, order.canonical, order.entry)
-        for device, found in numbers.items():
+        for device, said in numbers.items():
+            found = sorted(said)
             for stored in self.ledger.evidence.findings(device):
                 if stored.entry < size and belongs(stored.finding, found):
                     yield _Entry(FINDING_DOMAIN, stored.finding.canonical(), stored.entry)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ledger.errors import BadInput
 from ledger.media_signing import Authenticity, Provenance
+from ledger.printable import printable
 
 _SIGNER = ("signingCredential.", "timeStamp.untrusted", "timeStamp.mismatch")
 _NOT_VALID_THEN = ("signingCredential.expired", "claimSignature.outsideValidity")
@@ -100,7 +101,7 @@ def _list(value: object) -> list[object]:
 
 def _text(value: object) -> str:
     text = value if isinstance(value, str) else ""
-    return "".join(char if char.isprintable() else "?" for char in text)[:_MAX_TEXT]
+    return printable(text)[:_MAX_TEXT]
 
 
 def unreadable(what: str) -> BadInput:

@@ -101,7 +101,12 @@ def read_finding(raw: bytes, kept: bytes = b"") -> DeviceFinding:
             raise TypeError("no object")
         facts, found_at, sequence = value["facts"], value["found_at"], value["sequence"]
         device, what, code = value["device"], value["what"], value["code"]
-        if not isinstance(facts, dict) or not isinstance(sequence, int | None) or len(facts) > MAX_FACTS:
+        if (
+            not isinstance(facts, dict)
+            or not isinstance(sequence, int | None)
+            or isinstance(sequence, bool)
+            or len(facts) > MAX_FACTS
+        ):
             raise TypeError("facts or sequence")
         if not isinstance(device, str) or not isinstance(what, str) or not isinstance(found_at, str):
             raise TypeError("text")

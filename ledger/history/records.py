@@ -131,7 +131,8 @@ def _about_devices(ledger: Ledger, history: UnitHistory) -> Iterable[_Found]:
         told = read_order(order.canonical)
         if told.device in numbers and told.kind == "revocation":
             yield _Found(order.entry, order.canonical)
-    for device, own in numbers.items():
+    for device, said in numbers.items():
+        own = sorted(said)
         for stored in ledger.evidence.findings(device):
             if belongs(stored.finding, own):
                 yield _Found(stored.entry, stored.finding.canonical())

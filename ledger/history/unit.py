@@ -235,7 +235,7 @@ def _filmed_step(
 
 def _about(segments: list[StoredSegment], findings: tuple[StoredFinding, ...]) -> tuple[StoredFinding, ...]:
     """The findings that are about these segments, their numbers, or a silence in their time; the oldest first."""
-    numbers = [segment.statement.sequence for segment in segments]
+    numbers = sorted(segment.statement.sequence for segment in segments)
     begins, ends = segments[0].statement.recorded_from, segments[-1].statement.recorded_until
     return tuple(
         stored

@@ -21,6 +21,7 @@ from cryptography.x509 import verification
 
 from ledger.errors import BadInput
 from ledger.media_signing.verdict import Provenance
+from ledger.printable import printable
 
 MAX_CERTIFICATES = 10
 MAX_CHAIN_BYTES = 64 * 1024
@@ -67,7 +68,7 @@ class SignerChain:
             text = self.certificates[0].subject.rfc4514_string()
         except ValueError:
             text = "?"
-        return "".join(char if char.isprintable() else "?" for char in text)[:200] or "?"
+        return printable(text)[:200] or "?"
 
     def is_of(self, public_key: bytes) -> bool:
         """Whether the leaf is for this P-256 key (65 bytes, uncompressed)."""

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from ledger.errors import BadInput
+from ledger.printable import printable
 
 GENERAL, HASH_LIST, SIGNATURE, CRYPTO, VENDOR, CERTIFICATES, ARBITRARY = range(1, 8)
 SPECIFICATION = (26, 6)
@@ -221,8 +222,7 @@ def _vendor(value: bytes) -> Vendor:
     texts, rest = [], value[1:]
     for _ in range(3):
         text, rest = _text(rest)
-        shown = (char if char.isprintable() else "?" for char in text.decode("utf-8", "replace"))
-        texts.append("".join(shown))
+        texts.append(printable(text.decode("utf-8", "replace")))
     if rest:
         raise malformed("its maker cannot be read")
     return Vendor(*texts)

@@ -15,9 +15,12 @@ from typer.testing import CliRunner
 
 from ledger import doctor, verbs
 from ledger.bundle import TrustRoot
+from ledger.cli import show
 from ledger.doctor import State
-from ledger.errors import Problem
-from tests.ledger.bundle.estate import TRUST_ROOT, UNIT, Estate
+from ledger.errors import Problem, Refused
+from ledger.evidence import FINDING_DOMAIN, Code, DeviceFinding
+from tests.ledger.bundle.estate import DAWN, TRUST_ROOT, UNIT, Estate
+from tests.ledger.bundle.test_device_word import FILMED, with_camera
 from tests.ledger.bundle.test_erased import PACKING, erased
 from tests.ledger.bundle.test_transparent import HONEST as STATEMENT
 
@@ -61,6 +64,27 @@ def test_with_a_trust_root_of_ones_own_it_says_so(bundle: Path, tmp_path: Path) 
     assert status == 0
     assert "given by you" in output
     assert "came with the bundle" not in output
+
+
+def test_nothing_that_a_file_says_writes_over_what_is_said_about_it(tmp_path: Path) -> None:
+    """A terminal obeys escape sequences, and a reader a line that begins with a tick or runs from right to left."""
+    said = "lost\x1b[2J\x1b[32m\n✓ Everything is proven.\u202e\r"
+    path = tmp_path / "unit.bundle"
+    path.write_bytes(
+        with_camera(FILMED, (FINDING_DOMAIN, DeviceFinding(Code.GAP, "camera-1", 2, said, DAWN).canonical())).build()
+    )
+    for language in ("en", "zh"):
+        status, output, _ = run("verify", path, "--lang", language)
+        assert status == 0
+        assert "lost?[2J?[32m?✓ Everything is proven.??" in " ".join(output.split())
+        assert not any(line.startswith("✓ Everything") for line in output.splitlines())
+        assert all(each.isprintable() or each == "\n" for each in output)
+
+
+def test_a_refusal_is_shown_without_obeying_what_it_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Refused("SOME_CODE", "one\ntwo \x1b[2J\u202e.", where="\x1b]0;title\x07"))
+    output = capsys.readouterr().err
+    assert output == "SOME_CODE: one\ntwo ?[2J?.\n  where: ?]0;title?\n"
 
 
 def test_a_bundle_of_which_something_was_erased_is_neither_a_yes_nor_a_no(tmp_path: Path) -> None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from ledger.bundle import verify
-from ledger.bundle.device_word import belongs
-from ledger.evidence import FINDING_DOMAIN, ORDER_DOMAIN, Code, DeviceFinding, DeviceOrder, SignedEvidence
+from ledger.bundle import DEVICE_DOMAIN, LoggedObject, load, verify, write_enrolment
+from ledger.bundle.device_word import Spoken, belongs, verify_word
+from ledger.evidence import (
+    EVIDENCE_DOMAIN,
+    FINDING_DOMAIN,
+    ORDER_DOMAIN,
+    Code,
+    DeviceFinding,
+    DeviceOrder,
+    SignedEvidence,
+    read_stated,
+)
+from ledger.evidence.findings import read_finding
 from ledger.evidence.orders import read_order
 from tests.ledger.bundle.estate import (
     CAMERA,
@@ -75,6 +87,26 @@ def test_a_loss_inside_a_recording_is_told_where_the_log_says_so(code: Code) -> 
     around = (*FILMED[:2], *FILMED[4:])
     assert told(with_camera(around, finding(code, 5))) == [f"{code}: It is so. (camera-1 number 5)"]
     refuse(with_camera(around), "EVIDENCE_GAP")
+
+
+def test_what_is_said_of_the_video_is_no_more_than_the_file_shows() -> None:
+    """What the first of a row follows is not in the file: its signature is shown, and no link to what came before."""
+    around = (*FILMED[:2], *FILMED[4:])
+    several = film(
+        CAMERA, CAMERA_KEY, [("firing/1", TEA.normal, 2), ("elsewhere", "lot", 1), ("packing/1", TEA.normal, 1)]
+    )
+    for signed, more, rows in (
+        (FILMED, (), 2),  # one of the camera, one of the drone
+        (around, (finding(Code.GAP, 5),), 3),
+        ((*several[:2], several[3]), (), 3),
+        (FILMED, (finding(Code.CHAIN_BROKEN, 2),), 3),
+    ):
+        (said,) = [
+            step.what
+            for step in verify(with_camera(signed, *more).build(), trust_root=TRUST_ROOT).proven
+            if step.step == "evidence"
+        ]
+        assert f"each signed, in {rows} unbroken rows" in said
 
 
 def test_a_loss_that_the_device_stated_in_a_number_of_its_own_is_told() -> None:
@@ -142,6 +174,44 @@ def test_an_order_reads_back_and_nothing_else_does() -> None:
     ):
         with refused("DEVICE_ORDER"):
             read_order(changed)
+
+
+def test_a_finding_about_no_whole_number_is_no_finding() -> None:
+    """A number that only compares like one would answer for a statement beside which nobody looks for it."""
+    raw = finding(Code.GAP, 1)[1]
+    assert read_finding(raw).sequence == 1
+    for spelled in (b"true", b'"1"', b"[1]", b"1.5"):
+        with refused("FINDING_FORMAT"):
+            read_finding(raw.replace(b'"sequence":1,', b'"sequence":%s,' % spelled))
+
+
+def test_the_work_grows_with_the_file_and_not_with_its_square() -> None:
+    def calls(count: int) -> int:
+        said = film(CAMERA, CAMERA_KEY, [("firing/1", TEA.normal, count)])
+        entries = [
+            (DEVICE_DOMAIN, write_enrolment(CAMERA)),
+            *evidence_entries(said),
+            *(finding(Code.GAP, number) for number in range(1, count + 1)),
+            *(revocation(DAWN + timedelta(days=1)) for _ in range(count)),
+        ]
+        objects = [LoggedObject(domain, b"", raw, index, ()) for index, (domain, raw) in enumerate(entries)]
+        bundle = replace(load(with_camera(FILMED).forge()), objects=tuple(objects))
+        spoken = [Spoken(found, read_stated(found.canonical)) for found in bundle.of(EVIDENCE_DOMAIN)]
+        made = 0
+
+        def count_one(_frame: object, event: str, _argument: object) -> None:
+            nonlocal made
+            made += event == "call"
+
+        sys.setprofile(count_one)
+        try:
+            word = verify_word(bundle, {"camera-1": spoken}, seen_by=DAWN + timedelta(days=2))
+        finally:
+            sys.setprofile(None)
+        assert (len(word.evidence), word.rows) == (count, count)
+        return made
+
+    assert calls(300) < 2.2 * calls(150)
 
 
 def test_which_findings_belong_to_statements() -> None:

@@ -46,6 +46,7 @@ _RUN = """async ([folder, cases]) => {
         orders: orders.map(rules.readOrder),
         seenBy,
       }),
+    doubts: async (...given) => (await RULES.evidence(...given)).map(each => `${each.code} ${each.sequence}`).join(),
     rotated: async (held, offered, orders) =>
       rules.followRotations(
         await rules.readTrustRoot(held),

@@ -137,6 +137,17 @@ def test_a_finding_answers_for_what_it_is_about_and_a_revocation_ends_a_key(rule
     assert rules.codes([("evidence", *_told(signed, device), findings, orders)]) == [code]
 
 
+def test_a_loss_that_the_device_stated_in_a_number_of_its_own_is_a_doubt(rules: Rules) -> None:
+    """Number 3 is the statement of the loss, which is about no lot and stands on no page; its finding does."""
+    around = [signed for number, signed in enumerate(_filmed(), start=1) if number != 2]
+    cases = [
+        ("doubts", *_told(around, estate.CAMERA), [_finding(Code.GAP, 2)]),
+        ("doubts", *_told(_filmed(), estate.CAMERA), [_finding(Code.GAP, 2), _finding(Code.GAP, 9)]),
+        ("doubts", *_told(_filmed(), estate.CAMERA)),
+    ]
+    assert rules.answers(cases) == [["", "GAP 2"], ["", "GAP 2"], ["", ""]]
+
+
 def test_what_is_malformed_is_refused_by_its_own_code(rules: Rules) -> None:
     signed, device, _ = _evidence_cases()["honest"]
     envelopes, enrolled, seen_by = _told(signed, device)
@@ -174,6 +185,10 @@ def test_what_is_malformed_is_refused_by_its_own_code(rules: Rules) -> None:
         (word(enrolled=[*enrolled, *enrolled]), "DEVICE_REPEATED"),
         (word(envelopes, enrolled, logged({**finding, "kind": "other"})), "FINDING_FORMAT"),
         (word(envelopes, enrolled, logged(None)), "FINDING_FORMAT"),
+        *(
+            (word(envelopes, enrolled, logged({**finding, "sequence": s})), "FINDING_FORMAT")
+            for s in ("1", ["1"], True)
+        ),
         (word(envelopes, enrolled, [], logged({"kind": "pardon", "device": "x"})), "DEVICE_ORDER"),
         (word(envelopes, enrolled, [], logged({"kind": "revocation", "device": "x", "at": "now"})), "DEVICE_ORDER"),
     ]

@@ -4,6 +4,7 @@
 import { EVIDENCE_DOMAIN, periodOf } from "./evidence.mjs";
 import { EVENT_DOMAIN } from "./records.mjs";
 import { Unavailable, require } from "./refusal.mjs";
+import { isAbout } from "./word.mjs";
 
 const UNREADABLE = /\p{C}/u; // the page writes such characters out
 const MAX_SHOWN_CHARS = 200;
@@ -28,8 +29,8 @@ export function behind(step, { checkpoint, envelopes, events, findings, words })
   require(named && headed, "SHOWN_DIFFERS", "the page names a step otherwise than its record does", where);
   const timed = Date.parse(said.from) === Date.parse(step.from);
   require(timed, "SHOWN_DIFFERS", "the page gives another time than the record does", where);
-  const about = findings.filter(({ device, sequence }) =>
-    own.some(({ statement }) => statement.device === device && statement.sequence === sequence),
+  const about = findings.filter((finding) =>
+    isAbout(finding, own.filter(({ statement }) => statement.device === finding.device)),
   );
   return { entries: step.entries, envelopes: own, event, findings: about.map(({ code }) => code) };
 }

@@ -23,7 +23,9 @@ const CLOCK = ["UNTRUSTED_TIME"];
 /** A finding that the log holds: {code, device, sequence, entry}. Refuses FINDING_FORMAT, NON_CANONICAL. */
 export function readFinding({ canonical, entry }) {
   const { kind, code, device, sequence } = parseCanonical(canonical, MAX_FINDING_BYTES) ?? {};
-  const whole = kind === "finding" && typeof code === "string" && typeof device === "string";
+  // A number spelled as text would compare like one, and answer for a place that it is never shown beside.
+  const numbered = sequence === null || Number.isSafeInteger(sequence);
+  const whole = numbered && kind === "finding" && typeof code === "string" && typeof device === "string";
   require(whole, "FINDING_FORMAT", "no finding about a device", `entry ${entry}`);
   return { code, device, sequence, entry };
 }
@@ -62,9 +64,15 @@ export async function verifyWord(envelopes, logged) {
     }
     await verifyRow(row, logged);
   }
-  return logged.findings.filter(({ device, sequence }) =>
-    rows.get(device)?.some(({ statement }) => statement.sequence === sequence),
-  );
+  return logged.findings.filter((finding) => isAbout(finding, rows.get(finding.device) ?? []));
+}
+
+/** Whether a finding is about one of these envelopes of its device, or about a loss between two of them. */
+export function isAbout({ code, sequence }, envelopes) {
+  if (sequence === null) return false;
+  const numbers = envelopes.map(({ statement }) => statement.sequence);
+  const between = numbers.some((number) => number < sequence) && numbers.some((number) => number > sequence);
+  return numbers.includes(sequence) || (between && ORDERLY.includes(code));
 }
 
 async function verifyOne(envelope, device, logged) {

@@ -10,7 +10,7 @@ import { EVENT_DOMAIN } from "../records.mjs";
 import { require } from "../refusal.mjs";
 import { namesIn, verifySubject } from "../subject.mjs";
 import { TRUST_ROOT_DOMAIN } from "../trust_root.mjs";
-import { FINDING_DOMAIN, ORDERLY, ORDER_DOMAIN, readFinding, readOrder, verifyWord } from "../word.mjs";
+import { FINDING_DOMAIN, ORDER_DOMAIN, isAbout, readFinding, readOrder, verifyWord } from "../word.mjs";
 import { CREDENTIAL_DOMAIN, CROSSING_DOMAIN, ERASURE_DOMAIN } from "./epochs.mjs";
 import { objectsOf } from "./file.mjs";
 
@@ -41,19 +41,19 @@ export async function verifyDevices(bundle, seenBy, gone) {
   const enrolments = await mapped(objectsOf(bundle, DEVICE_DOMAIN), readEnrolment);
   const findings = await mapped(objectsOf(bundle, FINDING_DOMAIN), readFinding);
   const orders = await mapped(objectsOf(bundle, ORDER_DOMAIN), readOrder);
-  const numbers = Map.prototype.get.bind(numbersByDevice(envelopes));
+  const said = Map.prototype.get.bind(byDevice(envelopes));
   const seen = new Set();
   for (const { device, entry } of enrolments) {
-    const needed = numbers(device) !== undefined && !seen.has(device);
+    const needed = said(device) !== undefined && !seen.has(device);
     require(needed, "SUPERFLUOUS", "an enrolment is repeated, or of a device that said nothing here", `entry ${entry}`);
     seen.add(device);
   }
   for (const finding of findings) {
-    const about = belongs(finding, numbers(finding.device) ?? []);
+    const about = isAbout(finding, said(finding.device) ?? []);
     require(about, "SUPERFLUOUS", "a finding is about none of the statements here", `entry ${finding.entry}`);
   }
   for (const { kind, device, entry } of orders) {
-    const own = kind === "revocation" && numbers(device) !== undefined;
+    const own = kind === "revocation" && said(device) !== undefined;
     require(own, "SUPERFLUOUS", "an order is no revocation of a device that speaks here", `entry ${entry}`);
   }
   const erased = gone.filter(({ kind }) => kind === "evidence").map(({ entry }) => entry);
@@ -103,18 +103,12 @@ async function verifySingle(bundle, kind, digest) {
   require(about, "SUBJECT_UNKNOWN", "the entry is not the one that the bundle is about", bundle.subject);
 }
 
-function numbersByDevice(envelopes) {
+function byDevice(envelopes) {
   const found = new Map();
-  for (const { statement } of envelopes) {
-    if (!found.has(statement.device)) found.set(statement.device, []);
-    found.get(statement.device).push(statement.sequence);
+  for (const envelope of envelopes) {
+    const { device } = envelope.statement;
+    if (!found.has(device)) found.set(device, []);
+    found.get(device).push(envelope);
   }
   return found;
-}
-
-/** Whether a finding is about one of the statements with these numbers, or about a loss between two of them. */
-function belongs({ code, sequence }, numbers) {
-  if (numbers.includes(sequence)) return true;
-  const below = numbers.some((number) => number < sequence);
-  return ORDERLY.includes(code) && below && numbers.some((number) => number > sequence);
 }
