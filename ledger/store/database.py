@@ -1,12 +1,13 @@
 """One SQLite database: opened strictly, written by one at a time, each write whole or not at all.
 
 WAL with synchronous=FULL: what was acknowledged is on the disk. Pages leave the write-ahead log through `Pages.fold`
-only, which keeps a sum of each. May never happen here: opening a database of another program or schema version, or
-going on with weaker durability than promised.
+only, which keeps a sum of each. A database of an earlier program is upgraded when it is opened (`upgrades`). May never
+happen here: opening a database of another program or of a later one, or going on with weaker durability than promised.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -21,16 +22,19 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
 from ledger.errors import Problem, Unavailable, WrongUse
-from ledger.store import tables
+from ledger.store import tables, upgrades
+from ledger.store.marks import APPLICATION_ID, look, read_marks, require_ours
 from ledger.store.page_sums import BESIDE, READERS_SECONDS, Pages, beside
 
-APPLICATION_ID = 0x504C4454  # "PLDT", SQLite's own mark of whose file this is
 BUSY_TIMEOUT_MS = 10_000
 DURABILITY, FULL = "FULL", 2  # PRAGMA synchronous: what is set, and the least that is accepted
 
 REWRITE_TRIES = 200  # each waits `READERS_SECONDS` for those who read an old state
 
+UPGRADE_WORD_SECONDS = 10.0  # between two words about how far an upgrade is
+
 _SQLITE_URL = "sqlite:///"
+_log = logging.getLogger(__name__)
 
 
 class Database:
@@ -48,10 +52,16 @@ class Database:
     def open(cls, place: Path | str) -> Self:
         """Open the database, or make it where there is none. `place`: a path or a `sqlite:///` URL.
 
-        `WrongUse` STORE_URL (another kind of database), STORE_VERSION (of another schema version), STORE_OTHER
-        (somebody else's file), STORE_SYNCHRONOUS (durability switched off); `Unavailable` STORE_UNAVAILABLE.
+        One of an earlier program is brought to today's tables first, which may take a while: it is told in the log.
+        `WrongUse` STORE_URL (another kind of database), STORE_VERSION (of a later program), STORE_TOO_OLD (of one that
+        no upgrade leads on from), STORE_OTHER (somebody else's file), STORE_SYNCHRONOUS (durability switched off);
+        `Unavailable` STORE_UNAVAILABLE, STORE_BUSY.
         """
         path = _path(place)
+        with _typed(str(path)):
+            found = look(path)
+        if found is not None:
+            require_ours(found, path)  # before anything of ours touches it
         engine = create_engine(_SQLITE_URL + str(path), connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
@@ -59,6 +69,7 @@ class Database:
         try:
             database._check_or_create(path)
             database._watch_pages()
+            database._upgrade()
         except BaseException:
             database.close()
             raise
@@ -146,29 +157,41 @@ class Database:
 
     def _check_or_create(self, path: Path) -> None:
         with _typed(str(path)), self._writing_engine.begin() as connection:
-            owner, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
             if _pragma(connection, "synchronous") < FULL:
                 raise WrongUse(
                     "STORE_SYNCHRONOUS", "The database does not write durably (synchronous < FULL).", where=str(path)
                 )
-            if owner == 0 and not _has_tables(connection):
+            if read_marks(_driver(connection)).is_new:
                 SQLModel.metadata.create_all(connection, tables=_TABLES)
                 connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.exec_driver_sql(f"PRAGMA user_version = {tables.SCHEMA_VERSION}")
-            elif owner != APPLICATION_ID:
-                raise WrongUse(
-                    "STORE_OTHER",
-                    "This database belongs to another program.",
-                    where=str(path),
-                    cure="Name another file.",
-                )
-            elif version != tables.SCHEMA_VERSION:
-                raise WrongUse(
-                    "STORE_VERSION",
-                    f"The database has schema version {version}; this program reads {tables.SCHEMA_VERSION}.",
-                    where=str(path),
-                    cure="Use the program version that wrote it, or begin with an empty data folder.",
-                )
+
+    def _upgrade(self) -> None:
+        """One step after another, each in a write of its own."""
+        while (step := self._next_step()) is not None:
+            with self.inserting() as connection:
+                if upgrades.step_from(read_marks(connection).version) is step:  # else another process took it
+                    _log.warning("%s: upgrading from schema version %d: %s", self.path, step.leaves, step.what)
+                    upgrades.take(step, connection, _words(self.path))
+
+    def _next_step(self) -> upgrades.Step | None:
+        with self.reading() as session:
+            found = read_marks(driver(session))
+        require_ours(found, self.path)  # another process may have made it, or a later program upgraded it, just now
+        return upgrades.step_from(found.version)
+
+
+def _words(path: Path) -> upgrades.Told:
+    """Says every few seconds in the log how far an upgrade is."""
+    last = time.monotonic()
+
+    def told(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= UPGRADE_WORD_SECONDS:
+            last = time.monotonic()
+            _log.warning("%s: %d of %d rows are upgraded", path, done, total)
+
+    return told
 
 
 def _finish(pages: Pages, engine: Engine) -> None:
@@ -240,10 +263,6 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 def _pragma(connection: Connection, name: str) -> int:
     return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
-
-
-def _has_tables(connection: Connection) -> bool:
-    return bool(connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one())
 
 
 @contextmanager

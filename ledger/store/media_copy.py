@@ -24,9 +24,9 @@ from ledger.intake.media import MediaStore
 from ledger.intake.media_config import MEDIA_CONFIG_FILE, open_media, open_other
 from ledger.intake.remote_media import Remote, scan
 from ledger.outline import outline_of
-from ledger.store.check.folder import open_read_only
 from ledger.store.check.media import named_media
 from ledger.store.ledger import DATABASE_FILE
+from ledger.store.marks import open_read_only
 
 JOURNAL_FILE: Final = "media-copy.journal"
 Progress = Callable[[int, int], None]

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 from ledger.errors import WrongUse
 from ledger.intake.media_config import COPIES_FOLDER, MEDIA_FOLDER, open_remote
@@ -16,12 +15,10 @@ from ledger.store.check.media import check_copies, check_media
 from ledger.store.check.pages import check_pages
 from ledger.store.check.rows import check_rows
 from ledger.store.check.tree import check_log
-from ledger.store.database import APPLICATION_ID
 from ledger.store.ledger import DATABASE_FILE
 from ledger.store.log import TREE_SUFFIX
-from ledger.store.page_sums import WAL, beside
+from ledger.store.marks import APPLICATION_ID, open_read_only, read_marks
 from ledger.store.tables import SCHEMA_VERSION
-from ledger.store.wal import wal_bytes
 
 MAX_PROBLEMS = 100  # of the database's own check
 
@@ -55,28 +52,23 @@ def check_folder(folder: Path, progress: Progress) -> Iterator[Found]:
         yield from check_copies(folder / COPIES_FOLDER, progress)
 
 
-def open_read_only(path: Path) -> sqlite3.Connection:
-    """The database in `path`, beside whoever writes it; nothing is changed. Close it."""
-    # Without a write-ahead log nothing can move meanwhile, and SQLite need not make files of its own to read.
-    still = "" if wal_bytes(beside(path, WAL)) else "&immutable=1"
-    database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro{still}", uri=True, isolation_level=None)
-    database.text_factory = lambda raw: raw.decode("utf-8", "replace")  # damaged text is compared, and found, as it is
-    return database
-
-
 def _readable(database: sqlite3.Connection) -> Found | None:
     """Begin to read one state; what keeps from it as a finding."""
     try:
         database.execute("BEGIN")
-        owner = database.execute("PRAGMA application_id").fetchone()[0]
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        database.execute('SELECT count(*) FROM sqlite_master WHERE name = "entry"').fetchone()
+        marks = read_marks(database)
     except UNREADABLE as error:
         return Found("DATABASE_DAMAGED", DATABASE_FILE, f"The database cannot be read: {error}")
-    if (owner, version) != (APPLICATION_ID, SCHEMA_VERSION):
-        return Found(
-            "DATABASE_DAMAGED", DATABASE_FILE, f"Its marks are {owner:#x} and {version}: not a ledger of today's."
+    if marks.owner != APPLICATION_ID:
+        return Found("DATABASE_DAMAGED", DATABASE_FILE, f"Its mark is {marks.owner:#x}: not a ledger's.")
+    if marks.version != SCHEMA_VERSION:
+        what = (
+            f"It has schema version {marks.version}, this program reads {SCHEMA_VERSION}: only its pages are checked."
         )
+        cure = (
+            "Check it with the program that wrote it, or start the ledger, which upgrades an earlier one; then check."
+        )
+        return Found("DATABASE_VERSION", DATABASE_FILE, what, cure)
     return None
 
 
