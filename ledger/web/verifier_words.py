@@ -15,6 +15,7 @@ BUNDLE_CHECKS = MappingProxyType(
         "sealed": N_("File: as it was written"),
         "trust": N_("Trust root: whom this check believes"),
         "checkpoint": N_("State of the log: signed, and cosigned by a quorum"),
+        "stamped": N_("Timestamp of an authority outside"),
         "judged": N_("Verdict: a quorum re-executed the commit"),
         "anchored": N_("Anchor: left its chain in a proven block"),
         "attested": N_("Certificate: a quorum attested it"),
@@ -25,10 +26,9 @@ BUNDLE_CHECKS = MappingProxyType(
         "subject": N_("Records: about what the file names"),
         "pledge": N_("Loan: what was asked, and answered"),
         "sealers": N_("Seals of the chain's own validators"),
-        "stamped": N_("Timestamp of an authority outside"),
     }
 )
-"""The steps in their order; `sealers` and `stamped` are never checked in a browser."""
+"""The steps in their order; `sealers` is never checked in a browser."""
 
 VERIFIER = MappingProxyType(
     {
@@ -62,13 +62,17 @@ VERIFIER = MappingProxyType(
         "more.instructions": N_("instructions: {count}"),
         "more.observed": N_("its lane asks for none"),
         "more.sealers": N_("pledgetrail verify follows them."),
-        "more.stamp": N_("pledgetrail verify checks it."),
+        "more.stamp": N_("{authority}, {time}"),
         "why.file": N_("The file could not be read, or this browser cannot."),
+        "why.stamp": N_("It is signed in a way that only pledgetrail verify can check."),
         "why.history": N_("Only pledgetrail verify can follow what these records name."),
         "reason.sealed": N_("This is no whole proof file."),
         "reason.BUNDLE_FORMAT": N_("This file is no proof file."),
         "reason.BUNDLE_CORRUPT": N_("The file was changed or cut short."),
         "reason.TRUST_ROOT": N_("The file was made under another trust root than yours."),
+        "reason.stamped": N_("The timestamp does not hold."),
+        "reason.STAMP_UNTRUSTED": N_("No authority that the trust root names vouches for the timestamp."),
+        "reason.STAMP_UNEXPECTED": N_("The trust root names no authority for timestamps."),
         "reason.judged": N_("The notaries' verdict does not hold."),
         "reason.anchored": N_("The anchor is not in the block that the notaries name."),
         "reason.ANCHOR_MISMATCH": N_("What was anchored is another state of the log."),
@@ -86,6 +90,7 @@ VERIFIER = MappingProxyType(
         "fact.recordings": N_("{device} signed {count} pieces of video, {seconds} s, from {from} to {until}."),
         "fact.statements": N_("{device} signed {count} other statements."),
         "fact.logged": N_("All of it stood in the log by {time}, as the notaries saw it."),
+        "fact.stamped": N_("An authority outside saw that state by {time}: {authority}."),
         "fact.left": N_("That state left {chain} in block {number} at {time}."),
         "fact.arrived": N_("It arrived on {chain} in block {number} at {time}."),
         "fact.asked": N_("The loan's registry asked {chain} to {asked}; the answer at {time}: {answer}."),

@@ -42,14 +42,16 @@ def test_it_says_when_and_who(authority: Authority, stranger: Authority, stamp: 
     assert found.authority == "CN=Test TSA root"
 
 
-def test_another_message_is_refused(authority: Authority, stamp: bytes) -> None:
+def test_another_message_is_refused(authority: Authority, stranger: Authority, stamp: bytes) -> None:
     with refused("STAMP_INVALID"):
         verify_stamp(stamp, NOTE + b" ", authorities=[authority.root])
+    with refused("STAMP_INVALID"):
+        verify_stamp(stamp, NOTE + b" ", authorities=[authority.root, stranger.root])
     assert verify_stamp(stamp, NOTE, authorities=[authority.root])
 
 
 def test_an_authority_that_nobody_named_is_refused(stranger: Authority, stamp: bytes) -> None:
-    with refused("STAMP_INVALID"):
+    with refused("STAMP_UNTRUSTED"):
         verify_stamp(stamp, NOTE, authorities=[stranger.root])
     with refused("STAMP_UNEXPECTED"):
         verify_stamp(stamp, NOTE, authorities=[])
@@ -79,7 +81,7 @@ def test_a_certificate_that_expired_since_does_not_undo_the_stamp(tmp_path: Path
 def test_a_stamp_of_a_time_after_the_certificate_is_refused(tmp_path: Path) -> None:
     ended = make_authority(tmp_path / "ended", until=datetime.now(UTC) - timedelta(hours=1))
     stamp = ended.reply(ask_for_stamp(NOTE))
-    with refused("STAMP_INVALID"):
+    with refused("STAMP_UNTRUSTED"):
         verify_stamp(stamp, NOTE, authorities=[ended.root])
 
 
@@ -121,7 +123,7 @@ def test_a_bundle_carries_a_stamp_over_its_note(authority: Authority, stranger: 
     assert verify(assemble(**parts), trust_root=root), "without a stamp it is as good"
     with refused("STAMP_INVALID"):
         assemble(**parts, stamp=authority.reply(ask_for_stamp(NOTE)))
-    with refused("STAMP_INVALID"):
+    with refused("STAMP_UNTRUSTED"):
         assemble(**parts, stamp=stranger.reply(ask_for_stamp(parts["note"])))
 
 

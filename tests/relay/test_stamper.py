@@ -94,7 +94,7 @@ def test_a_stamp_over_another_note_is_not_kept(house: House, authority: Authorit
 
 def test_a_stranger_who_answers_is_not_believed(house: House, authority: Authority, tmp_path: Path) -> None:
     stranger, note = make_authority(tmp_path / "stranger", name="Stranger"), house.publish()
-    with served(stranger.reply) as url, refused("STAMP_INVALID"):
+    with served(stranger.reply) as url, refused("STAMP_UNTRUSTED"):
         stamp(house, note, url, authority)
     assert house.ledger.log.stamp(house.ledger.log.size) is None
 

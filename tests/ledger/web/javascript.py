@@ -23,7 +23,8 @@ from ledger.web.modules import FOLDER, MEDIA_TYPE
 # Bytes travel as {"b64": …}, numbers beyond a double as {"big": "…"}.
 _RUN = """async ([folder, cases]) => {
   const names = ["bytes", "canonical", "merkle", "checkpoint", "keys", "trust_root", "evidence", "word", "records",
-    "subject", "pin", "shown", "keccak", "secp256k1", "quorum", "rotation", "outline", "bundle/cbor", "bundle/verify"];
+    "subject", "pin", "shown", "keccak", "secp256k1", "quorum", "rotation", "outline", "bundle/cbor", "bundle/verify",
+    "stamp/stamp"];
   const rules = Object.assign({}, ...await Promise.all(names.map(name => import(`${folder}/${name}.mjs`))));
   const bytesOf = text => Uint8Array.from(atob(text), char => char.charCodeAt(0));
   const read = value => {
@@ -54,6 +55,10 @@ _RUN = """async ([folder, cases]) => {
         orders.map(rules.readOrderOfRotation),
       ),
     bundle: async (raw, expected = null) => rules.verifyBundle(raw, { expected }),
+    stamped: async (raw, message, roots) => {
+      const { time, authority } = await rules.verifyStamp(raw, message, roots);
+      return `${authority} at ${time / 1000}`;
+    },
     logged: async (records, checkpoint) => rules.verifyLogged(records, checkpoint),
   };
   const found = [];

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.bundle import cbor, verify
-from tests.ledger.bundle import test_erased, test_pledge, test_refusals, test_rotation
+from tests.ledger.bundle import stamped, test_erased, test_pledge, test_refusals, test_rotation
 from tests.ledger.bundle.estate import TRUST_ROOT, Estate
 from tests.ledger.bundle.rotated import Rotated
 from tests.ledger.bundle.test_tampering import HEAD, HONEST, LINKED, flipped, sealed
@@ -42,6 +42,9 @@ def _forgeries() -> dict[str, bytes]:
         made[f"erased: {name}"] = make()
     for name, entry in (("an event", test_erased.PACKING), ("a segment", test_erased.SEGMENT)):
         made[f"honest, {name} erased"] = test_erased.erased(entry)
+    for name, (raw, _) in stamped.FALSE.items():
+        made[f"stamp: {name}"] = raw
+    made["honest, with a stamp"], made["honest, its stamp left out"] = stamped.STAMPED, stamped.UNSTAMPED
     made["records of credentials without a loan"] = test_pledge.sealing(test_pledge.CREDENTIALS[0]).forge()
     made["honest, its loan sealed"] = test_pledge.told_by(test_pledge.TOLD, *test_pledge.CREDENTIALS)
     return {**made, "honest, with its loan": test_pledge.PLEDGED, "a loan refused": test_pledge.built(executed=0)}
@@ -66,7 +69,7 @@ def test_every_forgery_gets_the_same_answer(rules: Rules) -> None:
     ours = {name: _judged(raw) for name, raw in made.items()}
     theirs = dict(zip(made, rules.codes([("bundle", raw) for raw in made.values()]), strict=True))
     assert theirs == ours
-    assert list(ours.values()).count("") == 7
+    assert list(ours.values()).count("") == 9
     assert len(made) > 100
 
 

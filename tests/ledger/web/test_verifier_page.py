@@ -16,7 +16,7 @@ from ledger.bundle import verify
 from ledger.web.verifier import stand_alone
 from ledger.web.verifier_words import BUNDLE_CHECKS
 from tests.browser import page
-from tests.ledger.bundle import test_erased
+from tests.ledger.bundle import stamped, test_erased
 from tests.ledger.bundle.estate import TRUST_ROOT, Estate
 from tests.ledger.bundle.test_pledge import LENT, PLEDGED
 from tests.ledger.bundle.test_tampering import HEAD, HONEST, LINKED, flipped, sealed
@@ -130,6 +130,39 @@ def test_a_false_file_is_red_and_says_which_step_and_why(browser: Browser, saved
         shown.fill("#known", "0" * 32)
         assert give(shown, ("honest", HONEST)) == "refused"
         assert "another trust root than yours" in sentence(shown)
+
+
+def test_a_timestamp_is_checked_and_told(browser: Browser, saved: str) -> None:
+    with opened(browser, saved) as shown:
+        shown.fill("#known", stamped.STAMPED_ROOT.fingerprint)
+        assert give(shown, ("stamped", stamped.STAMPED)) == "holds"
+        assert told(shown)["stamped"] == "holds"
+        assert "CN=Stamping root, 2026-04-03 07:00 UTC" in shown.locator("[data-check=stamped]").inner_text()
+        assert any("An authority outside saw" in fact for fact in shown.locator("#facts li").all_inner_texts())
+        assert give(shown, ("without", stamped.UNSTAMPED)) == "holds", "without a stamp it is as good"
+        assert "stamped" not in told(shown)
+
+
+def test_a_timestamp_that_a_browser_cannot_check_keeps_the_file_from_green_and_from_red(
+    browser: Browser, saved: str
+) -> None:
+    with opened(browser, saved) as shown:
+        shown.fill("#known", stamped.STAMPED_ROOT.fingerprint)
+        assert give(shown, ("open", stamped.OPEN)) == "unchecked"
+        assert [step for step, state in told(shown).items() if state != "holds"] == ["stamped"]
+        assert "only pledgetrail verify can check" in shown.locator("[data-check=stamped]").inner_text()
+        assert "the rest takes pledgetrail verify" in sentence(shown)
+
+
+def test_an_authority_that_nobody_named_is_never_called_a_change(browser: Browser, saved: str) -> None:
+    with opened(browser, saved) as shown:
+        for name, (raw, code) in stamped.FALSE.items():
+            assert give(shown, (name, raw)) == "refused", name
+            assert told(shown)["stamped"] == "refused", name
+            assert told(shown)["judged"] == "unchecked", "what comes after it was not begun"
+            untrusted = "No authority that the trust root names vouches for the timestamp." in sentence(shown)
+            assert untrusted == (code == "STAMP_UNTRUSTED"), name
+            assert "changed" not in sentence(shown), name
 
 
 def test_what_is_left_of_something_erased_holds_and_is_never_called_whole(browser: Browser, saved: str) -> None:

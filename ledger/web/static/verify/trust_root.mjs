@@ -25,7 +25,8 @@ const CODE = "TRUST_ROOT_FORMAT";
 /**
  * {dated, log: {name, key}, pinned, past, origin, destination, transaction, …, fingerprint, bytes} of canonical bytes.
  * `pinned` and each of `past`: {epoch (BigInt), members (addresses), cosigners: [{name, key}], quorum}; those of `pinned`
- * also stand at the top. A chain: {chainId (BigInt), genesis, gateway}.
+ * also stand at the top. A chain: {chainId (BigInt), genesis, gateway}. `timestamping`: root
+ * certificates (DER) of authorities whose timestamps count; read only where a timestamp is checked.
  * Refuses TRUST_ROOT_FORMAT, NON_CANONICAL, KEY_…, CONFIG_SET (no real quorum, or a repeated signer).
  */
 export async function readTrustRoot(bytes) {
@@ -70,7 +71,6 @@ function readFields(top) {
   const authorities = top.timestamping ?? null;
   const listed = authorities === null || (Array.isArray(authorities) && authorities.length > 0);
   require(listed, CODE, "timestamping lists no authority");
-  authorities?.forEach((each) => fromHex(each, CODE));
   return {
     dated: top.dated,
     log: signer(top.log.origin, top.log.key),
@@ -80,7 +80,7 @@ function readFields(top) {
     destination: readChain(top.destination, ["anchor_mirror", ...beside("loans")]),
     transaction: readChain(top.transaction, ["registry", ...beside("goods")]),
     lending,
-    stamped: authorities !== null,
+    timestamping: (authorities ?? []).map((each) => fromHex(each, CODE)),
   };
 }
 

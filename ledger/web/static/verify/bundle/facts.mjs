@@ -5,7 +5,7 @@ import { outcomeText } from "./pledge.mjs";
 
 /** The sentences of what `verifyBundle` returned. `named(step)`: whether there is a word for a business step. */
 export function factsOf(found, named) {
-  const { bundle, root, believed, crossed, events, told, gone } = found;
+  const { bundle, root, believed, stamp, crossed, events, told, gone } = found;
   const history = events.map((event) => happened(event, named)).sort((a, b) => (a[1].time < b[1].time ? -1 : 1));
   const { left, arrived, message } = crossed;
   return [
@@ -14,6 +14,7 @@ export function factsOf(found, named) {
     ...history,
     ...recordings(found),
     ["fact.logged", { time: utc(believed.seenBy) }],
+    ...(stamp === null ? [] : [["fact.stamped", { authority: stamp.authority, time: utc(stamp.time) }]]),
     ["fact.left", blockOf(message.origin, left)],
     ["fact.arrived", blockOf(message.destination, arrived)],
     ...told.map(instruction),

@@ -12,6 +12,12 @@ import { BUNDLE_STEPS, verifyBundle } from "./verify.mjs";
 
 const MAX_PIECE_BYTES = 256 * 2 ** 20; // of another file, which is hashed whole
 
+// What this browser may be unable to check while the rest goes on: what the reader is told, and what stands in its place.
+const OPEN = {
+  subject: { why: "why.history", instead: { kind: "goods", events: [] } },
+  stamped: { why: "why.stamp", instead: null },
+};
+
 const asked = new URLSearchParams(location.search).get("lang") ?? navigator.language;
 const report = new Report(document, WORDS, asked.toLowerCase().startsWith("zh") ? "zh" : "en");
 let turn = 0; // of the file that is checked now: what an earlier one still finds out is not written
@@ -74,7 +80,7 @@ async function bytesOf(file) {
   return new Uint8Array(await file.slice(0, MAX_BUNDLE_BYTES + 1).arrayBuffer());
 }
 
-/** Await one step's work and write how it ended; the first refusal is the verdict. Only the history may stay unchecked. */
+/** Await one step's work and write how it ended; the first refusal is the verdict. Only what is `OPEN` may stay unchecked. */
 async function duringStep(step, work) {
   try {
     const result = await work();
@@ -82,9 +88,10 @@ async function duringStep(step, work) {
     if (step === "trust") report.fingerprint(result.fingerprint);
     return result;
   } catch (error) {
-    if (step === "subject" && error instanceof Unavailable) {
-      report.tell(step, "unchecked", ["why.history"]);
-      return { kind: "goods", events: [] };
+    if (step in OPEN && error instanceof Unavailable) {
+      const { why, instead } = OPEN[step];
+      report.tell(step, "unchecked", [why]);
+      return instead;
     }
     BUNDLE_STEPS.slice(BUNDLE_STEPS.indexOf(step) + 1).forEach((later) => report.tell(later, "unchecked"));
     if (error instanceof Refusal) refuse(step, error);
@@ -101,7 +108,7 @@ function refuse(step, { code, where }) {
 
 function conclude(verified, expected) {
   found = verified;
-  const { bundle, root, believed, crossed, envelopes, told } = verified;
+  const { bundle, root, believed, stamp, crossed, envelopes, told } = verified;
   report.tell("sealed", "holds", ["more.bytes", { count: bundle.bytes }]);
   report.tell("trust", expected === null ? "unchecked" : "holds", [expected === null ? "trust.came-along" : "trust.given"]);
   const { anchored, cosigners, record } = believed;
@@ -123,7 +130,7 @@ function conclude(verified, expected) {
   if (!restsOnSeals(bundle)) report.leaveOut("sealers");
   else report.tell("sealers", "unchecked", ["more.sealers"]);
   if (bundle.stamp === null) report.leaveOut("stamped");
-  else report.tell("stamped", "unchecked", ["more.stamp"]);
+  else if (stamp !== null) report.tell("stamped", "holds", ["more.stamp", { authority: stamp.authority, time: utc(stamp.time) }]);
   report.tellFacts(factsOf(verified, (step) => `step.${step}` in report.words));
   report.verdict(...verdictOf(verified, expected));
 }
@@ -136,7 +143,7 @@ function restsOnSeals(bundle) {
 
 function verdictOf(verified, expected) {
   const { bundle, gone } = verified;
-  const partly = report.stateOf("subject") === "unchecked" || bundle.stamp !== null || restsOnSeals(bundle);
+  const partly = Object.keys(OPEN).some((step) => report.stateOf(step) === "unchecked") || restsOnSeals(bundle);
   if (gone.length > 0) return ["unchecked", "verdict.file-erased"];
   if (doubts(verified).length > 0) return ["unchecked", "verdict.file-doubts"];
   if (partly) return ["unchecked", "verdict.file-partly"];

@@ -4,6 +4,7 @@
 import { breathe } from "../pace.mjs";
 import { verifyLogged } from "../records.mjs";
 import { require } from "../refusal.mjs";
+import { verifyStamp } from "../stamp/stamp.mjs";
 import { TRUST_ROOT_DOMAIN, readTrustRoot } from "../trust_root.mjs";
 import { checkObjects, verifyAbout, verifyDevices } from "./contents.mjs";
 import { verifyAnchor } from "./crossing.mjs";
@@ -12,21 +13,22 @@ import { verifyErased } from "./erased.mjs";
 import { objectsOf, readBundle } from "./file.mjs";
 import { requireNeeded, verifyPledge } from "./pledge.mjs";
 
-/** The steps in their order; `sealers` and `stamped` are never checked in a browser. */
+/** The steps in their order; `sealers` is never checked in a browser. */
 export const BUNDLE_STEPS = [
-  "sealed", "trust", "checkpoint", "judged", "anchored", "attested", "committed", "credential", "logged", "signed",
-  "subject", "pledge", "sealers", "stamped",
+  "sealed", "trust", "checkpoint", "stamped", "judged", "anchored", "attested", "committed", "credential", "logged", "signed",
+  "subject", "pledge", "sealers",
 ];
 
 /**
  * Verify a bundle's file. `expected`: the fingerprint of the trust root that the reader holds, or null; `during(step, work)`
  * awaits `work()`, tells the reader how it ended, and passes on what it gives or throws.
- * Returns {bundle, root, believed, crossed, gone, envelopes, findings, revoked, breaks, kind, events, told}.
+ * Returns {bundle, root, believed, stamp, crossed, gone, envelopes, findings, revoked, breaks, kind, events, told}.
  */
 export async function verifyBundle(raw, { expected = null, during = (_, work) => work() }) {
   const bundle = await during("sealed", () => readBundle(raw));
   const root = await during("trust", () => readRoot(bundle, expected));
   const believed = await during("checkpoint", () => believe(bundle, root));
+  const stamp = await during("stamped", () => openStamp(bundle, root));
   const crossed = await verifyAnchor(bundle, believed, during);
   const gone = await during("logged", async () => {
     checkObjects(bundle);
@@ -41,7 +43,12 @@ export async function verifyBundle(raw, { expected = null, during = (_, work) =>
     requireNeeded(null, believed);
     return [];
   });
-  return { bundle, root, believed, crossed, gone, ...said, ...about, told };
+  return { bundle, root, believed, stamp, crossed, gone, ...said, ...about, told };
+}
+
+/** {time (ms), authority} of the timestamp over the cosigned checkpoint; null where there is none. */
+async function openStamp({ stamp, note }, { timestamping }) {
+  return stamp === null ? null : verifyStamp(stamp, note, timestamping);
 }
 
 async function readRoot(bundle, expected) {
