@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from contracts.manifest import Manifest
-from ledger.canonical import JsonValue, parse_json
-from ledger.config_file import non_empty, read_file
-from ledger.errors import BadInput, Problem
+from ledger.canonical import JsonValue
+from ledger.config_file import about, fields_of, non_empty, read_fields, read_file
+from ledger.errors import BadInput
 from ledger.interoperable import parse_caip2
 from ledger.note import check_name
 
-MAX_CONFIG_BYTES = 64 * 1024
 DEFAULT_GUARD = "notary-guard"  # beside the configuration file
 _OPTIONAL = {"guard", "name", "password_file", "token"}
 _FIELDS = {"index", "manifest", "nodes", "folder"}
+_CURE = "See notary/README.md, section Configure."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,8 @@ class TokenPlace:
     @classmethod
     def read(cls, value: JsonValue) -> TokenPlace:
         """From its JSON object. Errors: ValueError."""
-        needed = {"library", "label", "key"}
-        if not isinstance(value, dict) or not needed <= set(value) <= needed | {"cosigning"}:
-            raise ValueError("token has library, label and key, and if you like cosigning")
-        return cls(**{name: non_empty(each) for name, each in value.items()})
+        fields = fields_of(value, "token", {"library", "label", "key"}, {"cosigning"})
+        return cls(**{name: non_empty(each) for name, each in fields.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +106,8 @@ class NotaryConfig:
         Relative paths start at the file. Errors: `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, JSON_* and
         those of `Manifest.load`.
         """
-        value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
-        try:
-            if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
-                raise ValueError(
-                    f"the fields are {', '.join(sorted(_FIELDS))}, and if you like {', '.join(sorted(_OPTIONAL))}"
-                )
+        with about(path, cure=_CURE):
+            value = read_fields(path, _FIELDS, _OPTIONAL)
             index, manifest, nodes, folder = (value[name] for name in ("index", "manifest", "nodes", "folder"))
             if not (index is None or type(index) is int) or not isinstance(nodes, dict):
                 raise ValueError("index is an integer or null, and nodes an object")
@@ -128,12 +122,7 @@ class NotaryConfig:
                 name=non_empty(value["name"]) if "name" in value else None,
                 guard=path.parent / non_empty(value.get("guard", DEFAULT_GUARD)),
             )
-        except ValueError as error:
-            raise _malformed(str(error), where=str(path)) from error
-        except Problem as problem:
-            problem.where = problem.where or str(path)
-            raise
 
 
 def _malformed(what: str, *, where: str) -> BadInput:
-    return BadInput("CONFIG_FORMAT", what, where=where, cure="See notary/README.md, section Configure.")
+    return BadInput("CONFIG_FORMAT", what, where=where, cure=_CURE)

@@ -13,16 +13,16 @@ from urllib.parse import urlsplit
 
 from contracts.manifest import Manifest
 from contracts.submitter import Spending
-from ledger.canonical import JsonValue, parse_json
-from ledger.config_file import non_empty, read_file
-from ledger.errors import BadInput, Problem, WrongUse
+from ledger.canonical import JsonValue
+from ledger.config_file import about, fields_of, non_empty, read_fields, read_file
+from ledger.errors import BadInput, WrongUse
 from ledger.interoperable import parse_caip2
 from ledger.secp256k1 import SigningKey
 from relay.publish_config import PublishConfig, read_publishing
 
-MAX_CONFIG_BYTES = 64 * 1024
 _FIELDS = {"manifest", "nodes", "notaries", "key"}
 _OPTIONAL = {"database", "folder", "partners", "publish", "spending"}
+_CURE = "See relay/README.md, section Configure, start, clear."
 _WEI = re.compile(r"[1-9][0-9]{0,29}")
 _KEY = re.compile(r"0x[0-9a-f]{64}\n?")
 
@@ -61,16 +61,13 @@ class RelayConfig:
 
     @classmethod
     def load(cls, path: Path) -> RelayConfig:
-        """Read a configuration file; relative paths start at the file. See relay/README.md, section Configure.
+        """Read a configuration file; relative paths start at it. See relay/README.md, section Configure, start, clear.
 
         Errors: `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, KEY_FORMAT, JSON_* and those of
         `Manifest.load`; `WrongUse` KEY_MODE.
         """
-        value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
-        try:
-            if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
-                optional = ", ".join(sorted(_OPTIONAL))
-                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))} and, if wanted, {optional}")
+        with about(path, cure=_CURE):
+            value = read_fields(path, _FIELDS, _OPTIONAL)
             nodes, notaries = value["nodes"], value["notaries"]
             if not isinstance(nodes, dict) or not isinstance(notaries, list):
                 raise ValueError("nodes is an object and notaries a list")
@@ -86,11 +83,6 @@ class RelayConfig:
                 spending=_spending(value.get("spending", {})),
                 publish=_publishing(value.get("publish"), path.parent),
             )
-        except ValueError as error:
-            raise _malformed(str(error), where=str(path)) from error
-        except Problem as problem:
-            problem.where = problem.where or str(path)
-            raise
 
 
 def read_key(path: Path) -> SigningKey:
@@ -108,9 +100,8 @@ def read_key(path: Path) -> SigningKey:
 
 
 def _notary(value: JsonValue) -> tuple[str, str]:
-    if not isinstance(value, dict) or set(value) != {"name", "url"}:
-        raise ValueError("a notary has a name and a url")
-    return non_empty(value["name"]), _url(value["url"])
+    fields = fields_of(value, "a notary", {"name", "url"})
+    return non_empty(fields["name"]), _url(fields["url"])
 
 
 def _publishing(value: JsonValue, folder: Path) -> PublishConfig | None:
@@ -121,12 +112,11 @@ def _publishing(value: JsonValue, folder: Path) -> PublishConfig | None:
 
 def _spending(value: JsonValue) -> Spending:
     names = {"lane_wei_per_day": "share_wei_per_day", "wei_per_day": "wei_per_day", "max_fee_wei": "max_fee_wei"}
-    if not isinstance(value, dict) or not set(value) <= set(names):
-        raise ValueError(f"spending has no fields but {', '.join(sorted(names))}")
+    fields = fields_of(value, "spending", set(), set(names))
     # As text: a day's wei are more than a JSON number holds everywhere.
-    if not all(isinstance(text, str) and _WEI.fullmatch(text) for text in value.values()):
+    if not all(isinstance(text, str) and _WEI.fullmatch(text) for text in fields.values()):
         raise ValueError("spending is in wei, as text of decimal digits")
-    return Spending(**{names[name]: int(str(text)) for name, text in value.items()})
+    return Spending(**{names[name]: int(str(text)) for name, text in fields.items()})
 
 
 def _url(value: JsonValue) -> str:
@@ -138,4 +128,4 @@ def _url(value: JsonValue) -> str:
 
 
 def _malformed(what: str, *, where: str) -> BadInput:
-    return BadInput("CONFIG_FORMAT", what, where=where, cure="See relay/README.md, section Configure.")
+    return BadInput("CONFIG_FORMAT", what, where=where, cure=_CURE)

@@ -14,7 +14,7 @@ from typing import Final
 from contracts.manifest import Manifest, Role
 from ledger.bundle import TrustRoot
 from ledger.canonical import JsonValue
-from ledger.config_file import non_empty, read_file
+from ledger.config_file import fields_of, non_empty, read_file
 from ledger.errors import WrongUse
 from ledger.secp256k1 import SigningKey
 from relay.pace import Pace
@@ -70,22 +70,20 @@ def read_publishing(
 
     Errors: ValueError for a field that is missing, unknown or malformed; those of `TrustRoot.load` and `read_file`.
     """
-    if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
-        optional = ", ".join(sorted(_OPTIONAL))
-        raise ValueError(f"publish has the fields {', '.join(sorted(_FIELDS))} and, if wanted, {optional}")
-    operator = read_file(folder / non_empty(value["operator_key"])).strip()
+    fields = fields_of(value, "publish", _FIELDS, _OPTIONAL)
+    operator = read_file(folder / non_empty(fields["operator_key"])).strip()
     if not operator.isascii() or not 0 < len(operator) <= MAX_KEY_CHARS or b"\n" in operator:
         raise ValueError("publish.operator_key names no file with an operator's key")
     return PublishConfig(
-        ledger=read_url(value["ledger"]),
+        ledger=read_url(fields["ledger"]),
         operator_key=operator.decode("ascii"),
-        key=read_key(folder / non_empty(value["key"])),
-        root=TrustRoot.load(read_file(folder / non_empty(value["trust_root"]))),
+        key=read_key(folder / non_empty(fields["key"])),
+        root=TrustRoot.load(read_file(folder / non_empty(fields["trust_root"]))),
         pace=Pace(
-            seconds=_number(value.get("every_seconds", int(Pace().seconds)), "every_seconds", MAX_SECONDS),
-            entries=_number(value.get("entries", Pace().entries), "entries", MAX_ENTRIES),
+            seconds=_number(fields.get("every_seconds", int(Pace().seconds)), "every_seconds", MAX_SECONDS),
+            entries=_number(fields.get("entries", Pace().entries), "entries", MAX_ENTRIES),
         ),
-        stamps=read_url(value["stamps"]) if "stamps" in value else None,
+        stamps=read_url(fields["stamps"]) if "stamps" in fields else None,
     )
 
 

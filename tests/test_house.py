@@ -62,6 +62,22 @@ def test_every_link_leads_somewhere() -> None:
     assert all((ROOT / link).exists() for link in links)
 
 
+def test_every_cure_that_names_a_section_leads_to_one() -> None:
+    headings = {
+        path: [line.strip("# ") for line in (ROOT / path).read_text().splitlines() if line.startswith("#")]
+        for path in tracked()
+        if path.endswith(".md")
+    }
+    named = [
+        (path, readme, section)
+        for path in tracked()
+        if path.startswith(ROOMS) and path.endswith(".py")
+        for readme, section in re.findall(r"([\w/]+\.md), section ([A-Z][\w ,]*)\.", (ROOT / path).read_text())
+    ]
+    assert len(named) > 10
+    assert [each for each in named if each[2] not in headings[each[1]]] == []
+
+
 def test_every_option_named_in_the_readme_is_one(tmp_path: Path) -> None:
     named = re.findall(r"pledgetrail ((?:[a-z]+ )*[a-z]+)((?: [^`\n|]*)?)", README)
     verbs = {verb for verb, _ in named if verb.split()[0] in ("demo", "verify", "doctor", "notary", "relay", "chain")}

@@ -19,14 +19,13 @@ from ledger.capture.recorder import Scene
 from ledger.capture.segments import MIN_TARGET_SECONDS, TARGET_SECONDS
 from ledger.capture.signing import SigningPlace
 from ledger.capture.spool import MAX_SPOOL_BYTES
-from ledger.config_file import non_empty, read_file
-from ledger.errors import BadInput, Problem
+from ledger.config_file import MAX_CONFIG_BYTES, about, fields_of, non_empty, read_fields, read_file
 from ledger.evidence.fields import check_text, read_time
 from ledger.evidence.keys import as_algorithm
 
-MAX_CONFIG_BYTES = 64 * 1024
 MIN_SPOOL_BYTES = 1024 * 1024
 MAX_TARGET_SECONDS = 600.0
+_CURE = "See ledger/capture/README.md."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class SensorConfig:
 
 def load_camera(path: Path) -> CameraConfig:
     """Read a camera's file. `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, JSON_…."""
-    with _Named(path):
+    with about(path, cure=_CURE):
         value = _object(path, {"place", "lot", "step", "source"}, {"segment_seconds", "media_signing"})
         texts = [_text(value[name]) for name in ("place", "lot", "step")]
         seconds = value.get("segment_seconds", TARGET_SECONDS)
@@ -106,7 +105,7 @@ def load_camera(path: Path) -> CameraConfig:
 
 def load_sensor(path: Path) -> SensorConfig:
     """Read a sensor's file. Raises as `load_camera`."""
-    with _Named(path):
+    with about(path, cure=_CURE):
         value = _object(path, {"source"}, {"place", "subject"})
         place, subject = (_text(value[name]) if name in value else None for name in ("place", "subject"))
         return SensorConfig(
@@ -116,7 +115,7 @@ def load_sensor(path: Path) -> SensorConfig:
 
 def load_agent(path: Path) -> Agent:
     """What a camera's and a sensor's file have in common. Raises as `load_camera`."""
-    with _Named(path):
+    with about(path, cure=_CURE):
         value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
         is_camera = isinstance(value, dict) and "lot" in value
     return load_camera(path).agent if is_camera else load_sensor(path).agent
@@ -126,15 +125,7 @@ _AGENT, _AGENT_OPTIONAL = {"device", "label", "key", "folder", "ledger"}, {"spoo
 
 
 def _object(path: Path, fields: set[str], optional: set[str]) -> dict[str, JsonValue]:
-    value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
-    return _members(value, "the file", _AGENT | fields, _AGENT_OPTIONAL | optional)
-
-
-def _members(value: JsonValue, what: str, fields: set[str], optional: set[str]) -> dict[str, JsonValue]:
-    if not isinstance(value, dict) or not fields <= set(value) <= fields | optional:
-        also = f", and if you like {', '.join(sorted(optional))}" if optional else ""
-        raise ValueError(f"{what} has {', '.join(sorted(fields))}{also}")
-    return value
+    return read_fields(path, _AGENT | fields, _AGENT_OPTIONAL | optional)
 
 
 def _agent(base: Path, value: Mapping[str, JsonValue]) -> Agent:
@@ -154,17 +145,17 @@ def _agent(base: Path, value: Mapping[str, JsonValue]) -> Agent:
 
 def _key(base: Path, value: JsonValue) -> KeyPlace:
     is_token = isinstance(value, dict) and "token" in value
-    fields = _members(value, "key", {"algorithm", "token" if is_token else "file"}, set())
+    fields = fields_of(value, "key", {"algorithm", "token" if is_token else "file"})
     algorithm = as_algorithm(non_empty(fields["algorithm"]))
     if not is_token:
         return KeyPlace(algorithm, file=base / non_empty(fields["file"]))
-    token = _members(fields["token"], "token", {"library", "label", "key", "pin_file"}, set())
+    token = fields_of(fields["token"], "token", {"library", "label", "key", "pin_file"})
     library, pin_file = (base / non_empty(token[name]) for name in ("library", "pin_file"))
     return KeyPlace(algorithm, token=TokenPlace(library, non_empty(token["label"]), non_empty(token["key"]), pin_file))
 
 
 def _signing(base: Path, value: JsonValue, source: FileSource | LiveSource) -> SigningPlace:
-    fields = _members(value, "media_signing", {"key", "chain"}, set())
+    fields = fields_of(value, "media_signing", {"key", "chain"})
     place = SigningPlace(_key(base, fields["key"]), base / non_empty(fields["chain"]))
     if place.key.algorithm != "P-256":
         raise ValueError("media_signing takes a P-256 key")
@@ -175,7 +166,7 @@ def _signing(base: Path, value: JsonValue, source: FileSource | LiveSource) -> S
 
 
 def _broker(base: Path, value: JsonValue) -> Broker:
-    fields = _members(value, "mqtt", {"host", "port"}, {"password_file", "ca_file"})
+    fields = fields_of(value, "mqtt", {"host", "port"}, {"password_file", "ca_file"})
     port = fields["port"]
     if type(port) is not int or not 0 < port < 65536:
         raise ValueError("the port is from 1 to 65535")
@@ -196,7 +187,7 @@ def _video_source(base: Path, value: JsonValue) -> FileSource | LiveSource:
     if len(found) != 1:
         raise ValueError(f"source has one of {', '.join(kinds)}")
     needed, optional = _SOURCE_FIELDS[found[0]]
-    return kinds[found[0]](base, _members(value, "source", needed, optional))
+    return kinds[found[0]](base, fields_of(value, "source", needed, optional))
 
 
 _SOURCE_FIELDS: dict[str, tuple[set[str], set[str]]] = {
@@ -232,18 +223,3 @@ def _text(value: JsonValue) -> str:
     text = non_empty(value)
     check_text("a name", text)
     return text
-
-
-class _Named:
-    """Names the file in every refusal about it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, ValueError):
-            raise BadInput("CONFIG_FORMAT", str(error) + ".", where=str(self._path)) from error
-        if isinstance(error, Problem) and not error.where.startswith(str(self._path)):
-            raise type(error)(error.code, error.what, where=str(self._path), cure=error.cure) from error

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ledger.canonical import JsonValue, parse_json
-from ledger.config_file import non_empty, read_file
-from ledger.errors import BadInput, Problem, Unavailable
+from ledger.canonical import JsonValue
+from ledger.config_file import about, non_empty, read_fields
+from ledger.errors import Problem, Unavailable
 from ledger.intake.broker import ALL_TOPICS, INTAKE_USER, password_of
 from ledger.intake.media_config import open_media
 from ledger.intake.mqtt import BrokerAddress, Desk, Subscriber
 from ledger.intake.quota import BURST, PER_SECOND, Quota
 from ledger.intake.receive import EvidenceBook, Receiver
 
-MAX_CONFIG_BYTES = 64 * 1024
 START_SECONDS = 30.0
 _FIELDS = {"data", "broker_host", "broker_port"}
 _OPTIONAL = {"ca_file", "statements_per_second", "burst"}
@@ -36,10 +35,8 @@ class IntakeConfig:
     @classmethod
     def load(cls, path: Path) -> IntakeConfig:
         """Read the file; relative paths start at it. `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT."""
-        value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
-        try:
-            if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
-                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))} and, if wanted, {sorted(_OPTIONAL)}")
+        with about(path, cure="See ledger/intake/README.md, section Operating it."):
+            value = read_fields(path, _FIELDS, _OPTIONAL)
             return cls(
                 data=path.parent / non_empty(value["data"]),
                 host=non_empty(value["broker_host"]),
@@ -48,9 +45,6 @@ class IntakeConfig:
                 per_second=_number(value.get("statements_per_second", int(PER_SECOND)), 100_000),
                 burst=_number(value.get("burst", BURST), 1_000_000),
             )
-        except ValueError as error:
-            cure = "See ledger/README.md, section Devices."
-            raise BadInput("CONFIG_FORMAT", str(error), where=str(path), cure=cure) from error
 
 
 class RunningIntake:

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from contracts.manifest import Manifest
-from ledger.canonical import parse_json
-from ledger.config_file import non_empty, read_file
-from ledger.errors import BadInput, Problem
+from ledger.config_file import about, non_empty, read_fields, read_file
+from ledger.errors import BadInput
 from ledger.interoperable import parse_caip2
 from notary.alarms.floor import Terms
 from notary.alarms.notaries import MAX_NOTARIES
-from notary.config import MAX_CONFIG_BYTES, NodeChoice
+from notary.config import NodeChoice
 
 _NEEDED = {"manifest", "nodes", "folder"}
 _TERMS = {each.name for each in fields(Terms)} - {"manifest"}
+_CURE = "See notary/README.md, section Watch."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,8 @@ class WatchConfig:
 
         Errors: `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, JSON_* and those of `Manifest.load`.
         """
-        value: Any = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
-        try:
-            if not isinstance(value, dict) or not _NEEDED <= set(value) <= _NEEDED | _TERMS | {"notaries"}:
-                raise ValueError(f"the fields are {', '.join(sorted(_NEEDED))}, notaries, {', '.join(sorted(_TERMS))}")
+        with about(path, cure=_CURE):
+            value: Any = read_fields(path, _NEEDED, _TERMS | {"notaries"})
             terms = {name: value[name] for name in _TERMS & set(value)}
             notaries = value.get("notaries", [])
             if not all(type(each) is int for each in terms.values()) or not isinstance(notaries, list):
@@ -72,12 +70,7 @@ class WatchConfig:
                 folder=path.parent / non_empty(value["folder"]),
                 notaries=tuple(non_empty(each) for each in notaries),
             )
-        except ValueError as error:
-            raise _malformed(str(error), where=str(path)) from error
-        except Problem as problem:
-            problem.where = problem.where or str(path)
-            raise
 
 
 def _malformed(what: str, *, where: str) -> BadInput:
-    return BadInput("CONFIG_FORMAT", what, where=where, cure="See notary/README.md, section Watch.")
+    return BadInput("CONFIG_FORMAT", what, where=where, cure=_CURE)

@@ -11,9 +11,9 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.canonical import JsonValue, parse_json
-from ledger.config_file import non_empty, read_file
-from ledger.errors import BadInput, WrongUse
+from ledger.canonical import JsonValue
+from ledger.config_file import about, fields_of, non_empty, read_fields
+from ledger.errors import WrongUse
 from ledger.http.guard import host_of
 
 MAX_CONFIG_BYTES = 256 * 1024
@@ -55,10 +55,8 @@ class PartnerConfig:
         """Read the file; relative paths start at it. Errors: `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT,
         JSON_*.
         """
-        value = parse_json(read_file(path), max_bytes=MAX_CONFIG_BYTES)
-        try:
-            if not isinstance(value, dict) or not _FIELDS <= set(value) <= _FIELDS | _OPTIONAL:
-                raise ValueError(f"the fields are {', '.join(sorted(_FIELDS))} and, if wanted, {sorted(_OPTIONAL)}")
+        with about(path, cure="See relay/README.md, section Partners."):
+            value = read_fields(path, _FIELDS, _OPTIONAL, max_bytes=MAX_CONFIG_BYTES)
             return cls(
                 folder=path.parent / non_empty(value["folder"]),
                 partners=_partners(value["partners"]),
@@ -67,9 +65,6 @@ class PartnerConfig:
                 rate=_number(value.get("requests_per_second", 20)),
                 burst=_number(value.get("burst", 60)),
             )
-        except ValueError as error:
-            cure = "See relay/README.md, section Partners."
-            raise BadInput("CONFIG_FORMAT", str(error), where=str(path), cure=cure) from error
 
 
 def make_key() -> tuple[str, str]:
@@ -99,9 +94,8 @@ def _partners(value: JsonValue) -> tuple[Partner, ...]:
 
 
 def _partner(value: JsonValue) -> Partner:
-    if not isinstance(value, dict) or set(value) != {"name", "key_sha256"}:
-        raise ValueError("a partner has a name and a key_sha256")
-    name, digest = value["name"], value["key_sha256"]
+    fields = fields_of(value, "a partner", {"name", "key_sha256"})
+    name, digest = fields["name"], fields["key_sha256"]
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise ValueError(_NAMING)
     if not isinstance(digest, str) or _DIGEST.fullmatch(digest) is None:
