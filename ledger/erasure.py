@@ -55,7 +55,7 @@ class Erasure:
 
 def read_erasure(raw: bytes) -> Erasure:
     """The record that `Erasure.canonical` wrote so. `BadInput` ERASURE_FORMAT, EVIDENCE_FIELD, JSON_…."""
-    fields = Fields(parse_canonical(raw, max_bytes=MAX_ERASURE_BYTES), "", ("entry", "kind", "at", "reason"))
+    fields = Fields(parse_canonical(raw, max_bytes=MAX_ERASURE_BYTES), "", {"entry", "kind", "at", "reason"})
     try:
         kind, reason = Kind(fields.text("kind")), Reason(fields.text("reason"))
     except ValueError as error:

@@ -18,7 +18,7 @@ class Fields:
     """
 
     def __init__(self, value: Cbor, path: str, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
-        if not isinstance(value, dict) or value.keys() - set(optional) != set(names):
+        if not isinstance(value, dict) or (value.keys() - optional if optional else value.keys()) != set(names):
             raise _bad(path.rstrip(".") or "body", f"is not a map of {', '.join(names)}")
         self.values, self._path = value, path
 
@@ -60,6 +60,15 @@ class Fields:
         if not isinstance(value, list) or len(value) > most:
             raise _bad(self._path + name, f"is not a list of at most {most}")
         return tuple(read(item, f"{self._path}{name}[{place}].") for place, item in enumerate(value))
+
+    def strings(self, name: str, most: int, length: int | None = None) -> tuple[bytes, ...]:
+        """A list of at most `most` byte strings, each of `length` bytes where that is given."""
+        value = self.values[name]
+        if isinstance(value, list) and len(value) <= most:
+            found = tuple([each for each in value if isinstance(each, bytes) and (not length or len(each) == length)])
+            if len(found) == len(value):
+                return found
+        return self.each(name, item(length), most)  # says which of them is wrong
 
 
 def item(length: int | None = None) -> Callable[[Cbor, str], bytes]:

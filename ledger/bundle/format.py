@@ -17,7 +17,7 @@ from typing import Final
 from ledger.attestation import Verdict
 from ledger.bundle import cbor
 from ledger.bundle.cbor import Cbor, CborLike
-from ledger.bundle.fields import Fields, item
+from ledger.bundle.fields import Fields
 from ledger.errors import BadInput, Refused
 
 MAGIC: Final = b"pledgetrail-bundle/1\n"
@@ -294,7 +294,7 @@ def _read(value: Cbor) -> Bundle:
     names = ("subject", "objects", "note", "link", *_CROSSING, "pledge", "stamp")
     top = Fields(value, "", names, optional=("erased", "seals"))
     links, pledges = top.each("link", _read_link, 1), top.each("pledge", _read_pledge, 1)
-    stamps = top.each("stamp", item(), 1)
+    stamps = top.strings("stamp", 1)
     anchor = _crossing_of(top, "")
     return Bundle(
         subject=top.text("subject", MAX_SUBJECT_CHARS),
@@ -343,27 +343,25 @@ def _read_object(value: Cbor, where: str) -> LoggedObject:
         salt=fields.data("salt", 32),
         canonical=fields.data("canonical"),
         index=fields.number("index"),
-        path=fields.each("path", item(32), MAX_PATH_HASHES),
+        path=fields.strings("path", MAX_PATH_HASHES, 32),
     )
 
 
 def _read_erased(value: Cbor, where: str) -> ErasedEntry:
     fields = Fields(value, where, ErasedEntry.__slots__)
-    return ErasedEntry(
-        fields.data("digest", 32), fields.number("index"), fields.each("path", item(32), MAX_PATH_HASHES)
-    )
+    return ErasedEntry(fields.data("digest", 32), fields.number("index"), fields.strings("path", MAX_PATH_HASHES, 32))
 
 
 def _read_link(value: Cbor, where: str) -> Link:
     fields = Fields(value, where, Link.__slots__)
-    return Link(fields.data("note"), fields.each("growth", item(32), MAX_PATH_HASHES))
+    return Link(fields.data("note"), fields.strings("growth", MAX_PATH_HASHES, 32))
 
 
 def _read_log(value: Cbor, where: str) -> BlockLog:
     fields = Fields(value, where, BlockLog.__slots__)
     return BlockLog(
         header=fields.data("header"),
-        proof=fields.each("proof", item(), MAX_PROOF_NODES),
+        proof=fields.strings("proof", MAX_PROOF_NODES),
         transaction=fields.number("transaction"),
         log_index=fields.number("log_index"),
     )
@@ -371,7 +369,7 @@ def _read_log(value: Cbor, where: str) -> BlockLog:
 
 def _read_attested(value: Cbor, where: str) -> Attested:
     fields = Fields(value, f"{where}attested.", Attested.__slots__)
-    return Attested(fields.number("epoch"), fields.each("path", item(33), MAX_PATH_HASHES), fields.data("signatures"))
+    return Attested(fields.number("epoch"), fields.strings("path", MAX_PATH_HASHES, 33), fields.data("signatures"))
 
 
 def _read_judged(value: Cbor, where: str) -> Judged:

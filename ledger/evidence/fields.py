@@ -7,7 +7,7 @@ missing, or two texts for one time.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,7 +18,6 @@ NO_PREVIOUS: Final = bytes(DIGEST_BYTES)
 MAX_TEXT_CHARS = 256
 MAX_SEQUENCE = 2**53 - 1
 
-_HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
@@ -47,11 +46,11 @@ def read_time(text: str) -> datetime:
 class Fields:
     """A JSON object whose members are exactly the given ones, read with their types. `BadInput` EVIDENCE_FIELD."""
 
-    def __init__(self, value: JsonValue, path: str, names: Collection[str]) -> None:
+    def __init__(self, value: JsonValue, path: str, names: Set[str]) -> None:
         if not isinstance(value, dict):
             raise bad(path.rstrip(".") or "statement", "is not an object")
-        if value.keys() != set(names):
-            name = min(value.keys() ^ set(names))
+        if value.keys() != names:
+            name = min(value.keys() ^ names)
             raise bad(path + ascii(name)[1:-1][:80], "is unknown" if name in value else "is missing")
         self.values, self.path = value, path
 
@@ -92,9 +91,13 @@ class Fields:
             raise BadInput(error.code, error.what, where=self.path + name) from None
 
     def _digest(self, name: str, text: JsonValue) -> bytes:
-        if not isinstance(text, str) or not _HEX_DIGEST.fullmatch(text):
+        try:
+            found = bytes.fromhex(text) if isinstance(text, str) else b""
+        except ValueError:
+            found = b""
+        if len(found) != DIGEST_BYTES or found.hex() != text:  # one spelling: no capitals, no spaces
             raise bad(self.path + name, "is not 64 lower-case hexadecimal digits")
-        return bytes.fromhex(text)
+        return found
 
 
 def check_text(name: str, value: str) -> None:

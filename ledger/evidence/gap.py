@@ -80,9 +80,12 @@ class GapStatement:
         )
 
 
+_FIELDS = frozenset({*GapStatement.__slots__, "kind"})
+
+
 def gap_of_json(value: JsonValue) -> GapStatement:
     """The gap that a JSON object of kind `gap` states."""
-    fields = Fields(value, "", (*GapStatement.__slots__, "kind"))
+    fields = Fields(value, "", _FIELDS)
     return GapStatement(
         device=fields.text("device"),
         sequence=fields.number("sequence"),

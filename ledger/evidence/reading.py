@@ -103,9 +103,12 @@ class ReadingStatement:
         )
 
 
+_FIELDS = frozenset({*ReadingStatement.__slots__, "kind"})
+
+
 def reading_of_json(value: JsonValue) -> ReadingStatement:
     """The reading that a JSON object of kind `reading` states."""
-    fields = Fields(value, "", (*ReadingStatement.__slots__, "kind"))
+    fields = Fields(value, "", _FIELDS)
     return ReadingStatement(
         device=fields.text("device"),
         sequence=fields.number("sequence"),

@@ -21,7 +21,7 @@ MAX_CERTIFICATES = 8
 MAX_CERTIFICATE_BYTES = 6 * 1024
 
 _KIND = "enrolment-request"
-_FIELDS = ("kind", "device", "algorithm", "key", "label", "requested_at", "certificates")
+_FIELDS = frozenset({"kind", "device", "algorithm", "key", "label", "requested_at", "certificates"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def read_request(raw: bytes) -> EnrolmentRequest:
     Raises `BadInput` EVIDENCE_FIELD, KEY_…, NON_CANONICAL, JSON_…; `Refused` REQUEST_SIGNATURE.
     """
     value = parse_canonical(raw, max_bytes=MAX_REQUEST_BYTES)
-    outer = Fields(value, "", ("request", "signature"))
+    outer = Fields(value, "", {"request", "signature"})
     fields = Fields(outer.values["request"], "request.", _FIELDS)
     if fields.text("kind") != _KIND:
         raise bad("request.kind", f'is not "{_KIND}"')

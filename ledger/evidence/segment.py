@@ -137,10 +137,14 @@ class SegmentStatement:
         )
 
 
+_FIELDS = frozenset({*SegmentStatement.__slots__, "kind"})
+_MEDIA_FIELDS = frozenset(Media.__slots__)
+
+
 def segment_of_json(value: JsonValue) -> SegmentStatement:
     """The segment that a JSON object of kind `segment` states."""
-    fields = Fields(value, "", (*SegmentStatement.__slots__, "kind"))
-    media = Fields(fields.values["media"], "media.", Media.__slots__)
+    fields = Fields(value, "", _FIELDS)
+    media = Fields(fields.values["media"], "media.", _MEDIA_FIELDS)
     return SegmentStatement(
         device=fields.text("device"),
         sequence=fields.number("sequence"),

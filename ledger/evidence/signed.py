@@ -6,7 +6,7 @@ here: keeping a statement in another form than the bytes that were signed.
 
 from __future__ import annotations
 
-import re
+from binascii import hexlify, unhexlify
 from dataclasses import dataclass, field
 
 from ledger.canonical import canonical_json, digest, domain_separated, parse_canonical
@@ -19,7 +19,6 @@ MAX_ENVELOPE_BYTES = MAX_STATEMENT_BYTES + 256
 
 _HEAD, _BETWEEN = b'{"signature":"', b'","statement":'
 _AFTER_HEX = len(_HEAD) + _SIGNATURE_HEX
-_LOWER_HEX = re.compile(rb"[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +84,13 @@ def _apart(raw: bytes) -> SignedEvidence | None:
     """
     if not raw.startswith(_HEAD) or raw[_AFTER_HEX : _AFTER_HEX + len(_BETWEEN)] != _BETWEEN or raw[-1:] != b"}":
         return None
-    signature, statement = raw[len(_HEAD) : _AFTER_HEX], raw[_AFTER_HEX + len(_BETWEEN) : -1]
-    if not _LOWER_HEX.fullmatch(signature) or len(raw) > MAX_ENVELOPE_BYTES:
+    try:
+        signature = unhexlify(raw[len(_HEAD) : _AFTER_HEX])
+    except ValueError:
         return None
-    return SignedEvidence(statement, bytes.fromhex(signature.decode("ascii")))
+    if hexlify(signature) != raw[len(_HEAD) : _AFTER_HEX] or len(raw) > MAX_ENVELOPE_BYTES:
+        return None
+    return SignedEvidence(raw[_AFTER_HEX + len(_BETWEEN) : -1], signature)
 
 
 def _read_slowly(raw: bytes) -> SignedEvidence:
