@@ -14,8 +14,9 @@ import socket
 import sys
 import threading
 from heapq import nsmallest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -34,8 +35,22 @@ RESERVED_FILES = 256  # of those that the process may open: for everything but c
 LEAST_CONNECTIONS = 64
 MAX_HEADER_BYTES = 64 * 1024
 BACKLOG = 4096  # connections that wait in the kernel's queue; it takes fewer where it is set up so
+HELD_SECONDS = 1.0  # so long what has begun to come waits at a door for its end; a whole request comes in less
 SWITCH_SECONDS = 0.0005  # after which a thread that computes lets another one go on; Python's own is ten times that
 LET_IN_AT_ONCE, LET_GO_AT_ONCE = 1, 64
+
+
+class Door(Protocol):
+    """Looks at requests before they are read; an application may keep one as its `state.door`. For one event loop."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether anything is to be looked at now."""
+        ...
+
+    def answer(self, begun: bytes) -> bytes | None:
+        """What to answer before the connection ends; empty: let it in; None: more must come before that can be told."""
+        ...
 
 
 class RunningServer:
@@ -117,9 +132,14 @@ class _Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """One connection. The one that makes them too many has those closed that were quiet for longest."""
+    """One connection. The one that makes them too many has those closed that were quiet for longest.
+
+    What it is sent stands before the application's door first, where there is one and it looks.
+    """
 
     _spoke_at = 0.0  # by the loop's clock: when it began, or had its last answer
+    _held = b""  # what stands before the door
+    _let_in: asyncio.TimerHandle | None = None  # when it is let in in any case
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -130,9 +150,48 @@ class _Connection(H11Protocol):
             for each in nsmallest(LET_GO_AT_ONCE, quiet, key=_spoke_at) or [self]:
                 each.transport.close()
 
+    def data_received(self, data: bytes) -> None:
+        door = _door_of(self.config)
+        if door is None or not (self._held or (door.looks and self._is_between_requests())):
+            super().data_received(data)
+            return
+        self._held += data
+        answer = door.answer(self._held)
+        if answer is None:
+            if self._let_in is None:
+                self._unset_keepalive_if_required()
+                self._let_in = self.loop.call_later(HELD_SECONDS, self._pass_on)
+        elif answer:
+            self._leave_door()
+            self.transport.write(answer)
+            self.transport.close()
+        else:
+            self._pass_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave_door()
+        super().connection_lost(exc)
+
     def on_response_complete(self) -> None:
         self._spoke_at = self.loop.time()
         super().on_response_complete()
+
+    def _is_between_requests(self) -> bool:
+        return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+
+    def _pass_on(self) -> None:
+        super().data_received(self._leave_door())
+
+    def _leave_door(self) -> bytes:
+        held, self._held = self._held, b""
+        if self._let_in is not None:
+            self._let_in.cancel()
+            self._let_in = None
+        return held
+
+
+def _door_of(config: uvicorn.Config) -> Door | None:
+    return getattr(getattr(config.app, "state", None), "door", None)
 
 
 def _spoke_at(connection: _Connection) -> float:

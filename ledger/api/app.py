@@ -23,7 +23,9 @@ from ledger.api.pledge_routes import pledge_routes
 from ledger.api.publishing_routes import publishing_routes
 from ledger.api.unit_routes import unit_routes
 from ledger.errors import BadInput, Problem
+from ledger.http.door import Door
 from ledger.http.guard import Guard
+from ledger.http.lanes import Lanes
 from ledger.http.problems import Defect, problem_of, problem_response
 from ledger.intake.quota import Quota
 from ledger.intake.strangers import Strangers
@@ -43,13 +45,14 @@ def create_app(ledger: Ledger, *, quota: Quota | None = None, strangers: Strange
     """The application. It opens nothing and closes nothing: whoever opened `ledger` closes it.
 
     `quota`: how often each device may speak; `strangers`: how often an address may send what no device signed; None:
-    the usual ones.
+    the usual ones. `ledger.serve` finds its `state.door`, which refuses a crowd before its requests are read.
     """
+    lanes = Lanes()
     app = FastAPI(
         title="Pledgetrail ledger", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
     )
     for routes in (
-        partial(evidence_routes, quota=quota, strangers=strangers),
+        partial(evidence_routes, quota=quota, strangers=strangers, lanes=lanes),
         device_routes,
         log_routes,
         publishing_routes,
@@ -63,6 +66,7 @@ def create_app(ledger: Ledger, *, quota: Quota | None = None, strangers: Strange
         portal_pages,
     ):
         app.include_router(routes(ledger))
+    app.state.door = Door(lanes)
     app.include_router(static_files())
     app.include_router(verifier_page())
 

@@ -32,12 +32,14 @@ _DEVICES = "/api/v1/devices/"
 _SEGMENTS, _STATEMENTS = "/segments", "/statements"
 
 
-def evidence_routes(ledger: Ledger, quota: Quota | None = None, strangers: Strangers | None = None) -> APIRouter:
+def evidence_routes(
+    ledger: Ledger, quota: Quota | None = None, strangers: Strangers | None = None, lanes: Lanes | None = None
+) -> APIRouter:
     """`/api/v1/evidence/segments`, `…/statements`, and the same of one device."""
     router = APIRouter(tags=["evidence"])
     video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers)
     receiver = Receiver(ledger.evidence, ledger.media, quota or Quota(), video.take)
-    memory, lanes, strangers = BodyMemory(), Lanes(), strangers or Strangers()
+    memory, lanes, strangers = BodyMemory(), lanes or Lanes(), strangers or Strangers()
 
     @router.post(SEGMENTS_PATH)
     async def segments(request: Request) -> Response:

@@ -20,7 +20,7 @@ from ledger.http.problems import problem_response
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-_HEADERS = {
+HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": API_POLICY,
@@ -54,7 +54,7 @@ class Guard:
             begun = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 

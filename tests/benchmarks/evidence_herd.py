@@ -1,7 +1,8 @@
 """Run by `evidence_intake`: very many devices come back at once, each on a connection of its own, with a reading each.
 
 Every device connects in the same moment, says what it has, and comes again after what it is told to wait, or, where the
-connection fails, after a pause that doubles. Prints what they were told as JSON once all of them are held.
+connection fails, after a pause that doubles. Tells on stderr, each second, how many are in each phase and what they
+were told, and as JSON on stdout, once all of them are held, the whole of it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ledger.evidence import SoftwareKey
@@ -31,34 +34,87 @@ def names(count: int) -> list[str]:
     return [f"herd-{number}" for number in range(count)]
 
 
-async def _device(place: tuple[str, int], request: bytes, told: Counter[str]) -> float:
-    """Seconds until the device's reading is held."""
-    begun, pause = time.monotonic(), FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            reader, writer = await asyncio.open_connection(*place)
-        except OSError:
-            told["not connected"] += 1
-            await asyncio.sleep(random.uniform(0, pause))
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            continue
+@dataclass
+class Tale:
+    """What a herd goes through. `phases`: how many are in each now; `told`: how often each answer was given.
+
+    `connects`: seconds that each connection took; `first`: after how many seconds each had its first answer.
+    """
+
+    begun: float = field(default_factory=time.monotonic)
+    phases: Counter[str] = field(default_factory=Counter)
+    told: Counter[str] = field(default_factory=Counter)
+    connects: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+
+    async def tell(self) -> None:
+        """Each second, until it is cancelled."""
+        before, used = Counter(self.told), time.process_time()
+        while True:
+            await asyncio.sleep(1.0)
+            at, now = time.monotonic() - self.begun, time.process_time()
+            phases, told = _listed(self.phases, " "), _listed(self.told - before, " x ")
+            sys.stderr.write(f"{at:6.1f} s: {phases}; told {told or 'nothing'}; {now - used:.2f} s of CPU here\n")
+            before, used = Counter(self.told), now
+
+
+def _listed(counts: Counter[str], between: str) -> str:
+    return ", ".join(f"{count}{between}{name}" for name, count in sorted(counts.items()) if count)
+
+
+class _Device:
+    """One device, and the phase it is in."""
+
+    def __init__(self, place: tuple[str, int], request: bytes, tale: Tale) -> None:
+        self._place, self._request, self._tale = place, request, tale
+        self._phase, self._pause, self._was_answered = "", FIRST_PAUSE_SECONDS, False
+
+    async def come_back(self) -> float:
+        """After how many seconds its reading is held."""
+        while True:
+            try:
+                if await self._speak():
+                    return time.monotonic() - self._tale.begun
+            except (OSError, asyncio.IncompleteReadError):
+                self._tale.told["cut" if self._phase == "asking" else "not connected"] += 1
+                self._goes("cut off")
+                await asyncio.sleep(random.uniform(0, self._pause))
+                self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+
+    async def _speak(self) -> bool:
+        """Whether it was held on this connection, which otherwise ended as it was told."""
+        self._goes("connecting")
+        begun = time.monotonic()
+        reader, writer = await asyncio.open_connection(*self._place)
+        self._tale.connects.append(time.monotonic() - begun)
         try:
             while True:
-                writer.write(request)
+                self._goes("asking")
+                writer.write(self._request)
                 status, wait, ends = await _answer(reader)
-                told[str(status)] += 1
+                self._is_told(str(status))
                 if status in (200, 201):
-                    return time.monotonic() - begun
+                    self._goes("held")
+                    return True
                 if ends:
                     writer.close()
+                self._goes("waiting")
                 await asyncio.sleep(wait)
                 if ends:
-                    break
-        except (OSError, asyncio.IncompleteReadError):
-            told["cut"] += 1
-            await asyncio.sleep(random.uniform(0, pause))
+                    return False
         finally:
             writer.close()
+
+    def _goes(self, phase: str) -> None:
+        self._tale.phases[self._phase] -= 1
+        self._tale.phases[phase] += 1
+        self._phase = phase
+
+    def _is_told(self, what: str) -> None:
+        self._tale.told[what] += 1
+        if not self._was_answered:
+            self._tale.first.append(time.monotonic() - self._tale.begun)
+        self._was_answered, self._pause = True, FIRST_PAUSE_SECONDS
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, float, bool]:
@@ -77,17 +133,39 @@ def _request(host: str, name: str) -> bytes:
     return head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def _herd(url: str, count: int) -> dict[str, object]:
-    parts, told = urlsplit(url), Counter[str]()
+def herd(url: str, count: int, tale: Tale) -> list[_Device]:
+    """The devices, with what they are to say."""
+    parts = urlsplit(url)
     assert parts.hostname is not None and parts.port is not None
-    requests = [_request(parts.netloc, name) for name in names(count)]
+    return [_Device((parts.hostname, parts.port), _request(parts.netloc, name), tale) for name in names(count)]
+
+
+async def come_back(devices: Sequence[_Device]) -> list[float]:
+    """All at once; after how many seconds each was held, in order."""
+    return sorted(await asyncio.gather(*(each.come_back() for each in devices)))
+
+
+async def _tell(url: str, count: int) -> dict[str, object]:
+    tale = Tale()
+    devices = herd(url, count, tale)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    begun = time.monotonic()
-    waits = sorted(await asyncio.gather(*(_device((parts.hostname, parts.port), each, told) for each in requests)))
-    return {"seconds": time.monotonic() - begun, "told": told, "half": waits[count // 2], "last": waits[-1]}
+    tale.begun = time.monotonic()
+    telling, used = asyncio.create_task(tale.tell()), time.process_time()
+    waits = await come_back(devices)
+    telling.cancel()
+    connects = sorted(tale.connects)
+    return {
+        "seconds": time.monotonic() - tale.begun,
+        "told": tale.told,
+        "half": waits[count // 2],
+        "last": waits[-1],
+        "first": max(tale.first),
+        "connects": [connects[len(connects) // 2], connects[-1]],
+        "cpu": time.process_time() - used,
+    }
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asyncio.run(_herd(sys.argv[1], int(sys.argv[2])))) + "\n")
+    sys.stdout.write(json.dumps(asyncio.run(_tell(sys.argv[1], int(sys.argv[2])))) + "\n")

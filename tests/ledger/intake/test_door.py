@@ -418,7 +418,7 @@ class TestReturning:
         return f'{{"signature":"","statement":{{"device":"{name}"}}}}'.encode()
 
     def test_OD12_the_crowd_waits_or_comes_again_and_a_live_device_goes_straight_in(self) -> None:
-        lanes, log = Lanes(at_work=2, waiting=3), list[str]()
+        lanes, log = Lanes(at_work=2, waiting=3, kept=0), list[str]()
 
         async def work(name: str, hold: asyncio.Event) -> None:
             async with lanes.enter(self._named(name)):
@@ -450,7 +450,7 @@ class TestReturning:
         usual = lanes_of.LONGEST_WORK_SECONDS
         monkeypatch.setattr(lanes_of, "LONGEST_WORK_SECONDS", counted)
         now = [0.0]
-        lanes = Lanes(at_work=2, waiting=0, clock=lambda: now[0])
+        lanes = Lanes(at_work=2, waiting=0, kept=0, clock=lambda: now[0])
 
         async def work(seconds: float) -> None:
             async with lanes.enter(self._named(f"worked-{now[0]}")):
@@ -485,7 +485,7 @@ class TestReturning:
         asyncio.run(play())
 
     def test_OD12_whoever_failed_is_no_live_device(self) -> None:
-        lanes = Lanes(at_work=1, waiting=0)
+        lanes = Lanes(at_work=1, waiting=0, kept=0)
 
         async def play() -> None:
             with pytest.raises(Refused):
