@@ -1,7 +1,8 @@
 """What the page that checks a proof file says, by key; every language travels with it: it works without a server.
 
-`{name}` is filled in the browser. `reason.CODE` is the sentence for one code of a refusal, `reason.step` the one for
-any other code of that step; `fact.…` what a file proves, `limit.…` what it does not.
+`{name}` is filled in the browser. `reason.CODE` is the sentence for one code of a refusal, `reason.step.CODE` the one
+for a code at that step alone, `reason.step` the one for any other code there; `fact.…` what a file proves, `limit.…`
+what it does not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ BUNDLE_CHECKS = MappingProxyType(
         "stamped": N_("Timestamp of an authority outside"),
         "judged": N_("Verdict: a quorum re-executed the commit"),
         "anchored": N_("Anchor: left its chain in a proven block"),
+        "sealers": N_("Seals of the chain's own validators"),
         "attested": N_("Certificate: a quorum attested it"),
         "committed": N_("Commit: arrived on the other chain"),
         "credential": N_("Credential: of this certificate and verdict"),
@@ -25,10 +27,9 @@ BUNDLE_CHECKS = MappingProxyType(
         "signed": N_("Cameras: enrolled, every piece signed"),
         "subject": N_("Records: about what the file names"),
         "pledge": N_("Loan: what was asked, and answered"),
-        "sealers": N_("Seals of the chain's own validators"),
     }
 )
-"""The steps in their order; `sealers` is never checked in a browser."""
+"""The steps in their order."""
 
 VERIFIER = MappingProxyType(
     {
@@ -61,8 +62,15 @@ VERIFIER = MappingProxyType(
         "more.block": N_("{chain}, block {number}, {time}"),
         "more.instructions": N_("instructions: {count}"),
         "more.observed": N_("its lane asks for none"),
-        "more.sealers": N_("pledgetrail verify follows them."),
+        "more.sealed": N_("{sealers} of {validators} validators, block {number}"),
+        "more.spent": N_("in {milliseconds} ms"),
         "more.stamp": N_("{authority}, {time}"),
+        "why.seals-unpinned": N_(
+            "The trust root names no validators of that chain: the notaries' verdict vouches for it."
+        ),
+        "why.seals-earlier": N_(
+            "The trust root pins later validators only: the notaries' verdict vouches for the block."
+        ),
         "why.file": N_("The file could not be read, or this browser cannot."),
         "why.stamp": N_("It is signed in a way that only pledgetrail verify can check."),
         "why.history": N_("Only pledgetrail verify can follow what these records name."),
@@ -76,6 +84,11 @@ VERIFIER = MappingProxyType(
         "reason.judged": N_("The notaries' verdict does not hold."),
         "reason.anchored": N_("The anchor is not in the block that the notaries name."),
         "reason.ANCHOR_MISMATCH": N_("What was anchored is another state of the log."),
+        "reason.sealers": N_("The seals of the chain's validators do not hold."),
+        "reason.sealers.QUORUM": N_("Too few of the chain's validators sealed it."),
+        "reason.sealers.SIG_UNKNOWN": N_("Somebody sealed who is no validator of the chain."),
+        "reason.SEALS_MISSING": N_("The seals are missing on which this rests."),
+        "reason.SET_OVERLAP": N_("Validators sealed for whom nobody vouched."),
         "reason.attested": N_("The notaries' certificate does not hold."),
         "reason.committed": N_("The commit is not in the block that the notaries name."),
         "reason.credential": N_("The credential is another one."),
@@ -92,6 +105,7 @@ VERIFIER = MappingProxyType(
         "fact.logged": N_("All of it stood in the log by {time}, as the notaries saw it."),
         "fact.stamped": N_("An authority outside saw that state by {time}: {authority}."),
         "fact.left": N_("That state left {chain} in block {number} at {time}."),
+        "fact.sealed": N_("{sealers} of the chain's own {validators} validators sealed block {number}."),
         "fact.arrived": N_("It arrived on {chain} in block {number} at {time}."),
         "fact.asked": N_("The loan's registry asked {chain} to {asked}; the answer at {time}: {answer}."),
         "fact.call-failed": N_("the call failed"),

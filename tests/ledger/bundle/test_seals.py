@@ -16,7 +16,7 @@ from ledger.ethereum.header import header_from_rlp
 from ledger.ethereum.qbft import EMPTY_OMMERS, MIX_HASH, ExtraData, QbftHeader
 from ledger.headers.seals import pack_seals
 from ledger.proposal import Message
-from ledger.secp256k1 import SigningKey
+from ledger.secp256k1 import ORDER, SigningKey
 from tests.ledger.bundle.estate import TRUST_ROOT, Estate, _block
 from tests.ledger.refusals import refused
 from tests.simulator.qbft import ascending, changed, keys, seal
@@ -26,6 +26,7 @@ SECOND = ascending((*FIRST[1:], *keys(1, first=60)))  # one left, one came
 STRANGERS = ascending(keys(4, first=70))
 PINNED = Validators(TRUST_ROOT.origin.chain_id, 40, tuple(key.address for key in FIRST))
 ROOT = replace(TRUST_ROOT, sealed=(PINNED,))
+LATER = replace(TRUST_ROOT, sealed=(replace(PINNED, height=42),))
 RELAY, BOTH = {"policy": 3}, {"policy": 4}
 
 
@@ -123,9 +124,8 @@ def test_a_lane_of_notaries_on_a_sealed_chain_may_show_the_seals_or_not() -> Non
 
 
 def test_later_validators_are_followed_from_the_pinned_ones() -> None:
-    estate = made(validators=SECOND, trust_root=replace(TRUST_ROOT, sealed=(replace(PINNED, height=30),)))
-    raw = estate.bundle(step_between(35, SECOND, SECOND[:3]))
-    told = verify(raw, trust_root=estate.trust_root).proven
+    raw, root = later_validators()
+    told = verify(raw, trust_root=root).proven
     (found,) = [step for step in told if step.step == "sealed_origin"]
     assert (
         found.who
@@ -137,13 +137,19 @@ def test_later_validators_are_followed_from_the_pinned_ones() -> None:
     ("root", "why"),
     [
         (TRUST_ROOT, "the trust root names none of them"),
-        (replace(TRUST_ROOT, sealed=(replace(PINNED, height=42),)), "they are pinned from block 42 on only"),
+        (LATER, "they are pinned from block 42 on only"),
     ],
 )
 def test_seals_that_cannot_be_linked_are_left_out_and_it_says_why(root: TrustRoot, why: str) -> None:
     findings = verify(made(trust_root=root).bundle(shown=False), trust_root=root)
     assert any(why in each for each in findings.not_proven)
     assert "sealed_origin" not in {step.step for step in findings.proven}
+
+
+def later_validators() -> tuple[bytes, TrustRoot]:
+    """A bundle whose seals lead from pinned validators over a change of them, and the trust root that pins those."""
+    estate = made(validators=SECOND, trust_root=replace(TRUST_ROOT, sealed=(replace(PINNED, height=30),)))
+    return estate.bundle(step_between(35, SECOND, SECOND[:3])), estate.trust_root
 
 
 def seals(*steps: SealedHeader) -> Callable[[Bundle], Bundle]:
@@ -157,6 +163,17 @@ def last(**changes: Any) -> Callable[[Bundle], Bundle]:
 def resealed(validators: Sequence[SigningKey], signers: Sequence[SigningKey], **changes: Any) -> SealedHeader:
     """The block's header with other validators or fields, sealed."""
     return sealed(as_qbft(load(HONEST).sent.header, validators, **changes), signers)
+
+
+def resealed_in(number: int) -> SealedHeader:
+    """The block's header as agreed on in this round."""
+    return sealed(changed(as_qbft(load(HONEST).sent.header, FIRST), round=number), FIRST)
+
+
+def other_s(packed: bytes) -> bytes:
+    """The first seal in its second form, which a strict reader refuses."""
+    s = ORDER - int.from_bytes(packed[33:65], "big")
+    return packed[:33] + s.to_bytes(32, "big") + bytes([55 - packed[65]]) + packed[66:]
 
 
 OWN = load(HONEST).seals[-1]
@@ -173,6 +190,16 @@ CHANGED: dict[str, tuple[Callable[[Bundle], Bundle], str]] = {
         "SET_OVERLAP",
     ),
     "a contract chooses the validators": (last(header=CONTRACT_MODE.unsealed), "SEAL_MODE"),
+    "a recovery value that there is not": (last(seals=OWN.seals[:65] + b"\x1d" + OWN.seals[66:]), "SIG_BAD_V"),
+    "a seal without an s": (last(seals=OWN.seals[:33] + bytes(32) + OWN.seals[65:]), "SIG_RANGE"),
+    "a seal with the other s": (last(seals=other_s(OWN.seals)), "SIG_MALLEABLE"),
+    "a seal of a validator that there is not": (last(seals=OWN.seals[:132] + b"\x09" + OWN.seals[133:]), "SIG_UNKNOWN"),
+    "too few validators": (seals(resealed(FIRST[:3], FIRST[:3])), "CONFIG_SET"),
+    "validators in another order": (seals(resealed(FIRST[::-1], FIRST[::-1])), "CONFIG_SET"),
+    "a header that ends in the middle": (last(header=OWN.header[:-1]), "HEADER_HASH"),
+    "a header of another kind of chain": (seals(resealed(FIRST, FIRST, difficulty=2)), "HEADER_HASH"),
+    "a header larger than any": (last(header=bytes(3073)), "HEADER_HASH"),
+    "a round beyond all rounds": (seals(resealed_in(128)), "HEADER_HASH"),
     "another block was sealed": (seals(resealed(FIRST, FIRST, gas_used=1)), "HEADER_HASH"),
     "an earlier block was sealed": (seals(resealed(FIRST, FIRST, number=40)), "HEADER_HASH"),
     "a block before the pinned one was sealed": (seals(resealed(FIRST, FIRST, number=39)), "SEALS_ORDER"),

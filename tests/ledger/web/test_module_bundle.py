@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ledger.bundle import cbor, verify
-from tests.ledger.bundle import stamped, test_erased, test_pledge, test_refusals, test_rotation
+from ledger.bundle.format import dump, load
+from tests.ledger.bundle import stamped, test_erased, test_pledge, test_refusals, test_rotation, test_seals
 from tests.ledger.bundle.estate import TRUST_ROOT, Estate
 from tests.ledger.bundle.rotated import Rotated
 from tests.ledger.bundle.test_tampering import HEAD, HONEST, LINKED, flipped, sealed
@@ -42,6 +43,13 @@ def _forgeries() -> dict[str, bytes]:
         made[f"erased: {name}"] = make()
     for name, entry in (("an event", test_erased.PACKING), ("a segment", test_erased.SEGMENT)):
         made[f"honest, {name} erased"] = test_erased.erased(entry)
+    for name, (change, _) in test_seals.CHANGED.items():
+        made[f"seals: {name}"] = dump(change(load(test_seals.HONEST)))
+    for name, root in (("nobody", TRUST_ROOT), ("later ones", test_seals.LATER)):
+        made[f"honest, sealed, and {name} pinned"] = test_seals.made(trust_root=root).bundle(shown=False)
+    both = {"policy": 4}
+    made["honest, sealed and certified"] = test_seals.made(verdict=both, certified=True).bundle()
+    made["honest, sealed"], (made["honest, sealed by later ones"], _) = test_seals.HONEST, test_seals.later_validators()
     for name, (raw, _) in stamped.FALSE.items():
         made[f"stamp: {name}"] = raw
     made["honest, with a stamp"], made["honest, its stamp left out"] = stamped.STAMPED, stamped.UNSTAMPED
@@ -69,7 +77,7 @@ def test_every_forgery_gets_the_same_answer(rules: Rules) -> None:
     ours = {name: _judged(raw) for name, raw in made.items()}
     theirs = dict(zip(made, rules.codes([("bundle", raw) for raw in made.values()]), strict=True))
     assert theirs == ours
-    assert list(ours.values()).count("") == 9
+    assert list(ours.values()).count("") == 14
     assert len(made) > 100
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,12 @@ from playwright.sync_api import Browser, FilePayload, Page
 from starlette.testclient import TestClient
 
 from ledger.api.app import create_app
-from ledger.bundle import verify
+from ledger.bundle import TrustRoot, verify
+from ledger.bundle.format import dump, load
 from ledger.web.verifier import stand_alone
 from ledger.web.verifier_words import BUNDLE_CHECKS
 from tests.browser import page
-from tests.ledger.bundle import stamped, test_erased
+from tests.ledger.bundle import stamped, test_erased, test_seals
 from tests.ledger.bundle.estate import TRUST_ROOT, Estate
 from tests.ledger.bundle.test_pledge import LENT, PLEDGED
 from tests.ledger.bundle.test_tampering import HEAD, HONEST, LINKED, flipped, sealed
@@ -163,6 +165,47 @@ def test_an_authority_that_nobody_named_is_never_called_a_change(browser: Browse
             untrusted = "No authority that the trust root names vouches for the timestamp." in sentence(shown)
             assert untrusted == (code == "STAMP_UNTRUSTED"), name
             assert "changed" not in sentence(shown), name
+
+
+def test_seals_are_followed_and_it_says_how_long_that_took(browser: Browser, saved: str) -> None:
+    with opened(browser, saved) as shown:
+        raw, root = test_seals.later_validators()
+        shown.fill("#known", root.fingerprint)
+        assert give(shown, ("sealed", raw)) == "holds"
+        assert told(shown)["sealers"] == "holds"
+        row = shown.locator("[data-check=sealers]").inner_text()
+        assert re.search(r"3 of 4 validators, block 41 · in \d+ ms", row), row
+        assert "its lane asks for none" in shown.locator("[data-check=attested]").inner_text()
+        facts = shown.locator("#facts li").all_inner_texts()
+        assert "3 of the chain's own 4 validators sealed block 41." in facts
+        assert give(shown, ("plain", HONEST)) == "refused", "under another trust root"
+
+
+@pytest.mark.parametrize(("root", "why"), [(TRUST_ROOT, "names no validators"), (test_seals.LATER, "pins later")])
+def test_seals_that_cannot_be_shown_keep_the_file_from_green_and_from_red(
+    browser: Browser, saved: str, root: TrustRoot, why: str
+) -> None:
+    with opened(browser, saved) as shown:
+        shown.fill("#known", root.fingerprint)
+        assert give(shown, ("sealed", test_seals.made(trust_root=root).bundle(shown=False))) == "unchecked"
+        assert [step for step, state in told(shown).items() if state != "holds"] == ["sealers"]
+        assert why in shown.locator("[data-check=sealers]").inner_text()
+
+
+def test_false_seals_are_red_at_their_step(browser: Browser, saved: str) -> None:
+    reasons = {
+        "they are left out": "The seals are missing on which this rests.",
+        "validators that nobody vouched for sealed it": "Validators sealed for whom nobody vouched.",
+        "nobody sealed it": "Too few of the chain's validators sealed it.",
+        "a seal is another validator's": "Somebody sealed who is no validator of the chain.",
+        "a seal with the other s": "The seals of the chain's validators do not hold.",
+    }
+    with opened(browser, saved) as shown:
+        for name, reason in reasons.items():
+            change, _ = test_seals.CHANGED[name]
+            assert give(shown, (name, dump(change(load(test_seals.HONEST))))) == "refused", name
+            assert told(shown)["sealers"] == "refused", name
+            assert reason in sentence(shown), (name, sentence(shown))
 
 
 def test_what_is_left_of_something_erased_holds_and_is_never_called_whole(browser: Browser, saved: str) -> None:

@@ -113,15 +113,16 @@ function readChain(fields, contracts) {
   return { ...ends, ...Object.fromEntries(contracts.map((name) => [name, prefixed(fields[name], 20)])) };
 }
 
-/** From which height on a chain's validators are pinned: {height (BigInt)}. Seals themselves are checked by no browser. */
+/** Who seals a chain from which height on: {height (BigInt), members (addresses, ascending)}. */
 function readValidators(sealed) {
   const { height, validators } = exactly(sealed, ["height", "validators"]);
   require(Number.isSafeInteger(height) && height >= 0 && Array.isArray(validators), CODE, "a field is malformed");
-  const members = validators.map((each) => hexOf(prefixed(each, 20)));
+  const members = validators.map((each) => prefixed(each, 20));
+  const written = members.map(hexOf);
   const counted = MIN_VALIDATORS <= members.length && members.length <= MAX_MEMBERS;
-  const ascending = members.every((each, at) => (at === 0 ? !/^0*$/.test(each) : members[at - 1] < each));
+  const ascending = written.every((each, at) => (at === 0 ? !/^0*$/.test(each) : written[at - 1] < each));
   require(counted && ascending, "CONFIG_SET", "validators are four to a hundred, ascending, distinct and not zero");
-  return { height: BigInt(height) };
+  return { height: BigInt(height), members };
 }
 
 /** `value`, where it holds exactly these fields. */

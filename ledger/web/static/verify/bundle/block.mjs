@@ -4,7 +4,7 @@
 import { same } from "../bytes.mjs";
 import { keccak256 } from "../keccak.mjs";
 import { Refusal, require } from "../refusal.mjs";
-import { decode, encodeString, integerOf, minimal } from "./rlp.mjs";
+import { decode, encode, integerOf, minimal } from "./rlp.mjs";
 import { prove } from "./trie.mjs";
 
 const MAX_HEADER_BYTES = 32 * 1024;
@@ -12,12 +12,21 @@ const MAX_EXTRA_BYTES = 16 * 1024;
 const FIELD_COUNTS = [15, 16, 17, 20, 21];
 // The fields in their order: how many bytes, null for an integer; one of them may have any length.
 const LAYOUT = [32, 32, 20, 32, 32, 32, 256, null, null, null, null, null, "extra", 32, 8, null, 32, null, null, 32, 32];
-const [RECEIPTS_ROOT, NUMBER, TIMESTAMP] = [5, 8, 11];
+const [RECEIPTS_ROOT, TIMESTAMP] = [5, 11];
+export const NUMBER = 8;
+export const EXTRA_DATA = 12;
 const RECEIPT_TYPES = [1, 2, 3, 4];
 const MAX_TOPICS = 4;
 
 /** {number, time (seconds), receiptsRoot} (BigInt) of the block with this hash. Refuses HEADER_HASH. */
 export function openHeader(raw, hash, where) {
+  const items = readHeader(raw, where);
+  require(same(keccak256(raw), hash), "HEADER_HASH", "the block is not the one the notaries' verdict names", where);
+  return { number: integerOf(items[NUMBER]), time: integerOf(items[TIMESTAMP]), receiptsRoot: items[RECEIPTS_ROOT] };
+}
+
+/** The fields of a header, as its encoding holds them. Refuses HEADER_HASH. */
+export function readHeader(raw, where) {
   const refuse = (what) => new Refusal("HEADER_HASH", what, where);
   let items;
   try {
@@ -27,8 +36,7 @@ export function openHeader(raw, hash, where) {
   } catch (error) {
     throw error instanceof Refusal ? refuse(error.what) : error;
   }
-  if (!same(keccak256(raw), hash)) throw refuse("the block is not the one the notaries' verdict names");
-  return { number: integerOf(items[NUMBER]), time: integerOf(items[TIMESTAMP]), receiptsRoot: items[RECEIPTS_ROOT] };
+  return items;
 }
 
 /**
@@ -36,7 +44,7 @@ export function openHeader(raw, hash, where) {
  * PROOF_ABSENT, TX_FAILED, RECEIPT_TYPE, RECEIPT_INVALID.
  */
 export function openLog(receiptsRoot, { proof, transaction, logIndex }, where) {
-  const value = prove(receiptsRoot, encodeString(minimal(transaction)), proof);
+  const value = prove(receiptsRoot, encode(minimal(transaction)), proof);
   require(value !== null, "PROOF_ABSENT", "the block has no such transaction", where);
   const { status, logs } = readReceipt(value);
   require(status === 1, "TX_FAILED", "the transaction was reverted; its logs never happened", where);

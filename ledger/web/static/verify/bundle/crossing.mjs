@@ -11,6 +11,7 @@ import { Refusal, require } from "../refusal.mjs";
 import { openHeader, openLog } from "./block.mjs";
 import { notariesOf } from "./epochs.mjs";
 import { readProposal } from "./message.mjs";
+import { verifySeals } from "./seals.mjs";
 
 const MESSAGE_COMMITTED = keccak256(utf8("MessageCommitted(bytes32,bool,bytes32)"));
 const MIRRORED = concat(utf8("mirrored"), new Uint8Array(24));
@@ -19,17 +20,17 @@ const [NOTARY, CERTIFIED, RELAY, NOTARY_AND_RELAY] = [1n, 2n, 3n, 4n]; // polici
 const alone = (_, work) => work();
 
 /**
- * {message, executed, outcome, left, arrived, judges, attesters, certificate} of one message from `origin` to one of
+ * {message, executed, outcome, left, arrived, judges, sealing, attesters, certificate} of one message from `origin` to one of
  * `destinations`; says nothing about who sent it and what it carries. `during(step, work)`: told of each step.
  */
 export async function follow(crossing, believed, { origin, destinations, during = alone }) {
   const { verdict } = crossing.judged;
   const judges = await during("judged", () => verifyVerdict(crossing.judged, believed));
   const { left, message } = await during("anchored", () => openSent(crossing.sent, verdict, origin, destinations));
-  requireSeals(crossing, believed.root, origin, left.number);
+  const sealing = await during("sealers", () => verifySeals(crossing, validatorsOf(believed.root, origin), left.number));
   const { attesters, certificate } = await during("attested", () => letIn(crossing, message, believed));
   const committed = await during("committed", () => openCommit(crossing.committed, message, crossing.judged));
-  return { message, left, judges, attesters, certificate, ...committed };
+  return { message, left, judges, sealing, attesters, certificate, ...committed };
 }
 
 /** The anchor's way: refuse unless `believed.anchored` is what crossed, and was mirrored. Returns what `follow` does. */
@@ -81,17 +82,9 @@ async function openSent(sent, verdict, origin, destinations) {
   return { left, message };
 }
 
-/**
- * That seals are there where a lane rests on them and the trust root pins who seals. Whether they hold is not checked in a
- * browser: the page says so, and the notaries' verdict vouches for the block. Refuses SEALS_UNPINNED, SEALS_MISSING.
- */
-function requireSeals({ seals, judged }, root, origin, number) {
-  const chains = [root.origin, root.destination, root.transaction];
-  const pinned = chains.find(({ chainId }) => chainId === origin.chainId)?.validators ?? null;
-  require(seals.length === 0 || pinned !== null, "SEALS_UNPINNED", "the trust root names no validators of the chain");
-  const resting = [RELAY, NOTARY_AND_RELAY].includes(judged.verdict.policy);
-  const missing = seals.length === 0 && resting && pinned !== null && number >= pinned.height;
-  require(!missing, "SEALS_MISSING", "the lane rests on seals, and the bundle carries none");
+/** The validators that the trust root pins of a chain: {height, members}, or null. */
+function validatorsOf(root, { chainId }) {
+  return [root.origin, root.destination, root.transaction].find((chain) => chain.chainId === chainId)?.validators ?? null;
 }
 
 /** How the destination let the message in: `attesters` is null where its lane asks for no certificate and there is none. */

@@ -7,7 +7,7 @@ import { outcomeText } from "./pledge.mjs";
 export function factsOf(found, named) {
   const { bundle, root, believed, stamp, crossed, events, told, gone } = found;
   const history = events.map((event) => happened(event, named)).sort((a, b) => (a[1].time < b[1].time ? -1 : 1));
-  const { left, arrived, message } = crossed;
+  const { left, arrived, message, sealing } = crossed;
   return [
     ["fact.about", { subject: bundle.subject }],
     ["fact.root", { dated: root.dated, epoch: root.pinned.epoch }],
@@ -16,6 +16,7 @@ export function factsOf(found, named) {
     ["fact.logged", { time: utc(believed.seenBy) }],
     ...(stamp === null ? [] : [["fact.stamped", { authority: stamp.authority, time: utc(stamp.time) }]]),
     ["fact.left", blockOf(message.origin, left)],
+    ...(sealing.sealed === null ? [] : [["fact.sealed", sealing.sealed]]),
     ["fact.arrived", blockOf(message.destination, arrived)],
     ...told.map(instruction),
     ...gone.map(({ entry, at, reason }) => ["fact.erased", { entry, time: utc(at), reason: { key: `erased.${reason}` } }]),

@@ -22,6 +22,7 @@ const asked = new URLSearchParams(location.search).get("lang") ?? navigator.lang
 const report = new Report(document, WORDS, asked.toLowerCase().startsWith("zh") ? "zh" : "en");
 let turn = 0; // of the file that is checked now: what an earlier one still finds out is not written
 let found = null;
+const spent = new Map(); // milliseconds by step
 
 for (const button of document.querySelectorAll("[data-language]")) {
   button.addEventListener("click", () => report.speak(button.dataset.language));
@@ -82,8 +83,10 @@ async function bytesOf(file) {
 
 /** Await one step's work and write how it ended; the first refusal is the verdict. Only what is `OPEN` may stay unchecked. */
 async function duringStep(step, work) {
+  const begun = performance.now();
   try {
     const result = await work();
+    spent.set(step, performance.now() - begun);
     if (report.stateOf(step) === "waiting") report.tell(step, "holds");
     if (step === "trust") report.fingerprint(result.fingerprint);
     return result;
@@ -101,7 +104,8 @@ async function duringStep(step, work) {
 }
 
 function refuse(step, { code, where }) {
-  const sentence = { key: `reason.${code}` in report.words ? `reason.${code}` : `reason.${step}` };
+  const key = [`reason.${step}.${code}`, `reason.${code}`].find((each) => each in report.words) ?? `reason.${step}`;
+  const sentence = { key };
   report.tell(step, "refused", [sentence.key], ["error.code", { code, where }]);
   report.verdict("refused", "verdict.file-refused", { reason: sentence, step: { key: `bundle.${step}`, short: true } });
 }
@@ -127,23 +131,26 @@ function conclude(verified, expected) {
   else report.leaveOut("signed");
   if (bundle.pledge === null) report.leaveOut("pledge");
   else report.tell("pledge", "holds", ["more.instructions", { count: told.length }]);
-  if (!restsOnSeals(bundle)) report.leaveOut("sealers");
-  else report.tell("sealers", "unchecked", ["more.sealers"]);
+  tellSeals([crossed, ...told]);
   if (bundle.stamp === null) report.leaveOut("stamped");
   else if (stamp !== null) report.tell("stamped", "holds", ["more.stamp", { authority: stamp.authority, time: utc(stamp.time) }]);
   report.tellFacts(factsOf(verified, (step) => `step.${step}` in report.words));
   report.verdict(...verdictOf(verified, expected));
 }
 
-/** Whether seals of a chain's own validators are in the file, or a lane rests on them: only the full check follows those. */
-function restsOnSeals(bundle) {
-  const crossings = [bundle, ...(bundle.pledge?.crossings ?? [])];
-  return crossings.some(({ seals, judged }) => seals.length > 0 || judged.verdict.policy >= 3n);
+/** Who sealed the blocks in which the messages left; of lanes that rest on seals which cannot be shown, why not. */
+function tellSeals(ways) {
+  const open = ways.find(({ sealing }) => sealing.why !== "");
+  const shown = ways.filter(({ sealing }) => sealing.sealed !== null);
+  if (open !== undefined) return report.tell("sealers", "unchecked", [`why.seals-${open.sealing.why}`]);
+  if (shown.length === 0) return report.leaveOut("sealers");
+  const milliseconds = Math.round(spent.get("sealers"));
+  return report.tell("sealers", "holds", ...shown.map(({ sealing }) => ["more.sealed", sealing.sealed]), ["more.spent", { milliseconds }]);
 }
 
 function verdictOf(verified, expected) {
   const { bundle, gone } = verified;
-  const partly = Object.keys(OPEN).some((step) => report.stateOf(step) === "unchecked") || restsOnSeals(bundle);
+  const partly = Object.keys(OPEN).some((step) => report.stateOf(step) === "unchecked") || report.stateOf("sealers") === "unchecked";
   if (gone.length > 0) return ["unchecked", "verdict.file-erased"];
   if (doubts(verified).length > 0) return ["unchecked", "verdict.file-doubts"];
   if (partly) return ["unchecked", "verdict.file-partly"];

@@ -13,7 +13,7 @@ const GOODS_DOMAIN = "pledgetrail/goods/v1/json";
 const GOODS = /^https:\/\/id\.gs1\.org\/01\/(\d{14})\/10\/([^/]+)(?:\/21\/[^/]+)?$/;
 
 /**
- * The instructions of a bundle's pledge: [{asked, executed, outcome, arrived, destination}].
+ * The instructions of a bundle's pledge: [{asked, executed, outcome, arrived, destination, sealing}].
  * Refuses those of `follow`, PLEDGE_MISMATCH, PLEDGE_EMPTY, PLEDGE_ORDER, PLEDGE_FORMAT, EPOCH_UNLINKED, GOODS_NOT_A_LOT.
  */
 export async function verifyPledge({ pledge, subject }, believed) {
@@ -46,7 +46,7 @@ async function verifyOne(crossing, believed) {
   const { root } = believed;
   const ends = { origin: root.destination, destinations: [root.transaction, root.origin] };
   const here = { ...believed, linked: believed.sealed.has(hexOf(crossing.judged.credential)) };
-  const { message, executed, outcome, arrived, certificate } = await follow(crossing, here, ends);
+  const { message, executed, outcome, arrived, certificate, sealing } = await follow(crossing, here, ends);
   const { destination: lender, origin, transaction } = root;
   const registry = message.destination === transaction ? transaction.goods : origin.receipts;
   const ours = same(message.sender, lender.loans) && same(message.recipient, registry);
@@ -58,7 +58,7 @@ async function verifyOne(crossing, believed) {
   const asked = words[0].slice(0, 31).every((byte) => byte === 0) ? ASKED[words[0][31]] : undefined;
   require(asked !== undefined, "PLEDGE_FORMAT", "the instruction asks for nothing that is known");
   const order = [numberOf(words[2]), message.destination.chainId, message.sequence];
-  return { asked, executed, outcome, arrived, order, loan: words[1], goods: words[4], destination: message.destination };
+  return { asked, executed, outcome, arrived, order, loan: words[1], goods: words[4], destination: message.destination, sealing };
 }
 
 /** The identity of pledged goods: their lot, GTIN and lot code together. */

@@ -17,10 +17,15 @@ export function decode(raw, { maxDepth = MAX_DEPTH, maxBytes = MAX_BYTES } = {})
   return isList ? listIn(raw, start, end, maxDepth) : raw.slice(start, end);
 }
 
-/** The encoding of an integer's bytes or any string. */
-export function encodeString(bytes) {
-  if (bytes.length === 1 && bytes[0] < 0x80) return bytes;
-  return concat(Uint8Array.of(0x80 + bytes.length), bytes); // keys of tries alone are written here, and they are short
+/** The encoding of an item. */
+export function encode(item) {
+  const isList = !(item instanceof Uint8Array);
+  const body = isList ? concat(...item.map(encode)) : item;
+  if (!isList && body.length === 1 && body[0] < 0x80) return body;
+  const first = isList ? 0xc0 : 0x80;
+  if (body.length < SHORT) return concat(Uint8Array.of(first + body.length), body);
+  const length = minimal(BigInt(body.length));
+  return concat(Uint8Array.of(first + SHORT - 1 + length.length), length, body);
 }
 
 /** How many bytes an item's encoding has. */

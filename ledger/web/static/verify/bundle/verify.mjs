@@ -13,10 +13,10 @@ import { verifyErased } from "./erased.mjs";
 import { objectsOf, readBundle } from "./file.mjs";
 import { requireNeeded, verifyPledge } from "./pledge.mjs";
 
-/** The steps in their order; `sealers` is never checked in a browser. */
+/** The steps in their order. */
 export const BUNDLE_STEPS = [
-  "sealed", "trust", "checkpoint", "stamped", "judged", "anchored", "attested", "committed", "credential", "logged", "signed",
-  "subject", "pledge", "sealers",
+  "sealed", "trust", "checkpoint", "stamped", "judged", "anchored", "sealers", "attested", "committed", "credential", "logged",
+  "signed", "subject", "pledge",
 ];
 
 /**
