@@ -7,6 +7,8 @@ imported once a verb was chosen.
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Enrol devices, revoke them, and see what is wrong with them.", no_args_is_help=True)
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{3})?Z)?", re.ASCII)
+_COLUMNS = ("device", "label", "key", "attested by", "until (UTC)", "last", "findings")
+
 Data = Annotated[Path, typer.Option(metavar="DIR", help="The ledger's data folder.")]
 Named = Annotated[str, typer.Argument(metavar="DEVICE", help="The device's name.")]
 Reason = Annotated[str, typer.Option(help="Why; it is logged.")]
@@ -32,8 +37,10 @@ def enrol(
         Path, typer.Argument(help="The device's request, as `pledgetrail camera enrol-request` writes.")
     ],
     data: Data,
-    valid_from: Annotated[str, typer.Option(metavar="TIME", help="From when it may speak: 2026-03-01T08:00:00.000Z.")],
-    valid_until: Annotated[str, typer.Option(metavar="TIME", help="Until when.")],
+    valid_from: Annotated[
+        str, typer.Option(metavar="TIME", help="From when it may speak: 2026-03-01T08:00:00Z, or a day.")
+    ],
+    valid_until: Annotated[str, typer.Option(metavar="TIME", help="Until when; a day means its beginning.")],
     makers: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Certificates of makers (PEM); else makers.pem of the folder.")
     ] = None,
@@ -43,7 +50,6 @@ def enrol(
 ) -> None:
     """Enrol a device for a period, and log what it asked. A name stands for one key for ever."""
     from ledger.config_file import read_file  # noqa: PLC0415
-    from ledger.evidence.fields import read_time  # noqa: PLC0415
     from ledger.evidence.maker import read_makers  # noqa: PLC0415
     from ledger.intake.enrolling import enrol_request  # noqa: PLC0415
     from ledger.store.ledger import MAKERS_FILE, utc_now  # noqa: PLC0415
@@ -52,16 +58,16 @@ def enrol(
     enrolled = enrol_request(
         read_file(request).strip(),
         register=open_book(data),
-        valid_from=read_time(valid_from),
-        valid_until=read_time(valid_until),
+        valid_from=_moment("--valid-from", valid_from),
+        valid_until=_moment("--valid-until", valid_until),
         makers=() if known is None else read_makers(read_file(known)),
         must_be_attested=must_be_attested,
         at=utc_now(),
     )
-    by = enrolled.attested_by
-    typer.echo(
-        f"{enrolled.device.id}: enrolled, " + (f"attested by {by}" if by else f"self-stated ({enrolled.why_not})")
-    )
+    device, by = enrolled.device, enrolled.attested_by
+    period = f"from {device.valid_from:%Y-%m-%dT%H:%M:%SZ} until {device.valid_until:%Y-%m-%dT%H:%M:%SZ}"
+    vouched = f"attested by {by}" if by else f"self-stated ({enrolled.why_not})"
+    typer.echo(f"{device.id}: enrolled {period}, {vouched}")
 
 
 @app.command()
@@ -81,9 +87,9 @@ def terms(
     ] = None,
     speed: Annotated[int, typer.Option(metavar="KM/H", help="How fast it can travel.")] = 150,
 ) -> None:
-    """Agree on what is expected of a device from now on."""
+    """Agree on what is expected of a device from now on. Whatever is not given counts no more: give all each time."""
     from ledger.evidence.findings import to_millisecond  # noqa: PLC0415
-    from ledger.evidence.terms import Terms  # noqa: PLC0415
+    from ledger.evidence.terms import Terms, check_measured  # noqa: PLC0415
     from ledger.store import utc_now  # noqa: PLC0415
 
     agreed = Terms(
@@ -97,6 +103,7 @@ def terms(
         speed,
         _watches(watch or ()),
     )
+    check_measured(agreed)
     open_book(data).agree(agreed)
     typer.echo(agreed.canonical().decode())
 
@@ -130,13 +137,14 @@ def list_devices(data: Data, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(found, indent=2))
         return
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
 
-    table = Table("device", "label", "key", "attested by", "until", "last", "findings")
+    # Names, times and codes are typed or looked up next: folded where they are long, never cut off.
+    table = Table(*(Column(title, overflow="fold") for title in _COLUMNS))
     for each in found:
         findings = each["findings"]
         kinds = ", ".join(f"{code} {count}" for code, count in findings.items()) if isinstance(findings, dict) else ""
-        until = f"revoked {each['revokedAt']}" if each["revokedAt"] else each["validUntil"]
+        until = f"revoked {each['revokedAt']}"[:24] if each["revokedAt"] else str(each["validUntil"])[:16]
         row = (each["device"], each["label"], each["algorithm"], each["attestedBy"] or "itself", until)
         table.add_row(*(str(cell) for cell in (*row, each["lastNumber"], kinds or "none")))
     Console().print(table)
@@ -208,3 +216,16 @@ def _limits(texts: list[str] | tuple[()]) -> dict[str, Limits]:
             raise WrongUse("DEVICE_LIMIT", "A limit is QUANTITY=LEAST:MOST, such as weight=0:1200.", where=text)
         found[quantity] = {"least": least, "most": most}
     return read_limits(found)
+
+
+def _moment(option: str, text: str) -> datetime:
+    """A UTC time at the command line: a day, meaning its beginning, or a time with `Z`. `WrongUse` DEVICE_PERIOD."""
+    from ledger.errors import WrongUse  # noqa: PLC0415
+
+    try:
+        if _MOMENT.fullmatch(text) is None:
+            raise ValueError(text)
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        what = "This is no day, such as 2026-03-01, and no UTC time, such as 2026-03-01T08:00:00Z."
+        raise WrongUse("DEVICE_PERIOD", what, where=f"{option} {text[:40]}") from None

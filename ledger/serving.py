@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ledger.api.app import create_app
 from ledger.bundle import TRUST_ROOT_DOMAIN, TrustRoot
@@ -58,15 +59,17 @@ def start(
     `origin`: the log's name, for good. `trust_root`: whose cosigners count; logged once, so that the log itself holds
     it. `public_url`: what printed codes point at; the server's own address where None. `rotations`: the orders that led
     from the trust root before to this one, oldest first; logged, so that readers can follow. Errors: those of
-    `Ledger.open`, `TrustRoot.load`, `follow_rotations` and `serve`; `WrongUse` TRUST_ROOT_LOG, ROTATION_LOOSE.
+    `Ledger.open`, `TrustRoot.load`, `follow_rotations` and `serve`; `WrongUse` PUBLIC_URL (nothing is made then),
+    TRUST_ROOT_LOG, ROTATION_LOOSE.
     """
+    address = None if public_url is None else _address(public_url)
     ledger = Ledger.open(data, origin=origin)
     try:
         if trust_root is not None:
             orders = [read_rotation_order(read_file(path, MAX_ORDER_BYTES).removesuffix(b"\n")) for path in rotations]
             _believe(ledger, TrustRoot.load(read_file(trust_root, MAX_TRUST_ROOT_BYTES)), orders)
         ledger.bundle_of = Publishing(ledger).bundler.bundle_of
-        ledger.public_url = None if public_url is None else public_url.rstrip("/")
+        ledger.public_url = address
         server = serve(create_app(ledger), host=host, port=port)
         ledger.public_url = ledger.public_url or server.url
         watch = SilenceWatch(ledger.evidence, clock=ledger.clock)
@@ -75,6 +78,18 @@ def start(
         raise
     watch.start()
     return Serving(ledger, server, watch)
+
+
+def _address(url: str) -> str:
+    """What printed codes begin with. A code that was printed cannot be mended: `WrongUse` PUBLIC_URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        what = "This is no address that printed codes can point at."
+        raise WrongUse("PUBLIC_URL", what, where=url, cure="Give one such as https://tea.example.")
+    return url.rstrip("/")
 
 
 def _believe(ledger: Ledger, root: TrustRoot, orders: Sequence[RotationOrder]) -> None:

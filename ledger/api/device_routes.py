@@ -18,7 +18,7 @@ from ledger.errors import BadInput
 from ledger.evidence.fields import read_time, write_time
 from ledger.evidence.findings import to_millisecond
 from ledger.evidence.request import MAX_REQUEST_BYTES
-from ledger.evidence.terms import read_terms
+from ledger.evidence.terms import check_measured, read_terms
 from ledger.history.devices import account_as_json, account_of, finding_as_json
 from ledger.history.silence import absence_of
 from ledger.http.operator import check_operator, operator_body, text_field
@@ -84,6 +84,7 @@ def device_routes(ledger: Ledger) -> APIRouter:
         device = _device(request, "/terms")
         now = write_time(to_millisecond(ledger.clock()))
         agreed = read_terms(canonical_json({**body, "kind": "terms", "device": device, "agreed_at": now}))
+        check_measured(agreed)
         await run_in_threadpool(ledger.evidence.agree, agreed)
         return JSONResponse(account_as_json(account_of(ledger.evidence, device)))
 

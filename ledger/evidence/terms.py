@@ -15,6 +15,7 @@ from typing import Final
 from ledger.canonical import JsonValue, canonical_json, parse_canonical
 from ledger.errors import BadInput
 from ledger.evidence.fields import MAX_TEXT_CHARS, read_time, write_time
+from ledger.evidence.reading import QUANTITIES
 
 TERMS_DOMAIN: Final = "pledgetrail/device-terms/v1/json"
 MAX_TERMS_BYTES = 8 * 1024
@@ -121,6 +122,17 @@ class Terms:
                 **({"watches": watches} if watches else {}),
             }
         )
+
+
+def check_measured(terms: Terms) -> None:
+    """Refuse to agree on what no device measures: a bound of `wieght` bounds nothing, and nobody would notice.
+
+    Not part of reading: terms that were logged stay readable. `BadInput` DEVICE_QUANTITY.
+    """
+    for name in (*terms.limits, *terms.watches):
+        if name not in QUANTITIES:
+            cure = f"Use one of {', '.join(sorted(QUANTITIES))}."
+            raise BadInput("DEVICE_QUANTITY", "No device measures this quantity.", where=ascii(name)[:80], cure=cure)
 
 
 def read_terms(raw: bytes) -> Terms:

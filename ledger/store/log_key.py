@@ -3,7 +3,8 @@
 Beside it stands its public side as other C2SP tools take it, for whoever verifies the log, and so that a bit that flips
 in either is noticed.
 
-May never happen here: a key that other users can read, or a second key made where one is.
+May never happen here: a key that other users can read, a second key made where one is, or a log
+that takes another name.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 from ledger.checkpoint import LogSigner
 from ledger.durable_file import write_new
 from ledger.ed25519 import KEY_BYTES
-from ledger.errors import WrongUse
+from ledger.errors import BadInput, WrongUse
+from ledger.note_keys import read_log_key
 
 PUBLIC_SUFFIX = ".vkey"
 
@@ -23,8 +25,10 @@ PUBLIC_SUFFIX = ".vkey"
 def log_signer(path: Path, origin: str) -> LogSigner:
     """The signer of the log `origin` with the key in `path`, which is made at first use.
 
-    `WrongUse` KEY_FILE (unreadable, or not 32 bytes), KEY_FILE_MODE (others may read it).
+    `WrongUse` KEY_FILE (unreadable, or not 32 bytes), KEY_FILE_MODE (others may read it), LOG_ORIGIN (its log
+    has another name).
     """
+    _check_name(path.with_suffix(PUBLIC_SUFFIX), origin)
     try:
         # A crash leaves no short key, a race makes no second one.
         write_new(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
@@ -44,6 +48,22 @@ def log_signer(path: Path, origin: str) -> LogSigner:
     signer = LogSigner(origin, key)
     _state_public(path.with_suffix(PUBLIC_SUFFIX), signer)
     return signer
+
+
+def _check_name(path: Path, origin: str) -> None:
+    # The name is part of all that is signed. Before the first checkpoint this file alone remembers it; where it is
+    # missing or damaged, the checkpoints decide, and `fsck` names it.
+    try:
+        stated = read_log_key(path.read_text(encoding="ascii").removesuffix("\n"))
+    except (OSError, ValueError, BadInput):
+        return
+    if stated.name != origin:
+        raise WrongUse(
+            "LOG_ORIGIN",
+            f"This folder's log is named {stated.name}, and a log keeps its name.",
+            where=origin,
+            cure=f"Give --origin {stated.name}, or another folder.",
+        )
 
 
 def _state_public(path: Path, signer: LogSigner) -> None:

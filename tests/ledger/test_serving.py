@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from ledger.bundle.succession import ROTATION_DOMAIN, RotationOrder
 from ledger.checkpoint import LogKey
@@ -77,14 +78,54 @@ def test_a_trust_root_of_another_log_is_refused_and_nothing_is_logged(tmp_path: 
     ledger.close()
 
 
-def test_another_name_for_the_same_log_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_signed", [False, True])
+def test_another_name_for_the_same_log_is_refused(tmp_path: Path, has_signed: bool) -> None:
     ledger = Ledger.open(tmp_path / "data", origin="other.example/tea")
+    if has_signed:
+        ledger.log.make_checkpoint()
+    ledger.close()
+    before = (tmp_path / "data" / "log.vkey").read_bytes()
+    with running(tmp_path / "data") as (process, _):
+        assert process.wait(60) == 2
+        assert process.stderr is not None
+        told = process.stderr.read()
+        assert "LOG_ORIGIN" in told and "--origin other.example/tea" in told
+    assert (tmp_path / "data" / "log.vkey").read_bytes() == before
+    Ledger.open(tmp_path / "data", origin="other.example/tea").close()
+
+
+@pytest.mark.parametrize("left", [None, b"no key\n", b"\xff"])
+def test_where_the_public_key_is_lost_the_checkpoints_still_know_the_name(tmp_path: Path, left: bytes | None) -> None:
+    ledger = Ledger.open(tmp_path / "data", origin=ORIGIN)
     ledger.log.make_checkpoint()
     ledger.close()
-    with running(tmp_path / "data") as (process, _):
-        assert process.wait(60) != 0
-        assert process.stderr is not None
-        assert "LOG_KEY" in process.stderr.read()
+    public = tmp_path / "data" / "log.vkey"
+    public.unlink()
+    if left is not None:
+        public.write_bytes(left)
+    with refused("LOG_KEY"):
+        Ledger.open(tmp_path / "data", origin="other.example/tea")
+    if left is None:
+        public.unlink()
+    Ledger.open(tmp_path / "data", origin=ORIGIN).close()
+
+
+@pytest.mark.parametrize(
+    "url", ["ledger.example", "ftp://ledger.example", "https://", "https://a.example/?q", "https://["]
+)
+def test_a_public_address_that_no_code_can_point_at_is_refused_before_anything_is_made(
+    tmp_path: Path, url: str
+) -> None:
+    with refused("PUBLIC_URL"):
+        start(tmp_path / "data", origin=ORIGIN, host="127.0.0.1", port=0, trust_root=None, public_url=url)
+    assert not (tmp_path / "data").exists()
+
+
+def test_printed_codes_point_at_the_public_address(tmp_path: Path) -> None:
+    url = "https://tea.example/sub/"
+    running = start(tmp_path / "data", origin=ORIGIN, host="127.0.0.1", port=0, trust_root=None, public_url=url)
+    running.stop()
+    assert running.ledger.public_url == "https://tea.example/sub"
 
 
 def test_orders_of_a_rotation_are_logged_only_where_they_lead_to_the_trust_root(tmp_path: Path) -> None:

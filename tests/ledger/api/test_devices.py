@@ -6,7 +6,8 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,15 +15,20 @@ from urllib.parse import quote
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.testclient import TestClient
+from typer.testing import CliRunner, Result
 
 from ledger.api.app import create_app
+from ledger.cli import build
+from ledger.errors import Problem
 from ledger.evidence import Code, SoftwareKey
 from ledger.evidence.fields import write_time
 from ledger.evidence.request import REQUEST_DOMAIN, EnrolmentRequest, write_request
+from ledger.evidence.terms import Limits, Terms, check_measured, read_terms
 from ledger.store.ledger import MAKERS_FILE, OPERATOR_KEY_FILE
 from tests.acceptance.program import PROGRAM
 from tests.ledger.evidence.test_maker import MAKER, STRANGER, public
 from tests.ledger.intake.speaking import NOON, Listening, Voice, listening
+from tests.ledger.refusals import refused
 
 KEY = "k" * 43
 OPERATOR = {"Authorization": f"Bearer {KEY}"}
@@ -154,7 +160,13 @@ def test_terms_are_agreed_on_and_silence_is_proven(client: TestClient, at: Liste
 
 @pytest.mark.parametrize(
     "changes",
-    [{"every_seconds": -1}, {"every_seconds": True}, {"limits": {"weight": {"least": "2", "most": "1"}}}, {"more": 1}],
+    [
+        {"every_seconds": -1},
+        {"every_seconds": True},
+        {"limits": {"weight": {"least": "2", "most": "1"}}},
+        {"more": 1},
+        {"limits": {"wieght": {"least": "0", "most": "9"}}},
+    ],
 )
 def test_terms_that_make_no_sense_change_nothing(client: TestClient, at: Listening, changes: dict[str, Any]) -> None:
     terms = {"every_seconds": 60, "grace_seconds": 30, "place": "", "steps": [], "limits": {}, "speed_kmh": 150}
@@ -191,3 +203,57 @@ def test_the_command_line_does_the_same_beside_a_running_ledger(at: Listening, t
     assert run("operator-key", "--data", data).stdout.strip() == str(tmp_path / "ledger" / OPERATOR_KEY_FILE)
     assert at.ledger.operator_key() not in (None, KEY.encode())
     assert run("list", "--data", str(tmp_path)).returncode == 2
+
+
+def at_terminal(*arguments: str, columns: int = 80) -> Result:
+    return CliRunner().invoke(build(), ["device", *arguments], env={"COLUMNS": str(columns)})
+
+
+@pytest.mark.parametrize("option", [("--limit", "wieght=0:1200"), ("--watch", "wieght=1:60")])
+def test_a_bound_of_what_no_device_measures_is_refused(at: Listening, tmp_path: Path, option: tuple[str, str]) -> None:
+    size, data = at.ledger.log.size, str(tmp_path / "ledger")
+    answer = at_terminal("terms", "scale-1", "--data", data, *option)
+    assert isinstance(answer.exception, Problem) and answer.exception.code == "DEVICE_QUANTITY"
+    assert "weight" in answer.exception.cure and at.ledger.log.size == size
+    spelt = option[1].replace("wieght", "weight")
+    assert at_terminal("terms", "scale-1", "--data", data, option[0], spelt).exit_code == 0
+
+
+def test_terms_that_were_agreed_on_before_stay_readable() -> None:
+    older = Terms("scale-1", NOON, limits={"wieght": Limits(Decimal(0), Decimal(9))})
+    assert read_terms(older.canonical()) == older
+    with refused("DEVICE_QUANTITY"):
+        check_measured(older)
+
+
+@pytest.mark.parametrize("until", ["2099-01-01", "2099-01-01T00:00:00Z", "2099-01-01T00:00:00.000Z"])
+def test_a_period_is_given_in_days_or_times_and_told_as_it_was_understood(
+    at: Listening, tmp_path: Path, until: str
+) -> None:
+    request, data = tmp_path / "request.json", str(tmp_path / "ledger")
+    request.write_bytes(asking("camera-9"))
+    done = at_terminal("enrol", str(request), "--data", data, "--valid-from", "2026-03-01", "--valid-until", until)
+    assert "from 2026-03-01T00:00:00Z until 2099-01-01T00:00:00Z" in done.output, done.exception
+    assert at.ledger.evidence.device("camera-9").valid_until == datetime(2099, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("until", ["", "tomorrow", "2099-13-01", "2099-01-01T00:00:00+01:00", "2099-01-01T00:00Z"])
+def test_a_period_in_another_form_names_the_option(at: Listening, tmp_path: Path, until: str) -> None:
+    size, request = at.ledger.log.size, tmp_path / "request.json"
+    request.write_bytes(asking("camera-9"))
+    period = ("--valid-from", "2026-03-01", "--valid-until", until)
+    answer = at_terminal("enrol", str(request), "--data", str(tmp_path / "ledger"), *period)
+    assert isinstance(answer.exception, Problem) and answer.exception.code == "DEVICE_PERIOD"
+    assert "--valid-until" in answer.exception.where and at.ledger.log.size == size
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_the_list_cuts_no_name_off_however_narrow_the_terminal(at: Listening, tmp_path: Path, columns: int) -> None:
+    name = "urn:example:estate-of-the-eastern-slope/camera-17"
+    (tmp_path / "request.json").write_bytes(asking(name))
+    data = str(tmp_path / "ledger")
+    period = ("--valid-from", "2026-03-01", "--valid-until", "2099-01-01")
+    assert at_terminal("enrol", str(tmp_path / "request.json"), "--data", data, *period).exit_code == 0
+    shown = at_terminal("list", "--data", data, columns=columns).output
+    rows = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
+    assert name in "".join(rows) and "…" not in shown
