@@ -2,8 +2,10 @@
 
 What happens here: an upload is begun with an envelope whose signature holds, so that only an enrolled device can fill
 the disk, and only with what it signed; its pieces are appended where they belong. Pieces are not forced to the disk:
-what a power cut spoils is found when the whole is compared with what was signed, and comes again. What may never happen
-here: a piece at another place than it says, more bytes than were signed, or more uploads than the bounds below.
+what a power cut spoils is found when the whole is compared with what was signed, and comes again. What an upload may
+grow to counts from its beginning, and where the bounds are reached, whoever has most under way makes room: one device
+takes no other's place. What may never happen here: a piece at another place than it says, more bytes than were signed,
+or more uploads, or more bytes of them, than the bounds below.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import os
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -34,6 +38,16 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 _ENVELOPE, _PIECES = ".envelope", ".part"
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An upload under way: whose, how many bytes it may come to, and when a piece of it came last (POSIX seconds)."""
+
+    name: str
+    device: str
+    size: int
+    touched: float
+
+
 class Uploads:
     """The uploads in `folder`, one file of pieces and one envelope each. Safe between threads.
 
@@ -50,6 +64,7 @@ class Uploads:
     ) -> None:
         self._folder, self._clock, self._most, self._most_bytes = folder, clock, most, most_bytes
         self._lock, self._whole = threading.Lock(), threading.Semaphore(WHOLE_AT_ONCE)
+        self._signed_for: dict[str, tuple[str, int]] = {}  # device and size by name, of what is in the folder
 
     def begin(self, envelope: bytes, *, book: EvidenceBook, received_at: datetime) -> tuple[str, int | None]:
         """The upload's name and how much of it is here; None where the evidence is held already.
@@ -71,11 +86,12 @@ class Uploads:
             raise BadInput("MEDIA_LIMIT", f"A segment has at most {MAX_SEGMENT_BYTES} bytes.", cure="Cut shorter ones.")
         with self._lock, _disk(name):
             self._folder.mkdir(parents=True, exist_ok=True)
-            pieces = self._path(name, _PIECES)
+            pieces, kept = self._path(name, _PIECES), self._path(name, _ENVELOPE)
             if not pieces.exists():
-                self._make_room(statement.media.size)
-                self._path(name, _ENVELOPE).write_bytes(envelope)
-                pieces.touch()
+                self._make_room(statement.device, statement.media.size + MAX_INIT_BYTES)
+            if not kept.exists() or kept.read_bytes() != envelope:  # a power cut may leave its name and not its bytes
+                kept.write_bytes(envelope)
+            pieces.touch()
             return name, pieces.stat().st_size
 
     def append(self, name: str, offset: int, piece: bytes) -> int:
@@ -94,7 +110,7 @@ class Uploads:
                     where=str(offset),
                     cure=f"Go on with byte {held}.",
                 )
-            most = read_segment(signed.statement_bytes).media.size + MAX_INIT_BYTES
+            most = self._may_come_to(signed)
             if held + len(piece) > most:
                 raise BadInput("UPLOAD_SIZE", f"At most {most} bytes can be of what was signed.", where=name)
             with path.open("ab") as file:
@@ -134,21 +150,52 @@ class Uploads:
         except (FileNotFoundError, BadInput):
             raise _unknown(name) from None
 
-    def _make_room(self, size: int) -> None:
-        """Let what is stale go where the bounds are reached; the oldest first."""
-        uploads = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self._folder.glob(f"*{_PIECES}"))
-        count, held = len(uploads), sum(each for _, each, _ in uploads)
-        for touched, each, path in uploads:
-            if count < self._most and held + size <= self._most_bytes:
-                return
-            if self._clock() - touched < STALE_SECONDS:
-                break
-            self._remove(path.stem)
-            count, held = count - 1, held - each
-        if count >= self._most or held + size > self._most_bytes:
-            raise Unavailable("INTAKE_BUSY", "Too many uploads are under way.", cure="Begin it again in some minutes.")
+    def _make_room(self, device: str, size: int) -> None:
+        """Where the bounds are reached, let what is stale go, the oldest first; then of whoever has most under way.
+
+        `size`: what the upload of `device` that is to begin may come to. Raises `Unavailable` INTAKE_BUSY.
+        """
+        uploads = self._begun()
+        while len(uploads) >= self._most or sum(each.size for each in uploads) + size > self._most_bytes:
+            gone = self._to_give_up(device, uploads)
+            if gone is None:
+                what = "Too many uploads are under way."
+                raise Unavailable("INTAKE_BUSY", what, cure="Begin it again in some minutes.")
+            self._remove(gone.name)
+            uploads.remove(gone)
+
+    def _to_give_up(self, device: str, uploads: list[_Begun]) -> _Begun | None:
+        """What makes room first. A device that has one less than another, or as many, takes nothing from it."""
+        if uploads and self._clock() - uploads[0].touched >= STALE_SECONDS:
+            return uploads[0]
+        counts = Counter(each.device for each in uploads)
+        if not counts or max(counts.values()) < counts[device] + 2:
+            return None
+        greediest = max(counts, key=lambda name: counts[name])
+        return next(each for each in uploads if each.device == greediest)
+
+    def _begun(self) -> list[_Begun]:
+        """Every upload under way, the one first of which a piece came longest ago."""
+        found = []
+        for path in self._folder.glob(f"*{_PIECES}"):
+            known = self._signed_for.get(path.stem)
+            if known is None:
+                try:
+                    signed = self._signed(path.stem)
+                    statement = read_segment(signed.statement_bytes)
+                    known = self._signed_for[path.stem] = statement.device, self._may_come_to(signed)
+                except (BadInput, Refused):  # without its envelope it can never be whole
+                    self._remove(path.stem)
+                    continue
+            found.append(_Begun(path.stem, *known, path.stat().st_mtime))
+        return sorted(found, key=lambda each: each.touched)
+
+    @staticmethod
+    def _may_come_to(signed: SignedEvidence) -> int:
+        return read_segment(signed.statement_bytes).media.size + MAX_INIT_BYTES
 
     def _remove(self, name: str) -> None:
+        self._signed_for.pop(name, None)
         for suffix in (_ENVELOPE, _PIECES):
             self._path(name, suffix).unlink(missing_ok=True)
 

@@ -18,9 +18,10 @@ from ledger.capture import uplink as uplink_module
 from ledger.capture.uplink import Uplink
 from ledger.cid import cid_of
 from ledger.errors import Unavailable
-from ledger.evidence import sign_statement
+from ledger.evidence import SoftwareKey, read_segment, sign_statement
 from ledger.intake.receive import Receiver
 from ledger.intake.uploads import STALE_SECONDS, Uploads
+from ledger.mp4.fragments import MAX_INIT_BYTES
 from ledger.segment_body import SegmentBody, read_segment_body
 from ledger.store import Ledger
 from ledger.uplink_protocol import COMPLETE_HEADER, OFFSET_HEADER, UPLOADS_PATH
@@ -264,7 +265,8 @@ def test_OD12_uploads_are_bounded_and_stale_ones_make_room(
     tmp_path: Path, ledger: Ledger, sent: list[SegmentBody]
 ) -> None:
     now = [0.0]
-    for most, most_bytes in ((2, 10**9), (100, len(sent[0].media) * 2)):
+    whole = max(len(body.media) for body in sent) + MAX_INIT_BYTES
+    for most, most_bytes in ((2, 10**9), (100, whole * 2)):
         uploads = Uploads(tmp_path / str(most), clock=lambda: now[0], most=most, most_bytes=most_bytes)
         names = []
         for body in sent[:2]:
@@ -278,6 +280,64 @@ def test_OD12_uploads_are_bounded_and_stale_ones_make_room(
         assert uploads.begin(sent[2].evidence.envelope(), book=ledger.evidence, received_at=NOW)[1] == 0
         with refused("UPLOAD_UNKNOWN"):
             uploads.append(names[0], len(sent[0].media), b"")
+
+
+def others(ledger: Ledger, name: str, body: SegmentBody, count: int) -> list[bytes]:
+    """The envelopes of as many segments of another enrolled device, which sends no video of them."""
+    key = SoftwareKey(bytes([len(name)]) * 32)
+    ledger.evidence.enrol(replace(device(), id=name, public_key=key.public_key))
+    said = read_segment(body.evidence.statement_bytes)
+    return [sign_statement(replace(said, device=name, sequence=n), key).envelope() for n in range(1, count + 1)]
+
+
+def test_OD12_one_device_takes_no_others_place(tmp_path: Path, ledger: Ledger, sent: list[SegmentBody]) -> None:
+    """Whoever holds the key of one device could else keep all others from handing in anything large, for ever."""
+    whole = max(len(body.media) for body in sent) + MAX_INIT_BYTES
+    greedy = others(ledger, "camera-greedy", sent[0], 6)
+    for place, (most, most_bytes) in enumerate(((4, 10**9), (100, whole * 4))):
+        uploads = Uploads(tmp_path / str(place), most=most, most_bytes=most_bytes)
+        begun = [uploads.begin(each, book=ledger.evidence, received_at=NOW)[0] for each in greedy[:4]]
+        with refused("INTAKE_BUSY"):  # of its own it makes no room
+            uploads.begin(greedy[4], book=ledger.evidence, received_at=NOW)
+        honest, offset = uploads.begin(sent[0].evidence.envelope(), book=ledger.evidence, received_at=NOW)
+        assert offset == 0
+        with refused("UPLOAD_UNKNOWN"):
+            uploads.append(begun[0], 0, b"x")
+        assert uploads.append(begun[1], 0, b"x") == 1
+        with refused("INTAKE_BUSY"):
+            uploads.begin(greedy[5], book=ledger.evidence, received_at=NOW)
+        assert uploads.append(honest, 0, sent[0].init) == len(sent[0].init)
+        assert len(list((tmp_path / str(place)).glob("*.part"))) == 4
+
+
+def test_OD12_what_uploads_may_grow_to_counts_from_their_beginning(
+    tmp_path: Path, ledger: Ledger, sent: list[SegmentBody]
+) -> None:
+    """Many that are begun while they are small may not fill the disk together."""
+    most_bytes = max(len(body.media) for body in sent) + MAX_INIT_BYTES
+    uploads = Uploads(tmp_path / "uploads", most_bytes=most_bytes)
+    uploads.begin(sent[0].evidence.envelope(), book=ledger.evidence, received_at=NOW)
+    for opened in (uploads, Uploads(tmp_path / "uploads", most_bytes=most_bytes)):  # also after a restart
+        with refused("INTAKE_BUSY"):
+            opened.begin(sent[1].evidence.envelope(), book=ledger.evidence, received_at=NOW)
+    uploads.give_up(sent[0].evidence.digest.hex())
+    assert uploads.begin(sent[1].evidence.envelope(), book=ledger.evidence, received_at=NOW)[1] == 0
+
+
+@pytest.mark.parametrize("left", [b"", b"{", None], ids=["no bytes", "cut short", "no file"])
+def test_an_upload_goes_on_after_a_power_cut_took_its_envelope(
+    tmp_path: Path, ledger: Ledger, sent: list[SegmentBody], left: bytes | None
+) -> None:
+    """Its device would else begin it for ever, be told to go on, and never be known."""
+    envelope = sent[0].evidence.envelope()
+    name, _ = Uploads(tmp_path).begin(envelope, book=ledger.evidence, received_at=NOW)
+    assert Uploads(tmp_path).append(name, 0, b"12345") == 5
+    kept = tmp_path / f"{name}.envelope"
+    kept.unlink() if left is None else kept.write_bytes(left)
+    with refused("UPLOAD_UNKNOWN"):
+        Uploads(tmp_path).append(name, 5, b"6")
+    assert Uploads(tmp_path).begin(envelope, book=ledger.evidence, received_at=NOW) == (name, 5)
+    assert Uploads(tmp_path).append(name, 5, b"6") == 6
 
 
 def test_no_name_leads_out_of_the_folder(tmp_path: Path, ledger: Ledger, sent: list[SegmentBody]) -> None:
