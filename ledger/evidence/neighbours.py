@@ -3,6 +3,10 @@
 What is compared is agreed in a device's terms (`Terms.watches`): the quantity, how far values may lie apart, and within
 what time. Which of the two is wrong nobody here can know, so that neither decides anything. May never happen here: a
 clock, a table, or a comparison of what is doubted for another reason.
+
+A device is at a place where its terms say so; any other only claims it. Whoever holds the key of one device could else
+take the word of every other out of the reckoning. So a mere claim casts doubt on itself, and on no device that was put
+there.
 """
 
 from __future__ import annotations
@@ -23,36 +27,43 @@ MAX_NEIGHBOURS: Final = 16  # devices that one reading is compared with
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A reading of another device at the same place. `digest`: of its statement. `doubted`: it disagreed before."""
+    """A reading of another device at the same place. `digest`: of its statement. `doubted`: it disagreed before.
+
+    `placed`: its terms say that it is at this place.
+    """
 
     reading: ReadingStatement
     digest: bytes
+    placed: bool
     doubted: bool = False
 
 
 def disagreements(
     reading: ReadingStatement, digest: bytes, terms: Terms | None, beside: Iterable[Neighbour], *, found_at: datetime
 ) -> tuple[DeviceFinding, ...]:
-    """Findings about both devices wherever a reading (with its `digest`) and a neighbour's lie too far apart.
+    """Findings about both devices wherever a reading (with its `digest`) and a neighbour's lie too far apart; about
+    one of them where only the other was put there.
 
     Of each other device the reading nearest in time counts, if it is near enough. A neighbour that is doubted gets no
     second finding. `found_at`: UTC, by the receiver's clock.
     """
     watch = None if terms is None else terms.watches.get(reading.quantity)
-    if watch is None or reading.place is None:
+    if terms is None or watch is None or reading.place is None:
         return ()
+    placed = terms.place == reading.place
     found: list[DeviceFinding] = []
     for other in _nearest(reading, watch, beside)[:MAX_NEIGHBOURS]:
         apart = _apart(reading, other.reading)
         if apart > watch.tolerance:
-            found.append(_finding(reading, digest, other.reading, other.digest, apart, watch, found_at))
-            if not other.doubted:
+            if other.placed or not placed:
+                found.append(_finding(reading, digest, other.reading, other.digest, apart, watch, found_at))
+            if (placed or not other.placed) and not other.doubted:
                 found.append(_finding(other.reading, other.digest, reading, digest, apart, watch, found_at))
     return tuple(found)
 
 
 def _nearest(reading: ReadingStatement, watch: Watch, beside: Iterable[Neighbour]) -> list[Neighbour]:
-    """The comparable reading of each other device that is nearest in time, by the devices' names."""
+    """The comparable reading of each other device that is nearest in time: those put there first, then by name."""
 
     def away(other: Neighbour) -> float:
         return abs((other.reading.observed_at - reading.observed_at).total_seconds())
@@ -63,7 +74,7 @@ def _nearest(reading: ReadingStatement, watch: Watch, beside: Iterable[Neighbour
         alike = (said.place, said.quantity, said.unit) == (reading.place, reading.quantity, reading.unit)
         if alike and said.device != reading.device and away(other) <= watch.within_seconds:
             nearest.setdefault(said.device, other)
-    return [nearest[name] for name in sorted(nearest)]
+    return [nearest[name] for name in sorted(nearest, key=lambda name: (not nearest[name].placed, name))]
 
 
 def _apart(one: ReadingStatement, other: ReadingStatement) -> Decimal:

@@ -124,8 +124,9 @@ class Judged:
 
     @property
     def usable(self) -> bool:
-        """Whether a loan's triggers may use what it states."""
-        return not any(finding.code in DOUBTS for finding in self.findings)
+        """Whether a loan's triggers may use what it states. A finding about another device says nothing against it."""
+        own = (finding for finding in self.findings if finding.device == self.evidence.statement.device)
+        return not any(finding.code in DOUBTS for finding in own)
 
 
 class OutOfTurn(Refused):

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, exists, or_, select, update
+from sqlmodel.sql.expression import Select
 
 from ledger.evidence import Code, DeviceFinding, Judged, ReadingStatement, Terms, read_statement
 from ledger.evidence.neighbours import Neighbour, disagreements
+from ledger.store.devices import device_and_terms
 from ledger.store.tables import EvidenceRow, FindingRow, ReadingRow
 
-MAX_COMPARED = 256  # readings at one place within one window; the newest
+AT_ONCE = 64  # readings at one place that are looked at at once, the nearest in time first
+MAX_SEEN = 64  # devices there, on each side of the reading
 
 
 def compare(session: Session, judged: Judged, terms: Terms | None, *, found_at: datetime) -> tuple[DeviceFinding, ...]:
@@ -38,30 +42,56 @@ def compare(session: Session, judged: Judged, terms: Terms | None, *, found_at: 
 
 
 def _beside(session: Session, reading: ReadingStatement, within: timedelta) -> list[Neighbour]:
-    """Readings of others there that were believed, or doubted for nothing but a disagreement."""
+    """The readings of others there that lie nearest in time: of each device at most one before and one after it."""
+    at, observed = reading.observed_at, col(ReadingRow.observed_at)
+    before = _nearest(session, reading, observed.between(at - within, at), observed.desc())
+    after = _nearest(session, reading, observed.between(at, at + within), observed.asc())
+    placed = {device: _is_placed(session, device, reading) for device in {*before, *after}}
+    return [
+        Neighbour(said, digest, placed[said.device], doubted=not usable)
+        for said, digest, usable in (*before.values(), *after.values())
+    ]
+
+
+def _is_placed(session: Session, device: str, reading: ReadingStatement) -> bool:
+    _, terms = device_and_terms(session, device)
+    return terms is not None and terms.place == reading.place
+
+
+def _nearest(
+    session: Session, reading: ReadingStatement, window: ColumnElement[bool], order: ColumnElement[datetime]
+) -> dict[str, tuple[ReadingStatement, bytes, bool]]:
+    """Of each other device the first reading in a window, with its digest and whether it is usable, by their names.
+
+    Whose reading was found is left out of the next look: a device that floods its place hides nobody else's.
+    """
+    found: dict[str, tuple[ReadingStatement, bytes, bool]] = {}
+    while len(found) < MAX_SEEN:
+        left = col(EvidenceRow.device).not_in([reading.device, *found])
+        rows = session.exec(_believed(reading).where(window, left).order_by(order).limit(AT_ONCE)).all()
+        for raw, digest, usable in rows:
+            said = read_statement(raw)
+            if isinstance(said, ReadingStatement):
+                found.setdefault(said.device, (said, digest, usable))
+        if len(rows) < AT_ONCE:
+            break
+    return found
+
+
+def _believed(reading: ReadingStatement) -> Select[bytes, bytes, bool]:
+    """What was measured there that can be compared: believed, or doubted for nothing but a disagreement."""
     disagreed = exists().where(
         col(FindingRow.device) == col(EvidenceRow.device),
         col(FindingRow.sequence) == col(EvidenceRow.sequence),
         col(FindingRow.code) == Code.DISAGREEMENT,
     )
-    query = (
+    return (
         select(EvidenceRow.statement, EvidenceRow.digest, ReadingRow.usable)
         .join(ReadingRow, col(ReadingRow.digest) == col(EvidenceRow.digest))
         .where(
             ReadingRow.place == reading.place,
             ReadingRow.quantity == reading.quantity,
-            ReadingRow.observed_at >= reading.observed_at - within,
-            ReadingRow.observed_at <= reading.observed_at + within,
             ReadingRow.unit == reading.unit,
-            EvidenceRow.device != reading.device,
             or_(col(ReadingRow.usable).is_(True), disagreed),
         )
-        .order_by(col(ReadingRow.observed_at).desc())
-        .limit(MAX_COMPARED)
     )
-    found = []
-    for raw, digest, usable in session.exec(query):
-        said = read_statement(raw)
-        if isinstance(said, ReadingStatement):
-            found.append(Neighbour(said, digest, doubted=not usable))
-    return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.evidence import Code
+from ledger.evidence.reading import QUANTITIES
 from ledger.store.columns import read_utc, utc_text
 from ledger.store.database import Database, driver
 
@@ -25,9 +26,10 @@ _SERIES = (
     " WHERE r.subject IN ({marks}) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4 LIMIT ?"
 )
 _OBSERVED = (
-    "SELECT e.device, r.observed_at, r.usable FROM reading AS r JOIN evidence AS e USING (digest)"
+    "SELECT e.device, min(r.observed_at), min(r.usable) FROM reading AS r JOIN evidence AS e USING (digest)"
     " LEFT JOIN finding AS f ON f.device = e.device AND f.sequence = e.sequence AND f.code = ?"
-    " WHERE r.place = ? AND r.observed_at >= ? AND r.observed_at <= ? AND (r.usable OR f.digest IS NOT NULL) LIMIT ?"
+    " WHERE r.place = ? AND r.quantity IN ({marks}) AND r.observed_at > ? AND r.observed_at < ?"
+    " AND (r.usable OR f.digest IS NOT NULL) GROUP BY e.device ORDER BY 3, 1 LIMIT ?"
 )
 _READINGS = (
     "SELECT r.observed_at, r.value, r.usable, r.digest, e.entry, e.sequence, e.place"
@@ -63,7 +65,7 @@ class StoredReading:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """That a device observed a place at a time (UTC). `agrees`: False where another device there contradicts it."""
+    """That a device observed a place, first at a time (UTC). `agrees`: False where another there contradicts it."""
 
     device: str
     at: datetime
@@ -84,13 +86,15 @@ class ReadingBook:
             return tuple(SeriesKey(*row) for row in driver(session).execute(query, (*asked, MAX_SERIES)))
 
     def observed_at(self, place: str, begins: datetime, ends: datetime) -> tuple[Observed, ...]:
-        """What any device observed at a place (as it was signed) between two times (UTC); at most `MAX_OBSERVED`.
+        """Who observed something at a place (as it was signed) between two times (UTC), exclusive.
 
-        Readings doubted for anything but a disagreement observed nothing, and are left out.
+        At most `MAX_OBSERVED` devices, those that are contradicted first: one answer of each, so that none hides
+        another by speaking often. Readings doubted for anything but a disagreement observed nothing, and are left out.
         """
-        named = (str(Code.DISAGREEMENT), place, utc_text(begins), utc_text(ends), MAX_OBSERVED)
+        named = (str(Code.DISAGREEMENT), place, *QUANTITIES, utc_text(begins), utc_text(ends), MAX_OBSERVED)
+        query = _OBSERVED.format(marks=",".join("?" * len(QUANTITIES)))  # the index is by place and quantity
         with self._database.reading() as session:
-            rows = driver(session).execute(_OBSERVED, named).fetchall()
+            rows = driver(session).execute(query, named).fetchall()
         return tuple(Observed(device, read_utc(at), bool(usable)) for device, at, usable in rows)
 
     def readings(self, key: SeriesKey) -> tuple[StoredReading, ...]:

@@ -39,7 +39,8 @@ def ledger(tmp_path: Path) -> Ledger:
     for name, key in KEYS.items():
         found.evidence.enrol(Device(name, key.public_key, "Scale", NOW - timedelta(days=9), NOW + timedelta(days=9)))
         watches, limits = {"weight": Watch(Decimal(1), 60)}, {"weight": Limits(Decimal(0), Decimal(500))}
-        found.evidence.agree(Terms(name, NOW - timedelta(days=9), limits=limits, watches=watches))
+        agreed = Terms(name, NOW - timedelta(days=9), place=WORKSHOP.normal, limits=limits, watches=watches)
+        found.evidence.agree(agreed)
     return found
 
 
@@ -80,6 +81,32 @@ def test_OV06_what_saw_nothing_of_it_lifts_nothing(ledger: Ledger, changes: dict
 def test_OV06_sensors_that_differ_contradict_the_video_between_them(ledger: Ledger) -> None:
     weigh(ledger)
     weigh(ledger, "scale-2", value="90.0")
+    assert judged(ledger) is Assurance.CONTRADICTED
+
+
+def test_OV06_a_sensor_that_only_claims_to_be_there_neither_lifts_nor_contradicts(ledger: Ledger) -> None:
+    """Whoever holds the key of any one device could else bear out a video of his own, or spoil everybody else's."""
+    agreed = ledger.evidence.terms("scale-2")
+    assert agreed is not None
+    ledger.evidence.agree(replace(agreed, place=""))
+    weigh(ledger, "scale-2", value="90.0")
+    assert judged(ledger) is Assurance.LOW_ASSURANCE
+    weigh(ledger)
+    assert judged(ledger) is Assurance.CORROBORATED
+    weigh(ledger, "scale-2", at=PACKED + 2 * SECOND, value="90.0")
+    assert judged(ledger) is Assurance.CORROBORATED
+
+
+def test_OV06_a_sensor_that_speaks_often_hides_none_that_differs(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.store.reading_book.MAX_OBSERVED", 2)
+    agreed = ledger.evidence.terms("scale-1")
+    assert agreed is not None
+    ledger.evidence.agree(replace(agreed, watches={}))
+    for tenth in range(5):
+        weigh(ledger, at=PACKED + tenth * SECOND / 10 + SECOND / 20)
+    weigh(ledger, "scale-2", at=PACKED + 2 * SECOND, value="90.0")
     assert judged(ledger) is Assurance.CONTRADICTED
 
 

@@ -15,7 +15,7 @@ from ledger.errors import BadInput
 from ledger.evidence import Code, SignedEvidence, SoftwareKey, Terms
 from ledger.evidence.terms import Limits, Watch, read_terms
 from ledger.store.check import check_folder
-from tests.ledger.intake.speaking import COW, NOON, OTHER_KEY, Listening, Voice, listening, scale
+from tests.ledger.intake.speaking import COW, NOON, OTHER_KEY, PEN, Listening, Voice, listening, scale
 from tests.ledger.refusals import refused
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
@@ -121,6 +121,36 @@ def test_OD08_they_go_on_disagreeing_and_none_slips_through_in_between(at: Liste
     # Every reading has one finding, however many of the other's lie within its window.
     assert sorted(stored.finding.sequence or 0 for stored in at.ledger.evidence.findings(ONE)) == [1, 2, 3, 4]
     assert sorted(stored.finding.sequence or 0 for stored in at.ledger.evidence.findings(TWO)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("first", [ONE, TWO])
+def test_OD08_a_device_that_only_claims_a_place_takes_nobody_out_of_the_reckoning(at: Listening, first: str) -> None:
+    """Whoever holds the key of any device could else silence every other by naming its place."""
+    one, two, _ = voices()
+    at.ledger.evidence.agree(terms(ONE, place=PEN))
+    for moment, name in enumerate((first, TWO if first == ONE else ONE)):
+        voice, value = (one, "500.0") if name == ONE else (two, "900.0")
+        hear(at, voice.reading(NOON + moment * SECOND, value=value), NOON + moment * SECOND)
+    assert (at.codes(ONE), at.codes(TWO), usable(at)) == ([], [Code.DISAGREEMENT], ["500.0"])
+    # the honest twin: once it was put there as well, nobody can know which of the two is right
+    at.ledger.evidence.agree(terms(TWO, place=PEN))
+    later = NOON + 10 * MINUTE
+    hear(at, one.reading(later, value="500.0"), later)
+    hear(at, two.reading(later, value="900.0"), later)
+    assert at.codes(ONE) == [Code.DISAGREEMENT] and usable(at) == ["500.0"]
+
+
+def test_OD08_a_device_that_floods_its_place_hides_nobody_elses_word(
+    at: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.store.beside.AT_ONCE", 4)
+    one, two, three = voices()
+    hear(at, three.reading(value="700.0"))
+    at.ledger.evidence.agree(terms(TWO, watches={}))
+    for _ in range(9):
+        hear(at, two.reading(NOON + SECOND, value="500.0"), NOON + SECOND)
+    hear(at, one.reading(NOON + SECOND, value="500.0"), NOON + SECOND)
+    assert [stored.finding.facts["beside"] for stored in at.ledger.evidence.findings(ONE)] == [THREE]
 
 
 def test_a_third_device_that_agrees_with_one_of_two_is_doubted_beside_the_other(at: Listening) -> None:
