@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,11 +13,18 @@ import pytest
 from examples.demo import story
 from ledger.capture.scene import encode_scene
 from ledger.store import utc_now
-from tests.acceptance.program import Ran, run
+from tests.acceptance.loaded import Loaded, loaded
+from tests.acceptance.program import run
 
 
-def demo(home: Path, *arguments: str) -> Ran:
-    return run(["demo", "--exit", "--data", str(home / "data"), "--port", "0", *arguments], home=home)
+@pytest.fixture(scope="module")
+def program() -> Iterator[Loaded]:
+    with loaded() as program:
+        yield program
+
+
+def demo(home: Path, *arguments: str) -> list[str]:
+    return ["demo", "--exit", "--data", str(home / "data"), "--port", "0", *arguments]
 
 
 def video(home: Path, content: bytes) -> list[str]:
@@ -98,40 +105,49 @@ REFUSED: dict[str, tuple[Callable[[Path], list[str]], str, int]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_the_demo_refuses(tmp_path: Path, name: str) -> None:
+def test_the_demo_refuses(program: Loaded, tmp_path: Path, name: str) -> None:
     build, code, status = REFUSED[name]
     arguments = build(tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
-    ran = demo(tmp_path, *arguments)
+    ran = program.run(demo(tmp_path, *arguments), home=tmp_path)
     assert ran.status == status, ran.out + ran.err
     assert ran.err.startswith(f"{code}: ") if code else ran.err.strip()
     assert "Traceback" not in ran.err
     assert {path.name for path in tmp_path.iterdir()} - {"out.txt", "err.txt"} == before
 
 
-def test_a_port_in_use_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_the_program_as_it_is_installed_refuses_alike(program: Loaded, tmp_path: Path) -> None:
+    arguments = demo(tmp_path, *broken_accounts(tmp_path))
+    forked, started = program.run(arguments, home=tmp_path), run(arguments, home=tmp_path)
+    assert (started.status, started.out, started.err) == (forked.status, forked.out, forked.err)
+    assert started.status == 1 and started.err.startswith("ACCOUNTS_FORMAT: ")
+
+
+def test_a_port_in_use_is_refused_before_anything_is_written(program: Loaded, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        ran = demo(tmp_path, "--port", str(taken.getsockname()[1]))
+        ran = program.run(demo(tmp_path, "--port", str(taken.getsockname()[1])), home=tmp_path)
     assert (ran.status, ran.err.partition(":")[0]) == (1, "PORT_IN_USE")
     assert "--port" in ran.err
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("found", ["pledgetrail-data/0\n", "pledgetrail-data/2\n", ""])
-def test_a_data_folder_of_another_version_is_refused_and_left_alone(tmp_path: Path, found: str) -> None:
+def test_a_data_folder_of_another_version_is_refused_and_left_alone(
+    program: Loaded, tmp_path: Path, found: str
+) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "VERSION").write_text(found)
-    ran = demo(tmp_path)
+    ran = program.run(demo(tmp_path), home=tmp_path)
     assert (ran.status, ran.err.partition(":")[0]) == (1, "DATA_VERSION")
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["VERSION"]
 
 
-def test_somebody_elses_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_somebody_elses_folder_is_refused_and_left_alone(program: Loaded, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "thesis.txt").write_text("two years of work")
-    ran = demo(tmp_path)
+    ran = program.run(demo(tmp_path), home=tmp_path)
     assert (ran.status, ran.err.partition(":")[0]) == (1, "DATA_VERSION")
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["thesis.txt"]
 
@@ -145,12 +161,12 @@ BUNDLES: dict[str, tuple[bytes | None, str]] = {
 
 
 @pytest.mark.parametrize("name", BUNDLES)
-def test_verify_refuses(tmp_path: Path, name: str) -> None:
+def test_verify_refuses(program: Loaded, tmp_path: Path, name: str) -> None:
     content, code = BUNDLES[name]
     path = tmp_path / "unit.bundle"
     if content is not None:
         path.write_bytes(content)
-    ran = run(["verify", str(path)], home=tmp_path)
+    ran = program.run(["verify", str(path)], home=tmp_path)
     assert (ran.status, ran.err.partition(":")[0]) == (1, code)
     assert "Traceback" not in ran.err
 
@@ -158,7 +174,7 @@ def test_verify_refuses(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "verb", ["", "demo", "verify", "doctor", "chain", "chain run", "notary", "notary run", "relay"]
 )
-def test_every_verb_explains_itself(tmp_path: Path, verb: str) -> None:
-    ran = run([*verb.split(), "--help"], home=tmp_path)
+def test_every_verb_explains_itself(program: Loaded, tmp_path: Path, verb: str) -> None:
+    ran = program.run([*verb.split(), "--help"], home=tmp_path)
     assert ran.status == 0
     assert "Usage: pledgetrail" in ran.out
