@@ -2,12 +2,14 @@
 
 The broker keeps the session, so a ledger that was away finds everything that was published meanwhile. What comes before
 its predecessor, or faster than its device may speak, waits unacknowledged for a bounded time. What is refused for good
-is acknowledged too, after what it shows was kept: the broker would offer it for ever. May never happen here: an
-acknowledgement ahead of the row, a retained message, or a message that its topic's device did not sign.
+is acknowledged too, after what it shows was kept: the broker would offer it for ever. A message that meets a defect of
+ours stays at the broker, and the others go on. May never happen here: an acknowledgement ahead of the row, a retained
+message, or a message that its topic's device did not sign.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import defaultdict
@@ -37,6 +39,7 @@ IN_FLIGHT = 2 * ROOM  # what the broker may offer unacknowledged: more than ever
 SESSION_SECONDS = 14 * 86_400
 KEEP_ALIVE_SECONDS = 30
 RETRY_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +86,16 @@ class Desk:
         except BadInput:  # no device's word: the broker's rules let none of this through
             acknowledge()
             return
-        if self._try(device, message, final=False):
+        settled = self._try(device, message, final=False)
+        if settled is None:
+            return
+        if settled:
             acknowledge()
             self._look_again(device)
         elif len(self._waiting[device]) < ROOM_OF_A_DEVICE and self.waiting < ROOM:
             waiting = _Waiting(message, acknowledge, device, self.ticks() + WAIT_SECONDS)
             self._waiting[device].append(waiting)
-        else:
-            self._try(device, message, final=True)
+        elif self._try(device, message, final=True) is not None:
             acknowledge()
 
     def look_again(self) -> None:
@@ -108,15 +113,28 @@ class Desk:
             moved = False
             for waiting in list(self._waiting.get(device, ())):
                 final = self.ticks() >= waiting.until
-                if self._try(device, waiting.message, final=final) or final:
+                settled = self._try(device, waiting.message, final=final)
+                if settled is None:
+                    self._waiting[device].remove(waiting)
+                elif settled or final:
                     self._waiting[device].remove(waiting)
                     waiting.acknowledge()
                     moved = True
         if not self._waiting.get(device):
             self._waiting.pop(device, None)
 
-    def _try(self, device: str, message: Message, *, final: bool) -> bool:
-        """Whether the message is settled. `final`: keep what it shows instead of letting it wait."""
+    def _try(self, device: str, message: Message, *, final: bool) -> bool | None:
+        """Whether the message is settled; None where it meets a defect of ours, and must stay unacknowledged: the
+        broker offers it again at the next connection. `final`: keep what it shows instead of letting it wait."""
+        try:
+            return self._judge(device, message, final=final)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001  one device's message must not keep the others' from coming in
+            _log.exception("a message of %s cannot be judged, and stays at the broker", ascii(device))
+            return None
+
+    def _judge(self, device: str, message: Message, *, final: bool) -> bool:
         now = self.clock()
         try:
             self._receive(device, message.payload, now)
@@ -161,45 +179,74 @@ class BrokerAddress:
 
 
 class Subscriber:
-    """The connection to the broker. `desk` is called from its thread alone."""
+    """The connection to the broker. `desk` is called from its thread alone.
+
+    `trouble`: why nothing comes in now, None while it listens. It is told in the log too, and never the end of it.
+    """
 
     def __init__(self, address: BrokerAddress, desk: Desk) -> None:
         from paho.mqtt.client import Client, MQTTv5  # noqa: PLC0415  (a third of a second, which no other verb needs)
         from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415
 
         self._address, self._desk = address, desk
-        self._stopping = threading.Event()
-        self.subscribed = threading.Event()
+        # What was heard of the first connection that the broker answered: it listens, or why it does not.
+        self._stopping, self._answered = threading.Event(), threading.Event()
         client = Client(CallbackAPIVersion.VERSION2, client_id=INTAKE_USER, protocol=MQTTv5, manual_ack=True)
         client.username_pw_set(INTAKE_USER, address.password)
         if address.ca_file is not None:
             client.tls_set(ca_certs=address.ca_file)
         client.on_connect, client.on_message = self._connected, self._arrived
-        client.on_subscribe, client.on_disconnect = self._listening, self._gone
+        client.on_subscribe = self._listening
         self._client: Client = client
         self._refusal: Problem | None = None
+        self.trouble: Exception | None = None
 
     def run(self) -> None:
-        """Take in evidence until `stop` is called, connecting again whenever the broker was away.
-
-        Raises `Refused` BROKER_REFUSED where the broker does not let the ledger's account in or read.
-        """
+        """Take in evidence until `stop` is called, connecting again after a pause whenever that ended."""
         while not self._stopping.is_set():
             try:
-                self._connect()
-                while not self._stopping.is_set() and self._client.loop(timeout=0.5) == 0:
-                    self._desk.look_again()
-            except (OSError, Unavailable):
-                pass  # the broker, or the store, is away: what was not acknowledged comes again
+                self._listen()
+            except (OSError, Unavailable) as away:  # broker or store: what was not acknowledged comes again
+                self.trouble = away
+                _log.warning("nothing comes in from the broker: %s", away)
+            except Refused as refusal:
+                self.trouble = refusal
+                _log.warning("nothing comes in from the broker: %s", refusal)
+                self._answered.set()
+            except Exception as defect:  # noqa: BLE001  a thread that ends unnoticed takes in nothing for ever
+                self.trouble = defect
+                _log.exception("taking in from the broker failed")
+                self._answered.set()
             self._desk.forget()
             self._client.disconnect()
-            if self._refusal is not None:
-                raise self._refusal
-            self._stopping.wait(0 if self._stopping.is_set() else RETRY_SECONDS)
+            self._stopping.wait(RETRY_SECONDS)
+
+    def wait_until_listening(self, seconds: float) -> None:
+        """Return once it reads what devices publish.
+
+        What keeps it from that: `Refused` BROKER_REFUSED where the broker does not let the ledger's account in or read,
+        `Unavailable` BROKER_DOWN after so many `seconds`, or a defect as it came.
+        """
+        if not self._answered.wait(seconds):
+            where, cure = f"{self._address.host}:{self._address.port}", "Start it, then try again."
+            raise Unavailable("BROKER_DOWN", "The broker cannot be reached.", where=where, cure=cure)
+        if self.trouble is not None:
+            raise self.trouble
 
     def stop(self) -> None:
         """Let `run` return soon."""
         self._stopping.set()
+
+    def _listen(self) -> None:
+        self._refusal = None
+        self._connect()
+        while not self._stopping.is_set():
+            is_lost = self._client.loop(timeout=0.5) != 0
+            if self._refusal is not None:
+                raise self._refusal
+            if is_lost:
+                raise ConnectionResetError("the connection was lost")
+            self._desk.look_again()
 
     def _connect(self) -> None:
         from paho.mqtt.packettypes import PacketTypes  # noqa: PLC0415
@@ -225,7 +272,8 @@ class Subscriber:
         if any(reason.is_failure for reason in reasons):
             self._refuse(f"does not let the account {INTAKE_USER} read {ALL_TOPICS}")
         else:
-            self.subscribed.set()
+            self.trouble = None
+            self._answered.set()
 
     def _arrived(self, client: Client, _data: object, message: MQTTMessage) -> None:
         properties = message.properties
@@ -237,9 +285,6 @@ class Subscriber:
     def _acknowledge(self, client: Client, message: MQTTMessage) -> None:
         client.ack(message.mid, message.qos)
 
-    def _gone(self, *_: object) -> None:
-        self.subscribed.clear()
-
     def _refuse(self, why: str) -> None:
         self._refusal = Refused(
             "BROKER_REFUSED",
@@ -247,4 +292,3 @@ class Subscriber:
             where=f"{self._address.host}:{self._address.port}",
             cure="Give the broker the files of `pledgetrail intake broker-config`, made from this data folder.",
         )
-        self._stopping.set()

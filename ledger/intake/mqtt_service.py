@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ledger.canonical import JsonValue
 from ledger.config_file import about, non_empty, read_fields
-from ledger.errors import Problem, Unavailable
 from ledger.intake.broker import ALL_TOPICS, INTAKE_USER, password_of
 from ledger.intake.media_config import open_media
 from ledger.intake.mqtt import BrokerAddress, Desk, Subscriber
@@ -52,31 +51,27 @@ class RunningIntake:
 
     def __init__(self, subscriber: Subscriber, broker: str) -> None:
         self.broker, self.topic = broker, ALL_TOPICS
-        self._subscriber, self._problem = subscriber, list[Problem]()
-        self._thread = threading.Thread(target=self._run, name="mqtt-intake", daemon=True)
+        self._subscriber = subscriber
+        self._thread = threading.Thread(target=subscriber.run, name="mqtt-intake", daemon=True)
         self._thread.start()
 
+    @property
+    def trouble(self) -> Exception | None:
+        """Why nothing comes in now; None while it listens."""
+        return self._subscriber.trouble
+
     def wait_until_listening(self) -> None:
-        """Return once it reads. The subscriber's problem, or `Unavailable` BROKER_DOWN."""
-        if not self._subscriber.subscribed.wait(START_SECONDS):
+        """Return once it reads; else it is stopped. Errors: those of `Subscriber.wait_until_listening`."""
+        try:
+            self._subscriber.wait_until_listening(START_SECONDS)
+        except BaseException:
             self.stop()
-            raise Unavailable(
-                "BROKER_DOWN", "The broker cannot be reached.", where=self.broker, cure="Start it, then try again."
-            )
-        if self._problem:
-            raise self._problem[0]
+            raise
 
     def stop(self) -> None:
         """Stop listening; what is being written is finished."""
         self._subscriber.stop()
         self._thread.join(START_SECONDS)
-
-    def _run(self) -> None:
-        try:
-            self._subscriber.run()
-        except Problem as problem:
-            self._problem.append(problem)
-            self._subscriber.subscribed.set()
 
 
 def start(config: IntakeConfig, book: EvidenceBook, secret: bytes) -> RunningIntake:

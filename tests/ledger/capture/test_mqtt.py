@@ -145,7 +145,7 @@ def listening(ledger: Ledger, port: int) -> Callable[[], None]:
         subscriber.stop()
         thread.join(60)
 
-    assert subscriber.subscribed.wait(60)
+    subscriber.wait_until_listening(60)
     return stop
 
 

@@ -70,6 +70,31 @@ def test_OD14_a_message_is_not_acknowledged_while_the_store_is_away(
     assert (table.settled, table.at.held()) == (["first again"], 1)
 
 
+def test_what_waits_and_meets_a_defect_stays_unacknowledged_and_holds_up_nobody(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.at.ledger.evidence.enrol(scale("scale-2", OTHER_KEY))
+    voice = Voice()
+    first, second = voice.reading(), voice.reading()
+    table.put("second", second)
+    with monkeypatch.context() as patch:
+
+        def fails(*_arguments: object, **_options: object) -> None:
+            raise RuntimeError("nobody foresaw this")
+
+        patch.setattr(Receiver, "statement", fails)
+        table.desk.look_again()
+        assert (table.settled, table.desk.waiting) == ([], 0)
+        table.put("first", first)
+        table.now += WAIT_SECONDS
+        table.desk.look_again()
+        assert (table.settled, table.at.held()) == ([], 0)
+    table.put("quiet", Voice("scale-2", OTHER_KEY).reading(), "pledgetrail/scale-2/evidence")
+    for name, signed in (("first again", first), ("second again", second)):  # at the next connection
+        table.put(name, signed)
+    assert (table.settled, table.at.held()) == (["quiet", "first again", "second again"], 2)
+
+
 def test_what_comes_before_its_predecessor_waits_for_it(table: Table) -> None:
     voice = Voice()
     first, second, third = (voice.reading() for _ in range(3))
