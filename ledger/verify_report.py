@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ledger.bundle import Findings, Proven, TrustRoot, verify, verify_statement
@@ -39,6 +39,7 @@ def report(bundle: Path, trust_root: Path | None, *, as_json: bool, language: st
         # A statement is a tagged COSE_Sign1; a bundle begins with its name.
         findings = (verify_statement if raw[:1] == b"\xd2" else verify)(raw, trust_root=root)
     except Problem as problem:
+        problem.where = problem.where or str(bundle)
         if as_json:
             _print_json({"held": False, **{name: getattr(problem, name) for name in ("code", "what", "where", "cure")}})
         words.translate(problem)
@@ -78,7 +79,7 @@ def show(findings: Findings, console: Console, words: Words) -> None:
         gone = tuple(f"{say(each.text)}\n{say(_record(each))}" for each in findings.erased)
         _list(console, say("What was erased"), "!", gone)
         console.print(Text("\n" + say("What is left, and holds"), style="bold"))
-    table = Table.grid(padding=(0, 1))
+    table = _grid()
     for step in findings.proven:
         source = " · ".join(say(part) for part in (_who(step), step.when) if part)
         table.add_row(mark, Text(say(step.what)) + Text(f"\n{source}", style="dim"))
@@ -100,10 +101,15 @@ def _list(console: Console, heading: str, mark: str, lines: tuple[str, ...]) -> 
     if not lines:
         return
     console.print(Text(f"\n{heading}", style="bold"))
-    table = Table.grid(padding=(0, 1))
+    table = _grid()
     for line in lines:
         table.add_row(Text(mark, style="yellow"), Text(line))
     console.print(table)
+
+
+def _grid() -> Table:
+    # Folded, never cut off: a line of Chinese has no spaces to break at, and a caveat that is not shown was not told.
+    return Table.grid(Column(overflow="fold"), Column(overflow="fold"), padding=(0, 1))
 
 
 def _print_json(value: object) -> None:

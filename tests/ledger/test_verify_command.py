@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import subprocess
@@ -11,14 +12,17 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from ledger import doctor, verbs
-from ledger.bundle import TrustRoot
+from ledger.bundle import TrustRoot, verify
 from ledger.cli import show
 from ledger.doctor import State
 from ledger.errors import Problem, Refused
 from ledger.evidence import FINDING_DOMAIN, Code, DeviceFinding
+from ledger.verify_report import show as show_findings
+from ledger.verify_words import words_for
 from tests.ledger.bundle.estate import DAWN, TRUST_ROOT, UNIT, Estate
 from tests.ledger.bundle.test_device_word import FILMED, with_camera
 from tests.ledger.bundle.test_erased import PACKING, erased
@@ -55,6 +59,17 @@ def test_it_says_what_holds_and_what_it_does_not_prove(bundle: Path) -> None:
     assert "What this does not prove" in output
     assert "the trust root came with the bundle" in output
     assert TRUST_ROOT.fingerprint in " ".join(output.split())
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("columns", [30, 80, 300])
+def test_no_terminal_is_too_narrow_for_what_is_not_proven(language: str, columns: int) -> None:
+    told, words = io.StringIO(), words_for(language, {})
+    findings = verify(HONEST, trust_root=None)
+    show_findings(findings, Console(file=told, width=columns, highlight=False), words)
+    shown = "".join(told.getvalue().split())
+    for line in (*(step.what for step in findings.proven), *findings.not_proven):
+        assert "".join(words.say(line).split()) in shown
 
 
 def test_with_a_trust_root_of_ones_own_it_says_so(bundle: Path, tmp_path: Path) -> None:
@@ -126,7 +141,7 @@ def test_a_bad_file_is_one_error_and_status_1(tmp_path: Path, content: bytes | N
     assert (status, output) == (1, "")
     assert problem is not None
     assert problem.code == code
-    assert problem.what and problem.cure
+    assert problem.what and problem.cure and str(path) in problem.where
 
 
 def test_a_folder_is_unreadable(tmp_path: Path) -> None:
