@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ledger.canonical import JsonValue, parse_json
 from ledger.capture.keys import KeyPlace, TokenPlace
@@ -94,7 +96,7 @@ def load_camera(path: Path) -> CameraConfig:
     """Read a camera's file. `Unavailable` CONFIG_UNREADABLE; `BadInput` CONFIG_FORMAT, JSON_…."""
     with about(path, cure=_CURE):
         value = _object(path, {"place", "lot", "step", "source"}, {"segment_seconds", "media_signing"})
-        texts = [_text(value[name]) for name in ("place", "lot", "step")]
+        texts = [_text(value, name) for name in ("place", "lot", "step")]
         seconds = value.get("segment_seconds", TARGET_SECONDS)
         if not isinstance(seconds, int | float) or not MIN_TARGET_SECONDS <= seconds <= MAX_TARGET_SECONDS:
             raise ValueError(f"segment_seconds is from {MIN_TARGET_SECONDS:g} to {MAX_TARGET_SECONDS:g}")
@@ -107,7 +109,7 @@ def load_sensor(path: Path) -> SensorConfig:
     """Read a sensor's file. Raises as `load_camera`."""
     with about(path, cure=_CURE):
         value = _object(path, {"source"}, {"place", "subject"})
-        place, subject = (_text(value[name]) if name in value else None for name in ("place", "subject"))
+        place, subject = (_text(value, name) if name in value else None for name in ("place", "subject"))
         return SensorConfig(
             _agent(path.parent, value), _line_source(path.parent, value["source"]), place=place, subject=subject
         )
@@ -133,14 +135,28 @@ def _agent(base: Path, value: Mapping[str, JsonValue]) -> Agent:
     if type(spool) is not int or spool < MIN_SPOOL_BYTES:
         raise ValueError(f"spool_bytes is a whole number from {MIN_SPOOL_BYTES} on")
     return Agent(
-        device=_text(value["device"]),
-        label=_text(value["label"]),
+        device=_text(value, "device"),
+        label=_text(value, "label"),
         key=_key(base, value["key"]),
         folder=base / non_empty(value["folder"]),
-        ledger=non_empty(value["ledger"]),
+        ledger=_ledger_url(value["ledger"]),
         spool_bytes=spool,
         broker=_broker(base, value["mqtt"]) if "mqtt" in value else None,
     )
+
+
+def _ledger_url(value: JsonValue) -> str:
+    # What is filmed is nobody else's business on the way: without TLS it never leaves the machine.
+    url = non_empty(value)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        is_here = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_here = False
+    if not url.startswith("https://") and not (url.startswith("http://") and is_here):
+        raise ValueError("ledger is an https address, or http on this machine (127.0.0.1, localhost)")
+    return url
 
 
 def _key(base: Path, value: JsonValue) -> KeyPlace:
@@ -200,7 +216,7 @@ _SOURCE_FIELDS: dict[str, tuple[set[str], set[str]]] = {
 
 def _file_source(base: Path, fields: dict[str, JsonValue]) -> FileSource:
     started_at = read_time(non_empty(fields["started_at"]))
-    return FileSource(base / non_empty(fields["file"]), _text(fields["name"]), started_at)
+    return FileSource(base / non_empty(fields["file"]), _text(fields, "name"), started_at)
 
 
 def _local_camera(_: Path, fields: dict[str, JsonValue]) -> LiveSource:
@@ -219,7 +235,9 @@ def _line_source(base: Path, value: JsonValue) -> LineSource:
     raise ValueError('source is "-", {"file": path} or {"line": path of a serial device or pipe}')
 
 
-def _text(value: JsonValue) -> str:
-    text = non_empty(value)
-    check_text("a name", text)
+def _text(fields: Mapping[str, JsonValue], name: str) -> str:
+    text = fields[name]
+    if not isinstance(text, str):
+        raise ValueError(f"{name} is text")
+    check_text(name, text)
     return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger import durable_file
+from ledger.canonical import JsonValue
 from ledger.capture import statement_file
 from ledger.capture.agent import Running
 from ledger.capture.chain import Chain
@@ -28,6 +30,7 @@ from ledger.capture.lines import CURSOR_FILE, GrowingFile, Line, from_descriptor
 from ledger.capture.live import LiveSource
 from ledger.capture.sensor import Sensor, read_line
 from ledger.capture.spool import Spool
+from ledger.capture.verbs_run import Troubles
 from ledger.cli import build
 from ledger.errors import Unavailable
 from ledger.evidence import GapStatement, ReadingStatement, SignedEvidence, SoftwareKey, Statement, read_statement
@@ -85,6 +88,12 @@ class TestConfiguration:
         assert agent.key.token is not None and agent.key.token.pin_file == tmp_path / "pin"
 
     @pytest.mark.parametrize(
+        "url", ["https://ledger.example", "http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"]
+    )
+    def test_evidence_goes_out_encrypted_or_not_out_at_all(self, tmp_path: Path, url: str) -> None:
+        assert load_camera(write(tmp_path, CAMERA | {"ledger": url})).agent.ledger == url
+
+    @pytest.mark.parametrize(
         "changes",
         [
             {"extra": 1},
@@ -103,13 +112,20 @@ class TestConfiguration:
             {"key": {"algorithm": "Ed25519", "file": "a", "token": {}}},
             {"mqtt": {"host": "broker"}},
             {"mqtt": {"host": "broker", "port": 70_000}},
+            {"ledger": "http://ledger.example"},
+            {"ledger": "http://192.0.2.1:8080"},
+            {"ledger": "http://127.0.0.1.example"},
+            {"ledger": "http://user@127.0.0.1@ledger.example"},
+            {"ledger": "ledger.example"},
+            {"ledger": "http://[::1"},
         ],
     )
     def test_another_file_is_refused(self, tmp_path: Path, changes: dict[str, object]) -> None:
         with pytest.raises(Exception) as told:
             load_camera(write(tmp_path, CAMERA | changes))
         assert getattr(told.value, "code", "") in ("CONFIG_FORMAT", "EVIDENCE_FIELD"), told.value
-        assert getattr(told.value, "where", "") == str(tmp_path / "device.json")
+        file = str(tmp_path / "device.json")
+        assert getattr(told.value, "where", "") in (file, f"{file}: {next(iter(changes))}")
         assert load_camera(write(tmp_path, CAMERA))
 
     def test_an_unknown_algorithm_or_a_broken_file(self, tmp_path: Path) -> None:
@@ -398,6 +414,55 @@ def test_a_thread_that_fails_ends_the_program_and_is_told(tmp_path: Path, monkey
         assert running.problem.code == "AGENT_FAILED"
     with Spool(tmp_path / "spool") as spool:
         assert spool.waiting() == (1,)
+
+
+def trouble(code: str, **more: str) -> dict[str, JsonValue]:
+    return {"code": code, "what": "It is so.", "where": "there", "cure": "Mend it.", **more}
+
+
+def test_trouble_is_told_once_when_it_begins_when_it_changes_and_when_it_is_over() -> None:
+    told, now = list[str](), [0.0]
+    troubles = Troubles(told.append, lambda: now[0])
+    for uplink in (None, trouble("UPLINK_DOWN"), trouble("UPLINK_DOWN"), trouble("DEVICE_UNKNOWN"), None, None):
+        now[0] += 60.0
+        troubles.look({"capture": None, "uplink": uplink})
+    assert told == [
+        "uplink: UPLINK_DOWN: It is so. (there) Mend it.",
+        "uplink: DEVICE_UNKNOWN: It is so. (there) Mend it.",
+        "uplink: works again",
+    ]
+
+
+def test_trouble_that_comes_and_goes_floods_nobody_and_the_ledger_s_pace_is_none() -> None:
+    told, now = list[str](), [0.0]
+    troubles = Troubles(told.append, lambda: now[0])
+    for second in range(100):
+        now[0] = float(second)
+        troubles.look({"capture": trouble("SOURCE_LOST") if second % 2 else None, "uplink": trouble("UPLINK_LATER")})
+    assert 2 <= len(told) <= 10 and {line.split(":")[0] for line in told} == {"capture"}
+
+
+def test_what_a_stranger_s_server_says_obeys_no_terminal() -> None:
+    told = list[str]()
+    Troubles(told.append).look({"capture": None, "uplink": trouble("X", what="\x1b[2J\nuplink: works again")})
+    assert told == ["uplink: X: ?[2J?uplink: works again (there) Mend it."]
+
+
+def test_an_agent_nobody_listens_to_says_so_while_it_runs_and_how_much_waits_at_its_end(tmp_path: Path) -> None:
+    make_key(tmp_path / "device.key", "Ed25519")
+    append(tmp_path, "1", "2")
+    config = write(tmp_path, SENSOR | {"source": {"file": "readings"}})
+    command = [sys.executable, "-c", "from ledger.cli import main; main()", "sensor", "run", "--config", str(config)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None and process.stdout is not None
+        assert json.loads(process.stdout.readline())["device"] == "scale-1"
+        assert process.stderr.readline().startswith("uplink: UPLINK_DOWN: ")
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.read() == "handed over 0, waiting in the spool 2\n"
+    assert process.returncode == 0
 
 
 def test_a_serial_line_is_opened_again(tmp_path: Path) -> None:
