@@ -74,6 +74,10 @@ class RpcNode:
     def url(self) -> str:
         return self._url
 
+    def break_off(self) -> None:
+        """End what is asked just now, and ask nothing more: see `Exchange.break_off`."""
+        self._http.break_off()
+
     def close(self) -> None:
         self._http.close()
 

@@ -3,14 +3,19 @@
 httpx bounds each read of the socket alone, so that a server which drips one byte a minute would hold its caller for
 ever. Here every wait, for headers as for the body, is cut to what is left until one deadline.
 
+Whoever has to stop breaks off what is under way.
+
 May never happen here: a wait beyond the deadline, a reply beyond the bound in memory, an error that is not typed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -64,10 +69,10 @@ class Exchange:
         what it raises ends the exchange. `transport`: instead of sockets, for tests.
         """
         self._peer, self._seconds, self._max_bytes = peer, seconds, max_bytes
-        self._deadline = _Deadline()
+        self._deadline, self._lines = _Deadline(), _Lines()
         # trust_env: a proxy of the environment must never see, nor answer, what is asked here.
         self._http = httpx.Client(
-            transport=_Transport(self._deadline, resolve) if transport is None else transport,
+            transport=_Transport(self._deadline, self._lines, resolve) if transport is None else transport,
             timeout=httpx.Timeout(seconds, connect=min(connect_seconds, seconds)),
             trust_env=False,
             headers={"Accept-Encoding": "identity"},
@@ -97,6 +102,8 @@ class Exchange:
         """
         most, received = self._max_bytes if max_bytes is None else max_bytes, bytearray()
         self._deadline.begin(self._seconds if seconds is None else seconds)
+        if self._lines.are_cut:
+            raise self._unreachable("is asked nothing any more", where=url)
         try:
             with self._http.stream(method, _read_url(url), headers=headers, content=content) as response:
                 if response.headers.get("Content-Encoding", "identity") != "identity":
@@ -108,17 +115,27 @@ class Exchange:
                 return Reply(response.status_code, bytes(received), response.headers)
         # UnicodeError: a host name that cannot be written; ValueError is its base, and of no other origin here.
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
-            what = f"{self._peer.name} does not answer: {type(error).__name__}"
-            raise Unavailable(self._peer.unreachable, what, where=url, cure=self._peer.cure) from error
+            raise self._unreachable(f"does not answer: {type(error).__name__}", where=url) from error
+
+    def break_off(self) -> None:
+        """End every exchange under way, in whichever thread, and begin no more: each is answered as unreachable.
+
+        What is only just connecting ends once it is connected, or after `connect_seconds`.
+        """
+        self._lines.cut()
 
     def close(self) -> None:
-        """Close the connections. May be called twice."""
+        """Close the connections, and break off what is under way. May be called twice."""
+        self.break_off()
         self._http.close()
 
     def garbage(self, why: str, *, where: str) -> Unavailable:
         """The error for an answer that is of no use."""
         what = f"{self._peer.name} answered nonsense: {why}"
         return Unavailable(self._peer.garbage, what, where=where, cure="Use another one.")
+
+    def _unreachable(self, why: str, *, where: str) -> Unavailable:
+        return Unavailable(self._peer.unreachable, f"{self._peer.name} {why}", where=where, cure=self._peer.cure)
 
 
 @lru_cache(maxsize=256)
@@ -143,22 +160,52 @@ class _Deadline(threading.local):
         return left if timeout is None else min(left, timeout)
 
 
+class _Lines:
+    """The open sockets of one exchange's connections: another thread can end what waits on them. Closing would not."""
+
+    def __init__(self) -> None:
+        self._lock, self._open = threading.Lock(), weakref.WeakSet[socket.socket]()
+        self.are_cut = False
+
+    def add(self, stream: httpcore.NetworkStream) -> None:
+        """Keep a connection in sight; one that comes too late is refused."""
+        line = stream.get_extra_info("socket")
+        with self._lock:
+            if not self.are_cut:
+                self._open.add(line)
+                return
+        stream.close()
+        raise httpcore.ConnectError
+
+    def cut(self) -> None:
+        """Wake whoever waits on a socket, and let no other be opened."""
+        with self._lock:
+            self.are_cut = True
+            for line in self._open:
+                with contextlib.suppress(OSError):  # closed already, or given over to its TLS
+                    socket.socket.shutdown(line, socket.SHUT_RDWR)  # not TLS's own: another thread is inside it
+
+
 class _Transport(httpx.HTTPTransport):
     """httpx's own transport, over sockets that know the deadline.
 
     httpx has no way to hand a network backend in, so its pool's is replaced; a release that moves it fails loudly.
     """
 
-    def __init__(self, deadline: _Deadline, resolve: Callable[[str, int], str] | None) -> None:
+    def __init__(self, deadline: _Deadline, lines: _Lines, resolve: Callable[[str, int], str] | None) -> None:
         super().__init__(verify=_tls(), trust_env=False)
-        self._pool._network_backend = _Backend(self._pool._network_backend, deadline, resolve)
+        self._pool._network_backend = _Backend(self._pool._network_backend, deadline, lines, resolve)
 
 
 class _Backend(httpcore.NetworkBackend):
     def __init__(
-        self, inner: httpcore.NetworkBackend, deadline: _Deadline, resolve: Callable[[str, int], str] | None
+        self,
+        inner: httpcore.NetworkBackend,
+        deadline: _Deadline,
+        lines: _Lines,
+        resolve: Callable[[str, int], str] | None,
     ) -> None:
-        self._inner, self._deadline, self._resolve = inner, deadline, resolve
+        self._inner, self._deadline, self._lines, self._resolve = inner, deadline, lines, resolve
 
     def connect_tcp(
         self,
@@ -171,12 +218,13 @@ class _Backend(httpcore.NetworkBackend):
         if self._resolve is not None:
             host = self._resolve(host, port)
         stream = self._inner.connect_tcp(host, port, self._deadline.cut(timeout), local_address, socket_options)
-        return _Stream(stream, self._deadline)
+        return _Stream(stream, self._deadline, self._lines)
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline) -> None:
-        self._inner, self._deadline = inner, deadline
+    def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline, lines: _Lines) -> None:
+        self._inner, self._deadline, self._lines = inner, deadline, lines
+        lines.add(inner)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._inner.read(max_bytes, self._deadline.cut(timeout))
@@ -187,7 +235,8 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, self._deadline.cut(timeout)), self._deadline)
+        tls = self._inner.start_tls(ssl_context, server_hostname, self._deadline.cut(timeout))
+        return _Stream(tls, self._deadline, self._lines)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

@@ -129,6 +129,10 @@ class HttpLog:
     def keep_instruction(self, crossing: bytes) -> None:
         self._keep("instructions", crossing)
 
+    def break_off(self) -> None:
+        """End what is asked just now, and ask nothing more: see `Exchange.break_off`."""
+        self._http.break_off()
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()

@@ -77,6 +77,10 @@ class HttpNotary:
     def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
         return self._post("/add-checkpoint", body, "text/plain")
 
+    def break_off(self) -> None:
+        """End what is asked just now, and ask nothing more: see `Exchange.break_off`."""
+        self._http.break_off()
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()

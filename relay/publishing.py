@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from contracts.manifest import Role
 from contracts.node import Node
@@ -27,11 +28,20 @@ BOOK_FILE: Final = "publisher.sqlite3"
 FOLDER: Final = "publisher"  # of what was seen of the log, inside the relay's folder
 
 
+class Askable(Protocol):
+    """Somebody who is asked over a network."""
+
+    def break_off(self) -> None:
+        """End what is asked just now, and ask nothing more."""
+        ...
+
+
 class RunningPublisher:
     """A publisher in a thread of its own."""
 
-    def __init__(self, publisher: Publisher, handing: Handing, opened: ExitStack) -> None:
-        self.publisher, self.handing, self._opened = publisher, handing, opened
+    def __init__(self, publisher: Publisher, handing: Handing, asked: Sequence[Askable], opened: ExitStack) -> None:
+        """`asked`: whom it asks things of its own."""
+        self.publisher, self.handing, self.asked, self._opened = publisher, handing, asked, opened
         self._thread = threading.Thread(target=publisher.run, name="publisher", daemon=True)
 
     def start(self) -> None:
@@ -83,4 +93,5 @@ def make_publisher(
             stamper=stamper,
         )
         relay.hear(handing)
-        return RunningPublisher(publisher, handing, opening.pop_all())
+        asked: list[Askable] = [log] if stamper is None else [log, stamper]
+        return RunningPublisher(publisher, handing, asked, opening.pop_all())

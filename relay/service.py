@@ -1,11 +1,15 @@
 """A relay as a running service: nodes, notaries, indexer, the relay's own thread, and its HTTP server.
 
-Stopping it in any way is safe: it keeps nothing that it could not read again.
+Stopping it in any way is safe: it keeps nothing that it could not read again. May never happen here: a stop that waits
+for whoever hangs.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Final
 
 from contracts.manifest import Role
 from contracts.node import RpcNode
@@ -23,24 +27,38 @@ from relay.notaries import HttpNotary
 from relay.panel import NotaryPanel
 from relay.partner.config import PartnerConfig
 from relay.partner.desk import Desk
-from relay.publishing import RunningPublisher, make_publisher
+from relay.publishing import Askable, RunningPublisher, make_publisher
 from relay.reading import BlockSink
 from relay.relay import Relay
 from relay.skips import Skips
 
 BOOK_FILE = "submissions.sqlite3"
+STOP_SECONDS: Final = 3.0  # for what others are asked when it is stopped; then it is broken off
 
 
 class RunningRelay:
     """A relay that listens at `url`. Made by `start`."""
 
-    def __init__(self, relay: Relay, server: RunningServer, opened: ExitStack) -> None:
+    def __init__(self, relay: Relay, server: RunningServer, asked: Sequence[Askable], opened: ExitStack) -> None:
         self.relay, self.url = relay, server.url
-        self._opened = opened
+        self._asked, self._opened = asked, opened
 
     def stop(self) -> None:
-        """Stop answering, finish the steps under way, and close what was opened."""
-        self._opened.close()
+        """Stop answering, finish the steps under way, and close what was opened.
+
+        Nodes, notaries, ledger and partners that have not answered within `STOP_SECONDS` count as not answering: what
+        is sent to them or asked of them is found again after the next start.
+        """
+        breaking = threading.Timer(STOP_SECONDS, self._break_off)
+        breaking.start()
+        try:
+            self._opened.close()
+        finally:
+            breaking.cancel()
+
+    def _break_off(self) -> None:
+        for each in self._asked:
+            each.break_off()
 
 
 def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> RunningRelay:
@@ -52,16 +70,18 @@ def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> Run
     with ExitStack() as opening:
         book = SubmissionBook(None if config.folder is None else config.folder / BOOK_FILE)
         opening.callback(book.close)
-        transactors = {}
+        transactors, asked = {}, list[Askable]()
         for chain in config.manifest.chains:
             node = RpcNode(config.nodes[chain.chain_id])
             opening.callback(node.close)
+            asked.append(node)
             transactors[chain.chain_id] = Submitter(
                 node, config.key, chain_id=chain.chain_id, book=book, spending=config.spending
             )
         notaries = [HttpNotary(name, url) for name, url in config.notaries]
         for notary in notaries:
             opening.callback(notary.close)
+            asked.append(notary)
         committees = Committees(config.manifest, {number: each.node for number, each in transactors.items()})
         panel = NotaryPanel(notaries, config.manifest.committee, committees=committees.of)
         opening.callback(panel.close)
@@ -74,6 +94,7 @@ def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> Run
         if config.partners is not None:
             desk = Desk(PartnerConfig.load(config.partners), config.manifest)
             opening.callback(desk.stop)
+            asked.append(desk.hooks)
             sinks.append(desk.feed)
         relay = Relay(config.manifest, transactors, panel, sinks, skips=Skips(config.skipped))
         opening.callback(relay.stop)
@@ -89,7 +110,8 @@ def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> Run
         relay.start()
         if publishing is not None:
             publishing.start()
-        return RunningRelay(relay, server, opening.pop_all())
+            asked += publishing.asked
+        return RunningRelay(relay, server, asked, opening.pop_all())
 
 
 def _publishing(config: RelayConfig, relay: Relay, opening: ExitStack) -> RunningPublisher | None:

@@ -34,6 +34,10 @@ class Stamper:
         verify_stamp(reply.body, note, authorities=self._authorities)
         return reply.body
 
+    def break_off(self) -> None:
+        """End what is asked just now, and ask nothing more: see `Exchange.break_off`."""
+        self._exchange.break_off()
+
     def close(self) -> None:
         """Close the connections."""
         self._exchange.close()

@@ -144,6 +144,10 @@ class Hooks:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
+    def break_off(self) -> None:
+        """End what is being sent, as if nobody answered: it is sent again after the next start."""
+        self._http.break_off()
+
     def stop(self) -> None:
         """Finish what is being sent, and stop. May be called twice."""
         self._stopping.set()
