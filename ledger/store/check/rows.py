@@ -21,13 +21,14 @@ from ledger.evidence import (
     read_statement,
 )
 from ledger.evidence.findings import read_finding
+from ledger.store.check.devices import check_devices
+from ledger.store.check.doubts import check_doubts
 from ledger.store.check.found import Found, Progress
 from ledger.store.columns import utc_text
 from ledger.store.event_book import looked_up_by
 from ledger.store.evidence_book import normal_lot, recording_key
 
 BOUND_BY_SUMS_ALONE: Mapping[str, str] = {
-    "device": "what was enrolled, agreed and ordered are logged statements; the row is their newest state",
     "block": "read from the chains: `pledgetrail reindex` folds it again and compares",
     "chain_fact": "read from the chains: `pledgetrail reindex` folds it again and compares",
     "chain_fact_subject": "read from the chains: `pledgetrail reindex` folds it again and compares",
@@ -69,6 +70,8 @@ def check_rows(database: sqlite3.Connection, progress: Progress) -> Iterator[Fou
         for table, query, derive in DERIVED:
             yield from _check_derived(database, table, query, derive, progress)
         yield from _identifiers(database)
+        yield from check_devices(database, progress)
+        yield from check_doubts(database)
         for row in database.execute("PRAGMA foreign_key_check"):
             yield Found("ROW_UNBOUND", f"{row['table']} row {row['rowid']}", "It refers to a row that is not there.")
         yield from _without_object(database)

@@ -7,6 +7,8 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from typer.testing import CliRunner
 
 from ledger import verbs
 from ledger.errors import Problem
+from ledger.evidence import Terms
+from ledger.evidence.terms import Limits
 from ledger.intake.media_config import MEDIA_FOLDER
 from ledger.store import Ledger
 from ledger.store.check import Found, Severity, check_folder
@@ -23,6 +27,7 @@ from ledger.store.database import _TABLES
 from ledger.store.ledger import DATABASE_FILE
 from ledger.store.page_sums import SUMS, WAL, beside
 from tests.fsck_flips import checked, filled, flips
+from tests.ledger.intake.speaking import NOON, Voice, listening
 from tests.ledger.refusals import refused
 from tests.ledger.tea import cosign_log, open_ledger, whole_story
 
@@ -121,6 +126,69 @@ def test_an_edit_is_found_even_where_the_sums_were_made_to_fit(folder: Path, nam
     assert [thing for _, thing in damage(folder) if thing.startswith(named)], checked(folder)
 
 
+@pytest.fixture(scope="module")
+def doubted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger whose scale was given terms, was doubted for a value and for its clock, was released, and revoked."""
+    folder = tmp_path_factory.mktemp("doubted")
+    limits = {"weight": Limits(Decimal(0), Decimal(1200))}
+    with listening(folder) as at:
+        book, voice = at.ledger.evidence, Voice()
+        for days in (3, 2):
+            book.agree(Terms("scale-1", NOON - timedelta(days=days), limits=limits, speed_kmh=100 - days))
+        at.hear(voice.reading())
+        at.hear(voice.reading(value="9000"))
+        at.hear(voice.reading(NOON + timedelta(hours=1)))
+        at.hear(voice.gap(at=NOON + timedelta(hours=1)))
+        book.release("scale-1", NOON, "its spool was lost")
+        for hours in (9, 8):
+            book.revoke("scale-1", NOON + timedelta(hours=hours), "it was sold")
+    return folder / "ledger"
+
+
+TRUSTED, DOUBTED, LATE = (f"(SELECT digest FROM evidence WHERE sequence = {number})" for number in (1, 2, 3))
+TURNED = {
+    "a doubted reading made usable": (f"UPDATE reading SET usable = 1 WHERE digest = {DOUBTED}", "reading of entry"),
+    "a reading whose doubt is no yes or no": (f"UPDATE reading SET usable = 7 WHERE digest = {TRUSTED}", "reading of"),
+    "a good reading put aside": (f"UPDATE reading SET usable = 0 WHERE digest = {TRUSTED}", "reading of entry"),
+    "a wrong clock believed": (f"UPDATE evidence SET trusted_time = 1 WHERE digest = {LATE}", "evidence of entry"),
+    "a finding that nobody is shown": ("DELETE FROM finding WHERE sequence = 2", "finding of entry"),
+    "a reading that no query meets": (f"DELETE FROM reading WHERE digest = {TRUSTED}", "evidence of entry"),
+    "another key": ("UPDATE device SET public_key = zeroblob(32)", "device 'scale-1'"),
+    "another label": ("UPDATE device SET label = label || '!'", "device 'scale-1'"),
+    "a longer life": ("UPDATE device SET valid_until = '2999-01-01T00:00:00.000000Z'", "device 'scale-1'"),
+    "no revocation": ("UPDATE device SET revoked_at = NULL", "device 'scale-1'"),
+    "the later of two revocations": (
+        "UPDATE device SET revoked_at = replace(revoked_at, 'T20', 'T21')",
+        "device 'scale-1'",
+    ),
+    "another release": ("UPDATE device SET released_after = 99", "device 'scale-1'"),
+    "no terms": ("UPDATE device SET terms = NULL", "device 'scale-1'"),
+    "terms of before": (
+        "UPDATE device SET terms = (SELECT canonical FROM statement WHERE domain LIKE '%terms%' LIMIT 1)",
+        "device 'scale-1'",
+    ),
+    "a device that was never enrolled": (
+        "INSERT INTO device SELECT 'ghost', algorithm, zeroblob(32), label, valid_from, valid_until, NULL, NULL, NULL,"
+        " NULL FROM device",
+        "device 'ghost'",
+    ),
+    "a device taken out": ("UPDATE device SET id = 'scale-9'", "device 'scale-1'"),
+}
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_C11_nobody_takes_a_doubt_away_or_turns_a_device_into_another(doubted: Path, tmp_path: Path, name: str) -> None:
+    """A row that decides whom and what to believe is bound by what was logged, also where the sums were made to fit."""
+    folder = Path(shutil.copytree(doubted, tmp_path / "ledger"))
+    assert checked(folder) == ()
+    edit, named = TURNED[name]
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as database:
+        database.executescript(edit)
+        assert database.total_changes
+    beside(folder / DATABASE_FILE, SUMS).unlink()
+    assert [thing for _, thing in damage(folder) if thing.startswith(named)], checked(folder)
+
+
 def _replace(value: str | bytes, old: str, new: str) -> str | bytes:
     return value.replace(old.encode(), new.encode()) if isinstance(value, bytes) else value.replace(old, new)
 
@@ -197,6 +265,7 @@ def test_every_table_is_bound_by_the_log_or_named_with_the_reason_why_not() -> N
     assert {table.name for table in _TABLES} == ruled | BOUND_BY_SUMS_ALONE.keys() | {
         "entry",
         "checkpoint",
+        "device",
         "event_identifier",
     }
 
