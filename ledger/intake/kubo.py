@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from hashlib import sha256
 from http import HTTPStatus
 from itertools import chain
 from typing import Final
 from urllib.parse import urlencode
 
 from ledger.cid import CHUNK_BYTES, LINKS_PER_NODE, is_leaf, name_of, parse_cid
-from ledger.dag_pb import MAX_NODE_BYTES, Node, read_node
+from ledger.dag_pb import Node, read_node
 from ledger.errors import BadInput, Unavailable
 from ledger.exchange import Exchange, Peer, Reply
 from ledger.intake.remote_media import MAX_OBJECT_BYTES
@@ -26,6 +27,7 @@ TIMEOUT_SECONDS: Final = 30.0
 LEAST_BYTES_PER_SECOND: Final = 64 * 1024
 """A body in either direction has `TIMEOUT_SECONDS` and what it needs at this pace."""
 MAX_ANSWER_BYTES: Final = 64 * 1024
+MAX_BLOCK_BYTES: Final = 2 * 1024**2  # what a node keeps at most; a node of ours is far smaller, a chunk is not
 MAX_LISTING_BYTES: Final = 64 * 1024**2  # of some 600,000 objects
 _CURE = "Check that the node runs, that its RPC is at the configured address, and that its disk has room."
 PEER: Final = Peer("the IPFS node", "MEDIA_UNAVAILABLE", "MEDIA_UNAVAILABLE", _CURE)
@@ -80,12 +82,17 @@ class KuboRemote:
         return ClaimedOutline(root.file_bytes, tuple(digests))
 
     def read(self, cid: str, start: int, length: int) -> bytes | None:
-        """The bytes that the node has there under the name, unjudged; None where it has none of that name."""
+        """The bytes that the node has there under the name, unjudged; None where it has none of that name.
+
+        Blocks are found by their hash alone, so that every chunk also answers to the name of a node that it is none of.
+        Whoever asks for such a name is told that there is no such object, and not that the node fails.
+        """
         arguments = {"arg": cid, "offline": "true", "offset": str(start), "length": str(length)}
         reply = self._ask("cat", arguments, at_most=max(length, MAX_ANSWER_BYTES))
         if reply.status == HTTPStatus.OK:
             return reply.body
-        _check_absent(reply, cid)
+        if not self._is_no_file(cid):
+            _check_absent(reply, cid)
         return None
 
     def has(self, cid: str) -> bool:
@@ -126,8 +133,19 @@ class KuboRemote:
         """Nothing is left to do."""
         return 0
 
+    def _is_no_file(self, cid: str) -> bool:
+        """Whether the name is truly that of a block, and of one that is no node of a file."""
+        binary = parse_cid(cid)
+        if is_leaf(binary):
+            return False
+        reply = self._ask("block/get", {"arg": cid, "offline": "true"}, at_most=MAX_BLOCK_BYTES)
+        if reply.status != HTTPStatus.OK or sha256(reply.body).digest() != binary[-DIGEST_BYTES:]:
+            return False
+        return self.outline(cid) is None
+
     def _node(self, cid: str) -> Node:
-        reply = self._ask("block/get", {"arg": cid, "offline": "true"}, at_most=MAX_NODE_BYTES)
+        """BadInput DAG_NODE, LookupError: what is there is no node of ours, or nothing is."""
+        reply = self._ask("block/get", {"arg": cid, "offline": "true"}, at_most=MAX_BLOCK_BYTES)
         if reply.status != HTTPStatus.OK:
             _check_absent(reply, cid)
             raise LookupError(cid)

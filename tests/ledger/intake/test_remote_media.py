@@ -6,13 +6,14 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
 
-from ledger.cid import CHUNK_BYTES, cid_of, parse_cid
+from ledger.cid import CHUNK_BYTES, cid_of, name_of, parse_cid
 from ledger.errors import Problem
 from ledger.exchange import Exchange
 from ledger.intake import remote_media
@@ -353,6 +354,48 @@ class TestDag:
         node.asked.clear()
         assert part(node.store(tmp_path / "cache"), cid, 0, 9) == DATA[:9]
         assert len(node.asked) <= 4
+
+
+class TestForeignNames:
+    """A node finds blocks by their hash alone, so that anybody can turn the name of a chunk into one of no object."""
+
+    def kubo(self, node: Node, name: str, block: bytes) -> Callable[[httpx.Request, httpx.Response], httpx.Response]:
+        """As Kubo answers for a name of DAG-PB whose block is something else."""
+
+        def answer(request: httpx.Request, honest: httpx.Response) -> httpx.Response:
+            if request.url.params.get("arg") != name:
+                return honest
+            if request.url.path.endswith("block/get"):
+                return httpx.Response(200, content=block)
+            return httpx.Response(500, json={"Message": "protobuf: (PBNode) invalid wireType", "Code": 0})
+
+        return answer
+
+    @pytest.mark.parametrize(
+        "block", [b"x" * CHUNK_BYTES, b"x", b"\x0a\x02\x08\x01"], ids=["a chunk", "a small object", "an empty folder"]
+    )
+    def test_OD12_such_a_name_does_not_make_the_store_count_as_away(
+        self, node: Node, tmp_path: Path, block: bytes
+    ) -> None:
+        name = name_of(bytes([1, 0x70, 0x12, 0x20]) + sha256(block).digest())
+        node.lie = self.kubo(node, name, block)
+        store = RemoteStore(node.remote(), tmp_path / "cache", clock=lambda: 0.0)
+        kept = store.put(DATA)
+        for _ in range(2):
+            for ask in (store.size, store.get):
+                with refused("MEDIA_UNKNOWN"):
+                    ask(name)
+        assert store.has(kept) and store.put(OTHER)
+
+    def test_a_node_that_fails_for_a_name_of_ours_counts_as_away(self, node: Node, tmp_path: Path) -> None:
+        """The honest twin: what is there under the name does not hash to it, so that nothing is known of it."""
+        store = RemoteStore(node.remote(), tmp_path / "cache", clock=lambda: 0.0)
+        name = cid_of(DATA + b"y")
+        node.lie = self.kubo(node, name, b"x")
+        with refused("MEDIA_UNAVAILABLE"):
+            store.size(name)
+        with refused("MEDIA_UNAVAILABLE"):
+            store.put(OTHER)
 
 
 class TestCheck:
