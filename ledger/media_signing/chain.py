@@ -8,6 +8,7 @@ taking the stream's own root for a trusted one, or a digest older than SHA-256.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,7 +27,9 @@ from ledger.printable import printable
 MAX_CERTIFICATES = 10
 MAX_CHAIN_BYTES = 64 * 1024
 MAX_ROOTS = 256
-MIN_RSA_BITS = 2048
+MIN_RSA_BITS, MAX_RSA_BITS, MAX_RSA_EXPONENT_BITS = 2048, 4096, 32
+"""A signature under a larger key, or one with a longer exponent, takes a hundred times as long to check: a stream holds
+thousands, and its sender chooses the key."""
 
 _DIGESTS: dict[str, hashes.HashAlgorithm] = {
     "sha256": hashes.SHA256(),
@@ -87,7 +90,7 @@ class SignerChain:
                 return False
             if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
                 key.verify(signature, document, ec.ECDSA(digest))
-            elif isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
+            elif isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS and not _is_slow(key):
                 key.verify(signature, document, _padding(digest, oid), digest)
             else:
                 return False
@@ -121,14 +124,21 @@ class TrustList:
         moments = {each.not_valid_before_utc for each in (*chain.certificates, *self.roots)}
         return any(self.vouches(chain, moment) for moment in moments)
 
+    def period(self, chain: SignerChain, moment: datetime) -> tuple[int, int]:
+        """Which of the stretches of time, in which one answer of `vouches` holds for this chain, `moment` is in."""
+        every = (*chain.certificates, *self.roots)
+        turns = sorted({each.not_valid_before_utc for each in every} | {each.not_valid_after_utc for each in every})
+        at = moment.replace(microsecond=0)
+        return bisect_left(turns, at), bisect_right(turns, at)
+
     def vouches(self, chain: SignerChain, moment: datetime | None) -> bool:
-        """Whether a root vouches for the chain as of `moment` (UTC)."""
-        if not self.roots or moment is None:
+        """Whether a root vouches for the chain as of `moment` (UTC, to the second)."""
+        if not self.roots or moment is None or any(_is_slow(each.public_key()) for each in chain.certificates):
             return False
         builder = (
             verification.PolicyBuilder()
             .store(verification.Store(list(self.roots)))
-            .time(moment.astimezone(UTC).replace(tzinfo=None))
+            .time(moment.astimezone(UTC).replace(tzinfo=None, microsecond=0))
             .max_chain_depth(MAX_CERTIFICATES)
             .extension_policies(ca_policy=_ISSUERS, ee_policy=verification.ExtensionPolicy.permit_all())
         )
@@ -137,6 +147,12 @@ class TrustList:
         except (verification.VerificationError, ValueError, UnsupportedAlgorithm):
             return False
         return True
+
+
+def _is_slow(key: object) -> bool:
+    if not isinstance(key, rsa.RSAPublicKey):
+        return False
+    return key.key_size > MAX_RSA_BITS or key.public_numbers().e.bit_length() > MAX_RSA_EXPONENT_BITS
 
 
 def _padding(digest: hashes.HashAlgorithm, oid: bytes) -> padding.AsymmetricPadding:

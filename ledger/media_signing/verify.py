@@ -49,6 +49,7 @@ class _Judge:
         self._first = known
         self._budget = Budget(_MAX_PAIRS_OF_ALL)
         self._vouched_for: dict[bytes, bool] = {}
+        self._vouched_then: dict[tuple[bytes, int, int], bool] = {}
 
     def verdict(self) -> VideoVerdict:
         stream = self._stream
@@ -116,11 +117,20 @@ class _Judge:
         self._first = self._first or chain
         if chain.key != self._first.key:
             return Provenance.KEY_CHANGED
-        if self._trust.vouches(chain, moment):
+        if self._vouches(chain, moment):
             return Provenance.TRUSTED
         if chain.digest not in self._vouched_for:
             self._vouched_for[chain.digest] = self._trust.vouches_sometime(chain)
         return Provenance.NOT_VALID_THEN if self._vouched_for[chain.digest] else Provenance.UNTRUSTED_SIGNER
+
+    def _vouches(self, chain: SignerChain, moment: datetime | None) -> bool:
+        """As `TrustList.vouches`, asked once for each stretch of time: a stream has thousands of groups."""
+        if moment is None:
+            return False
+        asked = chain.digest, *self._trust.period(chain, moment)
+        if asked not in self._vouched_then:
+            self._vouched_then[asked] = self._trust.vouches(chain, moment)
+        return self._vouched_then[asked]
 
     def _follows(self, place: Place, before: Place | None) -> bool:
         assert place.found is not None and place.found.document.general is not None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
+from math import gcd
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -66,6 +67,49 @@ def test_the_certificate_may_end_between_two_groups() -> None:
     signer = issue("camera 1", MAKER, end=BEGIN + timedelta(seconds=1))
     verdict = film(("I" + "P" * 24) * 3, signer=signer).verify()
     assert [group.provenance for group in verdict.groups] == [Provenance.TRUSTED, *[Provenance.NOT_VALID_THEN] * 2]
+
+
+def test_OV10_a_chain_is_looked_at_once_for_each_stretch_of_time_and_not_for_each_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, vouches = list[object](), TrustList.vouches
+
+    def counted(self: TrustList, chain: SignerChain, moment: datetime | None) -> bool:
+        asked.append(moment)
+        return vouches(self, chain, moment)
+
+    monkeypatch.setattr(TrustList, "vouches", counted)
+    signer = issue("camera 1", MAKER, start=BEGIN + timedelta(seconds=1), end=BEGIN + timedelta(seconds=2))
+    groups = film(("I" + "P" * 4) * 20, signer=signer).verify().groups
+    assert len(asked) < 8
+    alone = [TRUST.judge(each.chain, each.signed_until) for each in groups if each.chain is not None]
+    assert [each.provenance for each in groups] == alone
+    assert len(alone) == 20 and set(alone) == {Provenance.TRUSTED, Provenance.NOT_VALID_THEN}
+
+
+def test_OV10_a_key_that_takes_long_to_check_signs_nothing() -> None:
+    """OpenSSL takes an exponent as long as the key itself: seventy times the work, twenty thousand times a segment."""
+    quick = rsa.generate_private_key(65537, 2048)
+    numbers = quick.private_numbers()
+    turn = (numbers.p - 1) * (numbers.q - 1)
+    long = next(e for e in range((1 << 2000) + 1, 1 << 2001, 2) if gcd(e, turn) == 1)
+    secret = pow(long, -1, turn)
+    slow = rsa.RSAPrivateNumbers(
+        numbers.p,
+        numbers.q,
+        secret,
+        secret % (numbers.p - 1),
+        secret % (numbers.q - 1),
+        numbers.iqmp,
+        rsa.RSAPublicNumbers(long, numbers.public_numbers.n),
+    ).private_key()
+    oid = bytes.fromhex("06092a864886f70d01010b")
+    for key, holds in ((quick, True), (slow, False)):
+        chain = SignerChain(issue("camera", MAKER, private=key).chain)
+        signature = key.sign(b"x", padding.PKCS1v15(), hashes.SHA256())
+        key.public_key().verify(signature, b"x", padding.PKCS1v15(), hashes.SHA256())
+        assert chain.verifies(signature, b"x", algorithm="sha256", oid=oid) is holds
+        assert TRUST.vouches(chain, BEGIN) is holds
 
 
 def test_a_camera_cannot_issue_certificates() -> None:
