@@ -1,6 +1,7 @@
 """`records_of`: what a browser needs to check a unit's account for itself, each record with its inclusion proof.
 
-The same objects as a proof bundle holds, without the chains: events, evidence, and of its devices the enrolments,
+The same objects as a proof bundle holds, without the chains: events, evidence of video and the readings that are named
+one by one, and of its devices the enrolments,
 revocations and findings, under the newest cosigned checkpoint. Nothing is verified here: the reader
 trusts none of it.
 """
@@ -17,6 +18,7 @@ from ledger.canonical import JsonValue
 from ledger.errors import Unavailable
 from ledger.evidence import ORDER_DOMAIN
 from ledger.evidence.orders import read_order
+from ledger.history.readings import Why
 from ledger.history.rotations import Rotations, rotations_to, trust_root_for
 from ledger.history.unit import EventStep, FilmedStep, UnitHistory
 from ledger.store import Ledger, PublishedCheckpoint, StoredSegment
@@ -105,7 +107,8 @@ def records_of(ledger: Ledger, history: UnitHistory, *, seen: int = 0, held: Seq
         for segment in _segments(ledger, step)
     ]
     said = [_Found(step.entry, step.traced.event.canonical()) for step in history.steps if isinstance(step, EventStep)]
-    found = sorted([*_about_devices(ledger, history), *filmed, *said], key=lambda each: each.entry)
+    measured = _readings(ledger, history)
+    found = sorted([*_about_devices(ledger, history), *filmed, *measured, *said], key=lambda each: each.entry)
     covered = [each for each in found if each.entry < published.checkpoint.size]
     size = published.checkpoint.size
     goes_on = ledger.log.consistency(seen, size) if 0 < seen < size else []
@@ -119,11 +122,23 @@ def _segments(ledger: Ledger, step: FilmedStep) -> Iterable[StoredSegment]:
     return (found for found in ledger.evidence.segments_of_recording(step.recording) if found.entry in wanted)
 
 
+def _readings(ledger: Ledger, history: UnitHistory) -> Iterable[_Found]:
+    """The readings that the account names one by one; not those of which something else is stored than was logged."""
+    for series in history.readings:
+        for told in series.told:
+            held = None if Why.NOT_LOGGED in told.why else ledger.evidence.held(told.reading.digest)
+            if held is not None:
+                yield _Found(told.reading.entry, held.evidence.signed.envelope())
+
+
 def _about_devices(ledger: Ledger, history: UnitHistory) -> Iterable[_Found]:
     """The devices' enrolments and revocations, and the log's findings about the statements that are shown."""
     numbers: dict[str, set[int]] = defaultdict(set)
     for step in history.filmed:
         numbers[step.device].update(segment.statement.sequence for segment in _segments(ledger, step))
+    for series in history.readings:
+        if series.told:
+            numbers[series.device].update(each.reading.sequence for each in series.told)
     for enrolment in ledger.statements.of_domain(DEVICE_DOMAIN):
         if read_enrolment(enrolment.canonical).id in numbers:
             yield _Found(enrolment.entry, enrolment.canonical)

@@ -19,11 +19,12 @@ CHECKS = MappingProxyType(
         "signed": N_("Cameras: enrolled, every piece signed"),
         "subject": N_("Records: about this item"),
         "shown": N_("This page: shows what they say"),
+        "readings": N_("Sensors: the readings named here"),
         "video": N_("Video: the bytes that play here"),
         "anchors": N_("Anchors on chains"),
     }
 )
-"""The steps in their order; `anchors` is never checked in a browser."""
+"""The steps in their order; `readings` only where there are any; `anchors` is never checked in a browser."""
 
 STATES = MappingProxyType(
     {
@@ -64,6 +65,7 @@ IN_BROWSER = MappingProxyType(
         "more.findings": N_("The log records findings about {count} of them."),
         "more.subject": N_("the code leads to all {count}"),
         "more.shown": N_("{count} steps compared"),
+        "more.readings": N_("{count} readings of {devices} sensors"),
         "more.video": N_("{count} pieces in {videos} videos"),
         "more.playing": N_("{done} of {count} pieces, the others before they play"),
         "more.pieces": N_("{done} of {count} pieces of video hold"),
@@ -71,6 +73,8 @@ IN_BROWSER = MappingProxyType(
         "why.unavailable": N_("The server gave nothing to check, or this browser cannot."),
         "why.not-cosigned": N_("The notaries have not cosigned it yet."),
         "why.video-missing": N_("The video could not be loaded."),
+        "why.position": N_("Where it was is kept from this page, so nothing here can be compared."),
+        "why.not-logged": N_("What is stored of a reading is not what was logged."),
         "why.no-video": N_("There is no video."),
         "fact.event": N_("Recorded as {type} at {time}."),
         "fact.findings": N_("The log's own findings: {codes}."),
@@ -98,6 +102,10 @@ IN_BROWSER = MappingProxyType(
         "reason.shown": N_("This page shows something else than the records."),
         "reason.RECORD_HIDDEN": N_("This page leaves out a record."),
         "reason.RECORD_MISSING": N_("A step is shown for which there is no record."),
+        "fact.readings": N_(
+            "The readings named here were signed by {device}: {count}. The picture and the counts were not checked."
+        ),
+        "reason.readings": N_("A reading is shown otherwise than its sensor signed it."),
         "reason.video": N_("The video is not what the camera signed."),
     }
 )

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from ledger.web.check_words import CHECKS, IN_BROWSER, STATES
 from ledger.web.language import Language, languages
+from ledger.web.sensor_words import MEASURED, UNITS
 from ledger.web.words import EVENT_TYPES, STEPS
 
 FOLDER = Path(__file__).parent / "static" / "verify"
@@ -65,6 +66,8 @@ def _in(language: Language) -> dict[str, str]:
         **{f"check.{key}": text for key, text in CHECKS.items()},
         **{f"state.{key}": text for key, text in STATES.items()},
         **{f"step.{key}": text for key, text in {**EVENT_TYPES, **STEPS}.items()},
+        **{f"measured.{key}": text for key, text in MEASURED.items()},
         **IN_BROWSER,
     }
-    return {key: language.gettext(text) for key, text in named.items()}
+    symbols = {f"unit.{code}": symbol for code, symbol in UNITS.items()}
+    return {key: language.gettext(text) for key, text in named.items()} | symbols

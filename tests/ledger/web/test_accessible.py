@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,9 @@ from playwright.sync_api import Browser, FilePayload, Page
 
 from ledger.web.verifier import stand_alone
 from tests.browser import PHONE
+from tests.ledger.bundle.stamped import STAMPED
 from tests.ledger.bundle.test_pledge import PLEDGED
+from tests.ledger.bundle.test_seals import HONEST as SEALED
 from tests.ledger.bundle.test_tampering import HONEST, flipped
 from tests.ledger.web.conftest import SETTLED, House
 from tests.ledger.web.lying import about
@@ -53,6 +56,8 @@ PAGES: dict[str, Callable[[Page, House, str], None]] = {
     "the proof page": _verifier,
     "a file that holds": _held,
     "a false file": _red,
+    "a file with a timestamp": partial(_held, file=STAMPED),
+    "a file with seals": partial(_held, file=SEALED),
     "a unit's page": _unit,
     "a unit's page in front of a liar": _red_unit,
     "the portal": _portal,

@@ -11,8 +11,8 @@ import { verifySubject } from "./subject.mjs";
 import { readTrustRoot } from "./trust_root.mjs";
 import { FINDING_DOMAIN, ORDER_DOMAIN, readFinding, readOrder, verifyWord } from "./word.mjs";
 
-/** The steps in their order; `shown` and `video` follow on the page, `anchors` is never checked in a browser. */
-export const STEPS = ["trust", "checkpoint", "cosigned", "logged", "signed", "subject", "shown", "video", "anchors"];
+/** The steps in their order; `shown`, `readings` and `video` follow on the page, `anchors` is never checked in a browser. */
+export const STEPS = ["trust", "checkpoint", "cosigned", "logged", "signed", "subject", "shown", "readings", "video", "anchors"];
 
 /**
  * Run the checks over the server's answer `text` about `unit`. `seen`: the state of the log this browser saw last, or null.

@@ -7,7 +7,7 @@ import { accept, addressed, lastSeen, remember, remembered, saw } from "./pin.mj
 import { silence } from "./player.mjs";
 import { Refusal, Unavailable } from "./refusal.mjs";
 import { Rotated } from "./rotation.mjs";
-import { behind, verifyNothingHidden } from "./shown.mjs";
+import { behind, behindSeries, verifyNothingHidden } from "./shown.mjs";
 import { identifierAt } from "./subject.mjs";
 import { Videos } from "./videos.mjs";
 import { WORDS } from "./words.mjs";
@@ -16,10 +16,11 @@ const MAX_RECORDS_BYTES = 32 * 2 ** 20;
 
 const language = document.documentElement.lang.startsWith("zh") ? "zh" : "en";
 const page = new Page(document, WORDS[language]);
+const present = STEPS.filter((step) => step !== "readings" || page.has(step));
 if (page.source !== null) run();
 
 async function run() {
-  STEPS.slice(0, -1).forEach((step) => page.tell(step, "waiting"));
+  present.slice(0, -1).forEach((step) => page.tell(step, "waiting"));
   page.verdict("waiting", page.say("verdict.waiting"));
   try {
     await checkAll();
@@ -52,7 +53,8 @@ async function checkAll() {
   const steps = page.steps();
   const pending = await during("shown", async () => compare(steps, found));
   page.tell("shown", pending ? "unchecked" : "holds", page.say("more.shown", { count: steps.length }));
-  await checkVideos(steps, found, (videos) => conclude(pending, videos, found));
+  const open = page.has("readings") || page.series().length > 0 ? await checkReadings(found) : false;
+  await checkVideos(steps, found, (videos) => conclude(pending || open, videos, found));
 }
 
 /** Whether the trust root was expected. Another one is offered to the reader, and the checks end here. */
@@ -101,7 +103,7 @@ async function during(step, work) {
     return result;
   } catch (error) {
     const refused = error instanceof Refusal;
-    const rest = STEPS.slice(STEPS.indexOf(step) + 1);
+    const rest = present.slice(present.indexOf(step) + 1);
     rest.forEach((later) => page.tell(later, "unchecked"));
     page.tell(step, refused ? "refused" : "unchecked", refused ? reasonOf(step, error) : whyNot(error));
     if (refused) refuse(step, error);
@@ -117,6 +119,9 @@ function refuse(step, error) {
   const entry = Number(/^entry (\d+)$/.exec(error.where)?.[1] ?? NaN);
   for (const { article, entries } of page.steps()) {
     page.tellStep(article, entries.includes(entry) ? "refused" : "unchecked", "");
+  }
+  for (const { article, named } of page.series()) {
+    page.tellStep(article, named.some((each) => each.entry === entry) ? "refused" : "unchecked", "");
   }
 }
 
@@ -155,8 +160,36 @@ function compare(steps, found) {
       page.tellStep(step.article, "unchecked", page.say("why.not-cosigned"));
     }
   }
-  verifyNothingHidden(found.records, steps);
+  verifyNothingHidden(found.records, steps, page.series());
   return pending;
+}
+
+/** Compare every reading that the page names with its record; true where some could not be. */
+async function checkReadings(found) {
+  const told = await during("readings", async () => page.series().map((series) => tellSeries(series, found)));
+  const own = told.flatMap(({ behind: envelopes }) => envelopes);
+  const devices = new Set(own.map(({ statement }) => statement.device)).size;
+  const open = told.some(({ pending }) => pending);
+  const state = open || own.length === 0 ? "unchecked" : "holds";
+  page.tell("readings", state, page.say("more.readings", { count: own.length, devices }));
+  return open;
+}
+
+/** {behind, pending} of one series, and how it ended written beside it. A position is kept back, which leaves nothing open. */
+function tellSeries(series, found) {
+  const end = (state, text, behindIt = [], pending = false) => {
+    page.tellStep(series.article, state, text);
+    return { behind: behindIt, pending };
+  };
+  if (series.quantity === "position") return end("unchecked", page.say("why.position"));
+  try {
+    const own = series.unlogged && series.named.length === 0 ? [] : behindSeries(series, { ...found, words: page.words });
+    if (series.unlogged) return end("unchecked", page.say("why.not-logged"), own, true);
+    return end("holds", page.say("fact.readings", { device: series.device, count: own.length }), own);
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    return end("unchecked", page.say("why.not-cosigned"), [], true);
+  }
 }
 
 /** Check the bytes of the videos and let exactly these play, also those that are still to come. */

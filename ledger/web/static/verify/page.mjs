@@ -10,6 +10,7 @@ export class Page {
     this.banner = document.getElementById("verdict");
     this.body = document.body;
     this.articles = [...document.querySelectorAll("article[data-entries]")];
+    this.cards = [...document.querySelectorAll("article.series")];
   }
 
   /** Where the records are; null where the server has none to give. */
@@ -43,6 +44,27 @@ export class Page {
       from: article.querySelector("time").dateTime,
       video: article.querySelector("video"),
     }));
+  }
+
+  /** What sensors measured, as the page names it: each series with its `article` and the readings in it. */
+  series() {
+    return this.cards.map((article) => ({
+      article,
+      ...article.dataset,
+      heading: article.querySelector("h3").textContent,
+      unlogged: article.querySelector("[data-unlogged]") !== null,
+      named: [...article.querySelectorAll("[data-entry]")].map((place) => ({
+        entry: ENTRIES.test(place.dataset.entry) ? Number(place.dataset.entry) : NaN,
+        text: (place.querySelector(".number") ?? place).textContent.trim(),
+        at: place.querySelector("time")?.dateTime ?? null,
+        why: place.dataset.why ?? "",
+      })),
+    }));
+  }
+
+  /** Whether the page has a place for a check's result. */
+  has(step) {
+    return this.root.querySelector(`[data-check="${step}"]`) !== null;
   }
 
   /** Write one check's result: `state` is waiting, holds, refused or unchecked; `more`: a text beside it. */

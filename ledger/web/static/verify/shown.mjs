@@ -35,9 +35,53 @@ export function behind(step, { checkpoint, envelopes, events, findings, words })
   return { entries: step.entries, envelopes: own, event, findings: about.map(({ code }) => code) };
 }
 
-/** Refuse RECORD_HIDDEN: a proven record that no step of the page shows. */
-export function verifyNothingHidden(records, steps) {
-  const entries = new Set(steps.flatMap((step) => step.entries));
+/**
+ * The envelopes behind the readings that the page names of one series: {device, subject, quantity, unit, heading, named: [{entry,
+ * text, at, why}]}. The picture and the counts are not compared: not every reading is here.
+ * Refuses RECORD_MISSING, SHOWN_DIFFERS; `Unavailable` NOT_COSIGNED_YET.
+ */
+export function behindSeries(series, { checkpoint, envelopes, words }) {
+  const kind = words[`measured.${series.quantity}.${series.unit}`] ?? words[`measured.${series.quantity}`] ?? series.quantity;
+  const symbol = words[`unit.${series.unit}`] ?? series.unit;
+  require(series.heading === kind, "SHOWN_DIFFERS", "the page names what was measured otherwise than its records do");
+  require(series.named.length > 0, "RECORD_MISSING", "a series is shown of which no reading is named");
+  const own = new Map();
+  for (const { entry, text, at } of series.named) {
+    const where = `entry ${entry}`;
+    require(Number.isSafeInteger(entry), "RECORD_MISSING", "a reading is shown for which there is no record", where);
+    if (BigInt(entry) >= checkpoint.size) throw new Unavailable("NOT_COSIGNED_YET", "the notaries have not cosigned it yet");
+    const found = envelopes.find((each) => each.entry === entry && each.statement.kind === "reading");
+    require(found !== undefined, "RECORD_MISSING", "a reading is shown for which there is no record", where);
+    const { statement } = found;
+    const alike = ["device", "subject", "quantity", "unit"].every((key) => statement[key] === series[key]);
+    const told = text === `${statement.value} ${symbol}`.trim();
+    require(alike && told, "SHOWN_DIFFERS", "the page shows another reading than was signed", where);
+    const timed = at === null || Date.parse(at) === periodOf(found)[0];
+    require(timed, "SHOWN_DIFFERS", "the page gives another time than the record does", where);
+    own.set(entry, found);
+  }
+  requireExtremes(series, own);
+  return [...own.values()];
+}
+
+/** Of the readings that are named, the lowest is told as the lowest, and so on. */
+function requireExtremes({ named }, own) {
+  const of = (name) => own.get(named.find(({ why }) => why === name)?.entry);
+  const values = [...own.values()].map(({ statement }) => Number(statement.value));
+  const times = [...own.values()].map((each) => periodOf(each)[0]);
+  const fits = (found, most, value) => found === undefined || value(found) === most;
+  const value = ({ statement }) => Number(statement.value);
+  const whole =
+    fits(of("least"), Math.min(...values), value) &&
+    fits(of("greatest"), Math.max(...values), value) &&
+    fits(of("newest"), Math.max(...times), (found) => periodOf(found)[0]);
+  require(whole, "SHOWN_DIFFERS", "another reading is the lowest, the highest or the newest");
+}
+
+/** Refuse RECORD_HIDDEN: a proven record that no step and no series of the page shows. */
+export function verifyNothingHidden(records, steps, series) {
+  const named = series.flatMap((each) => each.named.map(({ entry }) => entry));
+  const entries = new Set([...steps.flatMap((step) => step.entries), ...named]);
   const told = records.filter(({ domain }) => domain === EVIDENCE_DOMAIN || domain === EVENT_DOMAIN);
   const hidden = told.find(({ entry }) => !entries.has(entry));
   require(hidden === undefined, "RECORD_HIDDEN", "a record is not shown on the page", `entry ${hidden?.entry}`);
