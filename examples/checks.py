@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from examples.demo.folder import VERSION, is_in_use, version_in
+from examples.demo.folder import VERSION, VERSION_FILE, is_in_use, version_in
 from ledger.doctor import Check, State
+from ledger.store.ledger import DATABASE_FILE
 
 
 def checks(data: Path | None) -> list[Check]:
@@ -26,6 +27,8 @@ def _version(folder: Path) -> Check:
         version = error.strerror or "unreadable"
     if version is None:
         return Check("data folder", State.OK, f"{folder} will be new")
+    if version != VERSION and (folder / DATABASE_FILE).is_file() and not (folder / VERSION_FILE).exists():
+        return Check("data folder", State.NOTE, f"{folder} is a ledger's", "The demo needs a folder of its own.")
     if version == VERSION:
         return Check("data folder", State.OK, f"{folder}, version {version.strip()}")
     cure = "Choose another folder with --data, or the program version that wrote this one."

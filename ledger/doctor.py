@@ -92,7 +92,7 @@ def gathered(data: Path | None, rooms: Iterable[EntryPoint]) -> list[Check]:
         try:
             found += cast(Checks, room.load())(data)
         except Exception as error:  # noqa: BLE001 - whatever is broken there is what people ask the doctor about
-            cure = "Run make setup again; if it stays, this program is broken."
+            cure = "Run .ci/setup in the project's folder; if it stays, this program is broken."
             found.append(Check(room.name, State.MISSING, f"cannot be checked: {type(error).__name__}", cure))
     return found
 
@@ -104,7 +104,7 @@ def check_encoder(name: str) -> Check:
 
         found = av.codec.Codec(name, "w").long_name
     except (ImportError, OSError, ValueError) as error:
-        cure = "Run make setup again: the packaged `av` holds the encoder."
+        cure = "Run .ci/setup in the project's folder: the packaged `av` holds the encoder."
         return Check("H.264 encoder", State.MISSING, f"{name}: {type(error).__name__}", cure)
     return Check("H.264 encoder", State.OK, f"{name} ({found})")
 

@@ -66,7 +66,7 @@ def open_other(data: Path, path: Path) -> Remote:
     """
     value = _read(path) if path.exists() else None
     if value is None or path.parent.resolve() != data.resolve():
-        raise _bad(path, "it is a file in the data folder")
+        raise _bad(path, "it has to be a file beside media.json, in the data folder")
     if value == _read(data / MEDIA_CONFIG_FILE):
         raise WrongUse("MEDIA_SAME", "This is where the media are kept already.", where=str(path))
     return _remote(path, value) or FolderRemote(data / MEDIA_FOLDER)

@@ -10,6 +10,7 @@ from examples.checks import checks
 from examples.demo.folder import VERSION, VERSION_FILE, DataFolder
 from ledger.doctor import State
 from ledger.errors import Problem
+from ledger.store import Ledger
 
 
 def states(folder: Path) -> list[State]:
@@ -32,6 +33,15 @@ def test_a_folder_of_another_version_is_missing(tmp_path: Path, content: bytes) 
 def test_a_folder_of_something_else_is_missing_and_an_empty_one_is_not(tmp_path: Path) -> None:
     assert states(tmp_path) == states(tmp_path / "new") == [State.OK]
     (tmp_path / "holiday.jpg").write_bytes(b"")
+    assert states(tmp_path) == [State.MISSING]
+
+
+def test_the_folder_of_a_ledger_that_was_served_is_no_fault_but_none_of_the_demo_s(tmp_path: Path) -> None:
+    Ledger.open(tmp_path, origin="ledger.example/tea").close()
+    assert states(tmp_path) == [State.NOTE]
+    with pytest.raises(Problem):
+        DataFolder(tmp_path)
+    (tmp_path / VERSION_FILE).write_text("pledgetrail-data/0\n")
     assert states(tmp_path) == [State.MISSING]
 
 
