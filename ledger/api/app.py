@@ -84,8 +84,14 @@ def create_app(ledger: Ledger, *, quota: Quota | None = None, strangers: Strange
 
 def _answer(request: Request, error: Exception) -> Response:
     problem = _typed(error, request)
-    is_page = request.url.path.startswith(_PAGES)
-    return problem_page(request, problem) if is_page else problem_response(problem)
+    return problem_page(request, problem) if _is_read_by_a_person(request) else problem_response(problem)
+
+
+def _is_read_by_a_person(request: Request) -> bool:
+    # A browser that was sent to a mistyped address says that it wants a page; what speaks to the API never sees one.
+    path, wanted = request.url.path, request.headers.get("accept", "")
+    asks = request.method in ("GET", "HEAD") and "text/html" in wanted and not path.startswith("/api/")
+    return asks or path.startswith(_PAGES)
 
 
 def _typed(error: Exception, request: Request) -> Problem:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
@@ -45,6 +46,8 @@ CHECKING_POLICY = (
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
+_LOGGED = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
+
 # Control, format, private and unassigned characters: among them those that reverse the order of what follows.
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
 
@@ -65,6 +68,7 @@ def render(
         .get_template(template)
         .render(
             lang=language,
+            status=status,
             others=[(other, _in_language(request, other)) for other in languages().values() if other is not language],
             **values,
         )
@@ -81,7 +85,13 @@ def render(
 def problem_page(request: Request, problem: Problem) -> Response:
     """What a person sees instead of a page."""
     return render(
-        request, "problem.html", status=status_of(problem), cache_control="no-store", problem=problem, words=words
+        request,
+        "problem.html",
+        status=status_of(problem),
+        cache_control="no-store",
+        problem=problem,
+        of_portal=request.url.path.startswith("/portal"),
+        words=words,
     )
 
 
@@ -123,6 +133,15 @@ def short_hex(value: bytes) -> Markup:
     return Markup('<code title="{}">{}…{}</code>').format(text, text[:8], text[-4:])
 
 
+def spelt(value: object) -> str:
+    """The word that a contract logged as 32 bytes (`0x…`: ASCII, filled up with zeros); empty where it is none."""
+    if not isinstance(value, str) or _LOGGED.fullmatch(value) is None:
+        return ""
+    word = bytes.fromhex(value[2:]).rstrip(b"\0")
+    text = word.decode("ascii", "replace")
+    return text if 2 < len(word) < 32 and text.isascii() and text.isprintable() else ""
+
+
 @cache
 def environment(code: str) -> Environment:
     """The templates in one language."""
@@ -136,7 +155,7 @@ def environment(code: str) -> Environment:
     )
     language = languages()[code]
     made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    made.filters.update(shown=shown, short_hex=short_hex, word=_word_in(language))
+    made.filters.update(shown=shown, short_hex=short_hex, spelt=spelt, word=_word_in(language))
     made.globals.update(
         words=words,
         style=static_address("style.css"),

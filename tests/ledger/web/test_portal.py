@@ -8,6 +8,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from ledger.web.pages import spelt
 from tests.ledger.chain_tale import ESTATE, named
 
 
@@ -99,6 +100,42 @@ def test_what_is_not_known_is_a_page_that_says_so(client: TestClient, path: str)
     answer = client.get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
+    assert 'href="/portal?lang=en"' in answer.text.partition("<main")[2]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/favicon.ico", "/media/nothing"])
+@pytest.mark.parametrize(("language", "told"), [("en", "Scan the code again"), ("zh", "请重新扫码")])
+def test_a_browser_at_a_mistyped_address_gets_a_page_and_a_program_gets_data(
+    client: TestClient, path: str, language: str, told: str
+) -> None:
+    answer = client.get(path, headers={"accept": "text/html,*/*;q=0.8", "accept-language": language})
+    assert answer.status_code in (404, 422) and told in _text(answer.text)
+    assert client.get(path).headers["content-type"] == "application/problem+json"
+
+
+def test_the_api_answers_in_data_also_to_a_browser_and_so_does_whatever_writes(client: TestClient) -> None:
+    as_browser = {"accept": "text/html"}
+    assert client.get("/api/v1/nothing", headers=as_browser).headers["content-type"] == "application/problem+json"
+    assert client.post("/nothing", headers=as_browser).headers["content-type"] == "application/problem+json"
+
+
+def test_the_quantity_s_unit_is_a_symbol_and_no_trade_code(client: TestClient) -> None:
+    text = _text(client.get(_pledge("LN-A-0091")).text)
+    assert "120 kg" in text and "KGM" not in text
+
+
+def test_words_that_contracts_log_as_bytes_are_shown_as_words() -> None:
+    assert spelt("0x" + b"released".hex().ljust(64, "0")) == "released"
+    for other in (
+        "0x" + "61" * 32,
+        "0x" + "00" * 32,
+        "0x" + "61".ljust(64, "0"),
+        "0x" + "e9" * 9 + "00" * 23,
+        "0x61",
+        7,
+    ):
+        assert spelt(other) == ""
+    assert spelt("0x" + (b"a\x1b[2J").hex().ljust(64, "0")) == ""
 
 
 def test_op02_portal_pages_are_never_stored(client: TestClient) -> None:
