@@ -1,7 +1,8 @@
 """Where alarms go: one line of JSON each in a file that only grows, and one row each for people.
 
 A line is on disk before an alarm counts as told; a line that stands already is not written again, so that each alarm is
-there once however often the watch is killed. May never happen here: half a line that is taken for one.
+there once however often the watch is killed: each is noted as told before the next, so that only the last can come
+again. Of a file of any length only its end is read. May never happen here: half a line that is taken for one.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO, Final
 
 from ledger.canonical import JsonValue
 from ledger.errors import Unavailable
 
 FILE = "alarms.jsonl"
+END_BYTES: Final = 1024 * 1024  # of the file, read at a start: thousands of alarms, where the last is enough
+KNOWN: Final = 10_000  # ids held of what was written
+_AT_ONCE = 64 * 1024  # bytes, looked through for the end of the last whole line
 
 
 class Outlet:
@@ -26,7 +31,7 @@ class Outlet:
         self._path, self._show = folder / FILE, show
         try:
             self._mend()
-            self._written = {str(alarm["id"]) for alarm in read_alarms(self._path)}
+            self._written = {str(alarm["id"]): None for alarm in read_alarms(self._path, end=END_BYTES)}
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -41,7 +46,9 @@ class Outlet:
                     os.fsync(file.fileno())
             except OSError as error:
                 raise self._unwritable(error) from error
-            self._written.add(named)
+            self._written[named] = None
+            if len(self._written) > KNOWN:
+                del self._written[next(iter(self._written))]  # the oldest
         self._show(row_of(alarm))
 
     def _mend(self) -> None:
@@ -49,8 +56,7 @@ class Outlet:
         if not self._path.exists():
             return
         with self._path.open("r+b") as file:
-            whole = file.read().rfind(b"\n") + 1
-            file.truncate(whole)
+            file.truncate(_whole_lines(file))
 
     def _unwritable(self, error: OSError) -> Unavailable:
         what = f"an alarm cannot be written down: {error.strerror}"
@@ -59,13 +65,31 @@ class Outlet:
         )
 
 
-def read_alarms(path: Path) -> Iterator[dict[str, JsonValue]]:
-    """The alarms of a file, oldest first; none where there is no file."""
-    if path.exists():
-        with path.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    yield json.loads(line)
+def _whole_lines(file: IO[bytes]) -> int:
+    """How many bytes of the file are whole lines."""
+    at = file.seek(0, os.SEEK_END)
+    while at:
+        start = max(0, at - _AT_ONCE)
+        file.seek(start)
+        found = file.read(at - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        at = start
+    return 0
+
+
+def read_alarms(path: Path, *, end: int | None = None) -> Iterator[dict[str, JsonValue]]:
+    """The alarms of a file, oldest first; none where there is no file. `end`: of so many bytes at its end alone."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        start = 0 if end is None else max(0, file.seek(0, os.SEEK_END) - end)
+        file.seek(max(0, start - 1))
+        if start:
+            file.readline()  # what was begun before
+        for line in file:
+            if line.endswith(b"\n"):
+                yield json.loads(line)
 
 
 def row_of(alarm: dict[str, JsonValue]) -> str:

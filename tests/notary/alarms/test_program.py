@@ -14,6 +14,7 @@ import pytest
 
 import notary
 from ledger.errors import Problem, Unavailable
+from notary.alarms import outlet
 from notary.alarms.alarm import Alarm, Label
 from notary.alarms.config import WatchConfig
 from notary.alarms.floor import Terms
@@ -205,6 +206,40 @@ def test_half_a_line_is_cut_off_and_written_again(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b'{"id": "0", "whole": 1}\n{"id": "' + ALARM.id.encode()[:9])
     Outlet(tmp_path, show=lambda _row: None)(alarm)
     assert [each["id"] for each in read_alarms(tmp_path / FILE)] == ["0", ALARM.id]
+
+
+@pytest.mark.parametrize("half", [b"", b"{", b"x" * 15, b"x" * 16, b"x" * 17, b"x" * 100])
+@pytest.mark.parametrize("whole", [b"", b'{"id": "0", "whole": 1}\n'])
+def test_half_a_line_of_any_length_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: bytes, whole: bytes
+) -> None:
+    monkeypatch.setattr(outlet, "_AT_ONCE", 16)
+    (tmp_path / FILE).write_bytes(whole + half)
+    Outlet(tmp_path, show=lambda _row: None)
+    assert (tmp_path / FILE).read_bytes() == whole
+
+
+def test_of_a_long_file_only_the_end_is_read_and_its_last_alarm_is_not_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alarm = {**ALARM.as_json(), "told_at": 1}
+    Outlet(tmp_path, show=lambda _row: None)(alarm)
+    last = (tmp_path / FILE).read_bytes()
+    before = b"".join(b"not read %d\n" % number for number in range(1000))  # reading it would fail
+    for end in (len(last), len(last) + 1, len(last) + 5, len(last) + 8):
+        monkeypatch.setattr(outlet, "END_BYTES", end)
+        (tmp_path / FILE).write_bytes(before + b'{"id":"0"}\n' + last)
+        held = (tmp_path / FILE).read_bytes()
+        Outlet(tmp_path, show=lambda _row: None)(alarm)
+        assert (tmp_path / FILE).read_bytes() == held
+
+
+def test_no_more_ids_are_held_than_are_of_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlet, "KNOWN", 2)
+    tell = Outlet(tmp_path, show=lambda _row: None)
+    for named in ("1", "2", "3", "3", "2", "1"):
+        tell({**ALARM.as_json(), "id": named, "told_at": 1})
+    assert [each["id"] for each in read_alarms(tmp_path / FILE)] == ["1", "2", "3", "1"]
 
 
 def test_a_place_where_nothing_can_be_written_is_a_problem_with_its_cure(tmp_path: Path) -> None:
