@@ -1,5 +1,7 @@
 """`make kill-points SEEDS=20 [FROM=0]`: a relay in a process of its own, killed at each named point, again and again.
 
+Here the points at which it carries messages; in `kill_publisher` those at which it publishes a log.
+
 One deployment for each seed. Before every start there is something new to carry; the process is killed (SIGKILL) the
 n-th time it comes to its point, and the next one is started with another point. The last one is left alone: by then
 everything must have happened once, no nonce may be stuck, and the tables must be what the chains say.
@@ -35,7 +37,8 @@ from tests.simulator.witnesses import served
 
 # point → where it lies: module, function, and whether the process dies before or after it has run; and how often the
 # function may be let through first, at most: as often as what one start finds to carry is sure to bring it about.
-POINTS = {
+Point = tuple[str, str, str, int]
+POINTS: dict[str, Point] = {
     "submitter: before it writes down": ("contracts.submissions", "SubmissionBook.add", "before", 3),
     "submitter: written down, and not sent": ("contracts.submissions", "SubmissionBook.add", "after", 3),
     "submitter: sent": ("contracts.submitter", "Submitter._broadcast", "after", 3),
@@ -89,6 +92,26 @@ app()
 """
 
 
+@contextmanager
+def mortal_relay(folder: Path, point: Point | None, let_through: int) -> Iterator[subprocess.Popen[str]]:
+    """A relay of the folder's `relay.json` in a process of its own; gone when the block ends."""
+    where = "" if point is None else " ".join([*point[:3], str(let_through)])
+    command = [sys.executable, "-c", _COMMAND, where, "relay", "run", "--config", str(folder / "relay.json")]
+    with (folder / "relay.log").open("a") as log:
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment(folder))
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def require_killed(running: subprocess.Popen[str], folder: Path, what: str) -> None:
+    """Wait until it has died at its point."""
+    ended = until(running.poll, seconds=SECONDS, what=f"{what} is met")
+    assert ended == -signal.SIGKILL, f"{what}: {(folder / 'relay.log').read_text()[-2000:]}"
+
+
 @dataclass
 class Estate:
     """A deployment, what was begun on it, and the relay's folder."""
@@ -108,17 +131,8 @@ class Estate:
     @contextmanager
     def relay(self, point: str, let_through: int) -> Iterator[subprocess.Popen[str]]:
         """A relay that dies at a point, or at none; gone when the block ends."""
-        where = "" if not point else " ".join([*POINTS[point][:3], str(let_through)])
-        command = [sys.executable, "-c", _COMMAND, where, "relay", "run", "--config", str(self.folder / "relay.json")]
-        with (self.folder / "relay.log").open("a") as log:
-            running = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment(self.folder)
-            )
-        try:
+        with mortal_relay(self.folder, POINTS[point] if point else None, let_through) as running:
             yield running
-        finally:
-            running.kill()
-            running.communicate()
 
     @property
     def is_done(self) -> bool:
@@ -173,8 +187,7 @@ def run(seed: int, folder: Path, *, points: list[str] | None = None) -> list[str
             found.begin_something(exchange=point.startswith("exchanger"))
             let_through = chance.randint(0, POINTS[point][3])
             with found.relay(point, let_through) as running:
-                ended = until(running.poll, seconds=SECONDS, what=f"seed {seed}: {point} (after {let_through}) is met")
-            assert ended == -signal.SIGKILL, f"seed {seed}: {point}: {(folder / 'relay.log').read_text()[-2000:]}"
+                require_killed(running, folder, f"seed {seed}: {point} (after {let_through})")
         with found.relay("", 0):
             until(lambda: found.is_done or None, seconds=SECONDS, what=f"seed {seed}: everything has ended")
         found.check()
@@ -183,14 +196,17 @@ def run(seed: int, folder: Path, *, points: list[str] | None = None) -> list[str
 
 def main() -> int:
     """0 where every seed held; an AssertionError names the seed otherwise."""
+    from tests.acceptance.kill_publisher import run_publisher  # it stands on this module
+
     parser = argparse.ArgumentParser(prog="tests.acceptance.kill_points", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--from", type=int, default=0, dest="first")
     chosen = parser.parse_args()
     met: Counter[str] = Counter()
     for seed in range(chosen.first, chosen.first + chosen.seeds):
-        with tempfile.TemporaryDirectory() as folder:
-            met.update(run(seed, Path(folder)))
+        for each in (run, run_publisher):
+            with tempfile.TemporaryDirectory() as folder:
+                met.update(each(seed, Path(folder)))
         sys.stdout.write(f"seed {seed} held\n")
     for point, times in sorted(met.items()):
         sys.stdout.write(f"{times:>6}  {point}\n")
