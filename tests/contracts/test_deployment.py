@@ -27,12 +27,17 @@ from ledger.errors import BadInput, Problem, Refused
 from tests.contracts.world import COMMITTEE, OWNER, STRANGER, World
 
 
-def test_a_second_compilation_reads_the_cache(tmp_path: Path) -> None:
+def test_a_second_compilation_reads_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = (
+        "AnchorRegistry",
+        "GoodsRegistry",
+    )  # every test of a contract reads what this made of all of them, once for the whole run
+    monkeypatch.setattr(compiler, "CONTRACTS", few)
     compiled: list[str] = []
     first = compile_all(tmp_path, on_compile=compiled.append)
-    assert compiled == list(CONTRACTS)
+    assert compiled == list(few)
     assert compile_all(tmp_path, on_compile=compiled.append) == first
-    assert compiled == list(CONTRACTS)
+    assert compiled == list(few)
     assert all(found.bytecode for found in first.values())
 
 
