@@ -21,8 +21,8 @@ from typing import NoReturn
 from ledger import cli
 from tests.acceptance.program import Ran, environment
 
-LIBRARIES = ("examples.demo.run", "ledger.bundle", "ledger.verify_report")  # what the verbs load when they run
-_WAIT = "from tests.acceptance.loaded import wait; wait()"
+JOURNEY = ("examples.demo.run", "ledger.bundle", "ledger.verify_report")  # what `demo` and `verify` load when they run
+_WAIT = "import sys; from tests.acceptance.loaded import wait; wait(sys.argv[1:])"
 
 
 class Loaded:
@@ -44,10 +44,10 @@ class Loaded:
 
 
 @contextmanager
-def loaded() -> Iterator[Loaded]:
-    """The program, loaded; it ends with the block."""
+def loaded(libraries: Sequence[str] = JOURNEY) -> Iterator[Loaded]:
+    """The program, loaded with the modules that its verbs load when they run; it ends with the block."""
     with subprocess.Popen(
-        [sys.executable, "-c", _WAIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _WAIT, *libraries], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield Loaded(process)
 
@@ -63,10 +63,10 @@ def _run_as_forked(arguments: list[str], home: Path, variables: dict[str, str]) 
     sys.exit()
 
 
-def wait() -> None:
+def wait(libraries: Sequence[str]) -> None:
     """Load the program, then fork it for every line of standard input."""
     cli.build()
-    for name in LIBRARIES:
+    for name in libraries:
         importlib.import_module(name)
     gc.freeze()  # else every fork looks through all that was loaded when it ends, and copies it by that
     for line in sys.stdin:

@@ -12,7 +12,7 @@ import pytest
 from contracts import compiler
 from contracts.binding import creation_code
 from contracts.chain_rules import require_served
-from contracts.compiler import CONTRACTS, compile_all, source_digest
+from contracts.compiler import compile_all, source_digest
 from contracts.deploy import ChainPlan, Deployment, LanePlan, LogIdentity
 from contracts.manifest import FORMAT, Manifest, Policy, Role, Rules, Seals
 from contracts.plan import (
@@ -28,10 +28,7 @@ from tests.contracts.world import COMMITTEE, OWNER, STRANGER, World
 
 
 def test_a_second_compilation_reads_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = (
-        "AnchorRegistry",
-        "GoodsRegistry",
-    )  # every test of a contract reads what this made of all of them, once for the whole run
+    few = ("AnchorRegistry", "GoodsRegistry")  # all of them are compiled once, for the tests of what they do
     monkeypatch.setattr(compiler, "CONTRACTS", few)
     compiled: list[str] = []
     first = compile_all(tmp_path, on_compile=compiled.append)

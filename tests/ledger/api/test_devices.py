@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,7 +24,8 @@ from ledger.evidence.fields import write_time
 from ledger.evidence.request import REQUEST_DOMAIN, EnrolmentRequest, write_request
 from ledger.evidence.terms import Limits, Terms, check_measured, read_terms
 from ledger.store.ledger import MAKERS_FILE, OPERATOR_KEY_FILE
-from tests.acceptance.program import PROGRAM
+from tests.acceptance.loaded import loaded
+from tests.acceptance.program import Ran
 from tests.ledger.evidence.test_maker import MAKER, STRANGER, public
 from tests.ledger.intake.speaking import NOON, Listening, Voice, listening
 from tests.ledger.refusals import refused
@@ -177,32 +177,37 @@ def test_terms_that_make_no_sense_change_nothing(client: TestClient, at: Listeni
     assert client.put("/api/v1/devices/scale-1/terms", json=terms, headers=OPERATOR).status_code == 200
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(PROGRAM), "device", *arguments], capture_output=True, text=True, check=False)
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Callable[..., Ran]]:
+    """`pledgetrail device`, each time in a process of its own."""
+    with loaded(("ledger.data_folder", "ledger.intake.enrolling", "ledger.history.devices")) as program:
+        yield lambda *arguments: program.run(["device", *arguments], home=tmp_path)
 
 
-def test_the_command_line_does_the_same_beside_a_running_ledger(at: Listening, tmp_path: Path) -> None:
+def test_the_command_line_does_the_same_beside_a_running_ledger(
+    at: Listening, tmp_path: Path, device: Callable[..., Ran]
+) -> None:
     data = str(tmp_path / "ledger")
     (tmp_path / "request.json").write_bytes(asking("camera-9"))
     period = ("--valid-from", PERIOD["valid_from"], "--valid-until", "2099-01-01T00:00:00.000Z")
-    done = run("enrol", str(tmp_path / "request.json"), "--data", data, *period)
-    assert done.returncode == 0 and "self-stated" in done.stdout, done.stderr
-    refused = run("enrol", str(tmp_path / "request.json"), "--data", data, *period, "--attested")
-    assert (refused.returncode, "ATTESTATION_NONE" in refused.stderr) == (1, True)
-    agreed = run("terms", "camera-9", "--data", data, "--every", "10", "--limit", "weight=0:1200")
-    assert json.loads(agreed.stdout)["limits"] == {"weight": {"least": "0", "most": "1200"}}, agreed.stderr
-    assert run("release", "camera-9", "--data", data, "--reason", "spool lost").stdout.endswith("number 0\n")
-    assert run("revoke", "camera-9", "--data", data, "--reason", "stolen").returncode == 0
+    done = device("enrol", str(tmp_path / "request.json"), "--data", data, *period)
+    assert done.status == 0 and "self-stated" in done.out, done.err
+    refused = device("enrol", str(tmp_path / "request.json"), "--data", data, *period, "--attested")
+    assert (refused.status, "ATTESTATION_NONE" in refused.err) == (1, True)
+    agreed = device("terms", "camera-9", "--data", data, "--every", "10", "--limit", "weight=0:1200")
+    assert json.loads(agreed.out)["limits"] == {"weight": {"least": "0", "most": "1200"}}, agreed.err
+    assert device("release", "camera-9", "--data", data, "--reason", "spool lost").out.endswith("number 0\n")
+    assert device("revoke", "camera-9", "--data", data, "--reason", "stolen").status == 0
     assert at.ledger.evidence.device("camera-9").revoked_at is not None
     at.hear(replace(Voice(), name="scale-1").gap())
-    shown = json.loads(run("show", "scale-1", "--data", data).stdout)
+    shown = json.loads(device("show", "scale-1", "--data", data).out)
     assert [finding["code"] for finding in shown["findings"]] == [Code.GAP]
-    listed = json.loads(run("list", "--data", data, "--json").stdout)
+    listed = json.loads(device("list", "--data", data, "--json").out)
     assert [each["device"] for each in listed] == ["camera-9", "scale-1"]
-    assert "scale-1" in run("list", "--data", data).stdout
-    assert run("operator-key", "--data", data).stdout.strip() == str(tmp_path / "ledger" / OPERATOR_KEY_FILE)
+    assert "scale-1" in device("list", "--data", data).out
+    assert device("operator-key", "--data", data).out.strip() == str(tmp_path / "ledger" / OPERATOR_KEY_FILE)
     assert at.ledger.operator_key() not in (None, KEY.encode())
-    assert run("list", "--data", str(tmp_path)).returncode == 2
+    assert device("list", "--data", str(tmp_path)).status == 2
 
 
 def at_terminal(*arguments: str, columns: int = 80) -> Result:
