@@ -157,6 +157,7 @@ async def _tell(url: str, count: int) -> dict[str, object]:
     telling.cancel()
     connects = sorted(tale.connects)
     return {
+        "begun": tale.begun,
         "seconds": time.monotonic() - tale.begun,
         "told": tale.told,
         "half": waits[count // 2],

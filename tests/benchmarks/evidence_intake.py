@@ -1,22 +1,26 @@
 """What other devices notice while one floods the intake, and while very many come back at once.
 
-A ledger in a process of its own; quiet devices send one reading after another and note how long each answer takes,
-first alone, then beside the attack. The flood runs in a third process and takes no heed of 429; so do the devices that
-come back (`evidence_herd`), each on a connection of its own, and they wait as long as they are told to.
+A ledger in a process of its own; quiet devices send one reading after another, each on the connection that it has, and
+one of them on a new one each time. They note how long each answer takes, beside the attack and, in turns, while it is
+stopped: so that whatever else the machine does is in both. The flood runs in a third process and takes no heed of 429;
+so do the devices that come back (`evidence_herd`), each on a connection of its own, and they wait as long as they are
+told to. All three share this machine's cores. `HERD=1000` in the environment: so many come back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,88 +35,134 @@ from tests.ledger.intake.speaking import NOON, Voice, scale
 
 ROOT = Path(__file__).parents[2]
 JSON = {"Content-Type": "application/json"}
-QUIET, READINGS, TURNS = 5, 10, 6
+QUIET, TURNS = 5, 6
+BESIDE_FLOOD_SECONDS, BESIDE_HERD_SECONDS, ALONE_SECONDS = 0.6, 4.0, 0.6
 SETTLES_SECONDS = 0.5
 HERD = 10_000
-FLOOD = "flood"
+FLOOD, ANEW = "flood", "quiet-anew"
 
 
-def intake(herd: int = HERD) -> Sequence[Figure]:
-    """How long quiet devices wait for answers beside a flood and beside `herd` devices that return, against alone."""
-    with tempfile.TemporaryDirectory() as home, _server(Path(home), herd) as url:
-        voices = [Voice(f"quiet-{number}", key_of(f"quiet-{number}")) for number in range(QUIET)]
-        asyncio.run(_quiet(url, voices))  # warms up
-        flood = [sys.executable, "-m", "tests.benchmarks.evidence_intake", url]
-        with subprocess.Popen(flood, cwd=ROOT) as process:
-            flooded = _in_turns(url, voices, process)
-            process.kill()
-        returning, told = _beside_herd(url, voices, herd)
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One answer to a quiet device. `at`: monotonic seconds when it came; `took`: seconds; `anew`: its connection."""
+
+    at: float
+    took: float
+    anew: bool
+
+
+def intake() -> Sequence[Figure]:
+    """How long quiet devices wait for answers beside a flood and beside a herd that returns, against alone."""
+    return asyncio.run(_intake(int(os.environ.get("HERD", HERD))))
+
+
+async def _intake(herd: int) -> Sequence[Figure]:
+    with tempfile.TemporaryDirectory() as home, _server(Path(home), herd) as (url, server):
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            quiet = _Quiet(url, client)
+            await quiet.speak(1.0)  # warms up
+            flood = [sys.executable, "-m", "tests.benchmarks.evidence_intake", url]
+            with subprocess.Popen(flood, cwd=ROOT) as process:
+                turns = iter(range(TURNS))
+                found = await _in_turns(quiet, process, lambda: next(turns, None) is None, BESIDE_FLOOD_SECONDS)
+                process.kill()
+            figures = _compared("while one floods", *found)
+            return [*figures, *await _beside_herd(quiet, server, herd)]
+
+
+async def _beside_herd(quiet: _Quiet, server: subprocess.Popen[str], herd: int) -> Sequence[Figure]:
+    command = [sys.executable, "-m", "tests.benchmarks.evidence_herd", quiet.url, str(herd)]
+    used = _cpu_seconds(server)
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("no pipes")
+        await asyncio.to_thread(process.stdout.readline)  # all readings are signed
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        ends = asyncio.create_task(asyncio.to_thread(process.stdout.readline))
+        beside, alone = await _in_turns(quiet, process, ends.done, BESIDE_HERD_SECONDS)
+        told: dict[str, Any] = json.loads(await ends)
+    used = _cpu_seconds(server) - used
+    answered, over = told["begun"] + told["first"], told["begun"] + told["seconds"]
     answers = ", ".join(f"{count} x {what}" for what, count in sorted(told["told"].items()))
     return [
-        *_compared("while one floods", flooded),
-        *_compared(f"while {herd} return", returning),
+        *_compared(f"while {herd} arrive", [each for each in beside if each.at <= answered], alone),
+        *_compared(f"while {herd} take turns", [each for each in beside if answered < each.at <= over], alone),
         Figure(f"{herd} devices return with a reading each: all held", round(herd / told["seconds"], 1), "a second"),
+        Figure("each has its first answer after", round(told["first"], 1), "s"),
         Figure(f"they were told {answers}; the last is held after", round(told["last"], 1), "s"),
+        Figure("of CPU in the ledger's process for each of them", round(1e3 * used / herd, 2), "ms"),
+        Figure("of CPU in the devices' process for each of them", round(1e3 * told["cpu"] / herd, 2), "ms"),
+        Figure("memory of the ledger's process at most", _most_memory(server), "MiB"),
     ]
 
 
-def _compared(when: str, found: tuple[list[float], list[float]]) -> list[Figure]:
+def _compared(when: str, beside: Sequence[Heard], alone: Sequence[Heard]) -> list[Figure]:
     """Median and 99th percentile of the quiet devices' answer times, beside and alone."""
-    beside, alone = (sorted(each) for each in found)
-    return [
-        Figure.against(f"{name} of quiet devices {when}, against alone", 1e3 * beside[at], "ms", 1e3 * alone[at])
-        for name, at in (("median", len(alone) // 2), ("p99", len(alone) * 99 // 100))
-    ]
+    figures = []
+    for anew, what in ((False, "quiet devices"), (True, "a quiet device that connects anew")):
+        with_it, without = (sorted(each.took for each in found if each.anew is anew) for found in (beside, alone))
+        if not with_it:
+            continue  # it was over sooner
+        for name, share in (("median", 0.5), ("p99", 0.99)):
+            value, baseline = (1e3 * found[int(share * len(found))] for found in (with_it, without))
+            work = f"{name} of {what} {when} ({len(with_it)}), against alone ({len(without)})"
+            figures.append(Figure.against(work, value, "ms", baseline))
+    return figures
 
 
-def _in_turns(url: str, voices: Sequence[Voice], process: subprocess.Popen[Any]) -> tuple[list[float], list[float]]:
-    """Answer times (seconds) beside a process that runs, and while it is stopped, in turns: so that whatever else
-
-    the machine does is in both.
-    """
-    beside, alone = list[float](), list[float]()
-    for _ in range(TURNS):
-        beside += asyncio.run(_quiet(url, voices))
+async def _in_turns(
+    quiet: _Quiet, process: subprocess.Popen[Any], is_over: Callable[[], bool], seconds: float
+) -> tuple[list[Heard], list[Heard]]:
+    """What quiet devices hear beside a process that runs for `seconds` each time, and while it is stopped."""
+    beside, alone = list[Heard](), list[Heard]()
+    while not is_over():
+        beside += await quiet.speak(seconds)
         process.send_signal(signal.SIGSTOP)
-        time.sleep(SETTLES_SECONDS)  # the server still works on what it was sent
-        alone += asyncio.run(_quiet(url, voices))
+        await asyncio.sleep(SETTLES_SECONDS)  # the server still works on what it was sent
+        alone += await quiet.speak(ALONE_SECONDS)
         process.send_signal(signal.SIGCONT)
     return beside, alone
 
 
-def _beside_herd(
-    url: str, voices: Sequence[Voice], herd: int
-) -> tuple[tuple[list[float], list[float]], dict[str, Any]]:
-    """The quiet devices' answer times from the moment a herd comes, and what the herd's process tells of it."""
-    command = [sys.executable, "-m", "tests.benchmarks.evidence_herd", url, str(herd)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        if process.stdin is None or process.stdout is None:
-            raise AssertionError("no pipes")
-        process.stdout.readline()  # all readings are signed
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        found = _in_turns(url, voices, process)
-        told: dict[str, Any] = json.loads(process.stdout.readline())
-    return found, told
+class _Quiet:
+    """Devices that speak all along, and one of them on a new connection each time."""
 
+    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
+        self.url, self._client = url, client
+        self._voices = [Voice(name, key_of(name)) for name in (ANEW, *(f"quiet-{number}" for number in range(QUIET)))]
 
-async def _quiet(url: str, voices: Sequence[Voice]) -> list[float]:
-    """The answer times (seconds) of readings that are all taken."""
-    found: list[float] = []
+    async def speak(self, seconds: float) -> list[Heard]:
+        """For so long; readings that are all taken."""
+        heard, until = list[Heard](), time.monotonic() + seconds
 
-    async def one(voice: Voice) -> None:
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-            for _ in range(READINGS):
-                envelope = voice.reading().envelope()
-                begun = time.perf_counter()
-                answer = await client.post(url + STATEMENTS_PATH, content=envelope, headers=JSON)
-                found.append(time.perf_counter() - begun)
-                if answer.status_code != 201:
-                    raise AssertionError(answer.text)
+        async def one(voice: Voice) -> None:
+            while time.monotonic() < until:
+                heard.append(await self._say(voice))
                 await asyncio.sleep(random.uniform(0.02, 0.06))
 
-    await asyncio.gather(*(one(voice) for voice in voices))
-    return found
+        await asyncio.gather(*(one(voice) for voice in self._voices))
+        return heard
+
+    async def _say(self, voice: Voice) -> Heard:
+        envelope, anew = voice.reading().envelope(), voice.name == ANEW
+        headers = {**JSON, "Connection": "close"} if anew else JSON
+        begun = time.monotonic()
+        answer = await self._client.post(self.url + STATEMENTS_PATH, content=envelope, headers=headers)
+        if answer.status_code != 201:
+            raise AssertionError(answer.text)
+        now = time.monotonic()
+        return Heard(now, now - begun, anew)
+
+
+def _cpu_seconds(process: subprocess.Popen[str]) -> float:
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _most_memory(process: subprocess.Popen[str]) -> int:
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def _flood(url: str) -> None:
@@ -132,9 +182,9 @@ def _flood(url: str) -> None:
 
 
 @contextmanager
-def _server(home: Path, herd: int) -> Iterator[str]:
+def _server(home: Path, herd: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     ledger = Ledger.open(home / "ledger", origin="ledger.example/log", clock=lambda: NOON)
-    for name in (FLOOD, *(f"quiet-{number}" for number in range(QUIET)), *names(herd)):
+    for name in (FLOOD, ANEW, *(f"quiet-{number}" for number in range(QUIET)), *names(herd)):
         ledger.evidence.enrol(_device(name))
     ledger.close()
     command = [sys.executable, "-m", "tests.ledger.intake.dying", "http", str(home / "ledger"), "never", "1"]
@@ -142,7 +192,7 @@ def _server(home: Path, herd: int) -> Iterator[str]:
         if server.stdout is None:
             raise AssertionError("no output")
         try:
-            yield server.stdout.readline().strip()
+            yield server.stdout.readline().strip(), server
         finally:
             server.kill()
 
