@@ -6,6 +6,7 @@ back, or a change that the log does not know.
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,11 +29,15 @@ from ledger.evidence.findings import read_finding, to_millisecond
 from ledger.evidence.keys import as_algorithm
 from ledger.evidence.request import REQUEST_DOMAIN
 from ledger.evidence.terms import read_terms
+from ledger.store.columns import read_utc
 from ledger.store.database import Database
 from ledger.store.statement_book import enter
 from ledger.store.tables import DeviceRow, EvidenceRow, FindingRow, StatementRow
 
 MAX_FINDINGS = 1000
+_DEVICE_AND_TERMS = (
+    "SELECT algorithm, public_key, label, valid_from, valid_until, revoked_at, terms FROM device WHERE id = ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +132,22 @@ def terms(database: Database, device_id: str) -> Terms | None:
     return None if row.terms is None else read_terms(row.terms)
 
 
-def device_and_terms(session: Session, device_id: str) -> tuple[Device, Terms | None]:
-    """Both, inside the caller's session. `Refused` DEVICE_UNKNOWN."""
-    row = _row(session, device_id)
-    return _device(row), None if row.terms is None else read_terms(row.terms)
+def device_and_terms(connection: sqlite3.Connection, device_id: str) -> tuple[Device, Terms | None]:
+    """Both, inside the caller's transaction, without a session: every statement asks. `Refused` DEVICE_UNKNOWN."""
+    found = connection.execute(_DEVICE_AND_TERMS, (device_id,)).fetchone()
+    if found is None:
+        raise _unknown(device_id)
+    algorithm, key, label, valid_from, valid_until, revoked_at, terms = found
+    device = Device(
+        device_id,
+        key,
+        label,
+        read_utc(valid_from),
+        read_utc(valid_until),
+        None if revoked_at is None else read_utc(revoked_at),
+        as_algorithm(algorithm),
+    )
+    return device, None if terms is None else read_terms(terms)
 
 
 def attested_by(database: Database, device_id: str) -> str | None:
@@ -223,13 +240,17 @@ def _check_key_is_new(session: Session, device_: Device) -> None:
 def _row(session: Session, device_id: str) -> DeviceRow:
     row = session.get(DeviceRow, device_id)
     if row is None:
-        raise Refused(
-            "DEVICE_UNKNOWN",
-            "No device of this name is enrolled.",
-            where=ascii(device_id)[:80],
-            cure="Enrol the device with its public key first.",
-        )
+        raise _unknown(device_id)
     return row
+
+
+def _unknown(device_id: str) -> Refused:
+    return Refused(
+        "DEVICE_UNKNOWN",
+        "No device of this name is enrolled.",
+        where=ascii(device_id)[:80],
+        cure="Enrol the device with its public key first.",
+    )
 
 
 def _last_number(session: Session, device_id: str) -> int:

@@ -108,7 +108,7 @@ class SqlEvidenceBook:
     def known(self, device_id: str) -> tuple[Device, Terms | None, Past]:
         """The enrolled device, its terms, and what its next statement is judged against. `Refused` DEVICE_UNKNOWN."""
         with self._database.reading() as session:
-            device, terms = devices.device_and_terms(session, device_id)
+            device, terms = devices.device_and_terms(driver(session), device_id)
             return device, terms, _past(driver(session), device_id)
 
     def held(self, evidence_digest: bytes) -> Held | None:
@@ -352,7 +352,7 @@ def _evidence_row(judged: Judged, entry: int, received_at: datetime) -> Evidence
 
 def _compared(session: Session, judged: Judged, received_at: datetime) -> Judged:
     """A judged reading with what other devices at its place say against it."""
-    _, terms = devices.device_and_terms(session, judged.evidence.statement.device)
+    _, terms = devices.device_and_terms(driver(session), judged.evidence.statement.device)
     found = compare(session, judged, terms, found_at=received_at)
     return replace(judged, findings=(*judged.findings, *found)) if found else judged
 
