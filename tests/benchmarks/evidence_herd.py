@@ -67,7 +67,7 @@ class _Device:
 
     def __init__(self, place: tuple[str, int], request: bytes, tale: Tale) -> None:
         self._place, self._request, self._tale = place, request, tale
-        self._phase, self._pause, self._was_answered = "", FIRST_PAUSE_SECONDS, False
+        self._phase, self._pause, self._was_answered = "to come", FIRST_PAUSE_SECONDS, False
 
     async def come_back(self) -> float:
         """After how many seconds its reading is held."""
@@ -151,7 +151,7 @@ async def _tell(url: str, count: int) -> dict[str, object]:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    tale.begun = time.monotonic()
+    tale.begun, tale.phases["to come"] = time.monotonic(), count
     telling, used = asyncio.create_task(tale.tell()), time.process_time()
     waits = await come_back(devices)
     telling.cancel()

@@ -20,14 +20,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from ledger.evidence import Device
 from ledger.store import Ledger
+from ledger.store.database import Database
+from ledger.store.ledger import DATABASE_FILE
+from ledger.store.tables import DeviceRow
 from ledger.uplink_protocol import STATEMENTS_PATH
 from tests.benchmarks.evidence_herd import key_of, names
 from tests.benchmarks.relay_figures import Figure
@@ -36,7 +38,8 @@ from tests.ledger.intake.speaking import NOON, Voice, scale
 ROOT = Path(__file__).parents[2]
 JSON = {"Content-Type": "application/json"}
 QUIET, TURNS = 5, 6
-BESIDE_FLOOD_SECONDS, BESIDE_HERD_SECONDS, ALONE_SECONDS = 0.6, 4.0, 0.6
+BESIDE_FLOOD_SECONDS, BESIDE_HERD_SECONDS, ALONE_SECONDS = 1.5, 4.0, 1.5
+PAUSE_SECONDS = 0.1, 0.3  # between a quiet device's readings
 SETTLES_SECONDS = 0.5
 HERD = 10_000
 FLOOD, ANEW = "flood", "quiet-anew"
@@ -139,7 +142,7 @@ class _Quiet:
         async def one(voice: Voice) -> None:
             while time.monotonic() < until:
                 heard.append(await self._say(voice))
-                await asyncio.sleep(random.uniform(0.02, 0.06))
+                await asyncio.sleep(random.uniform(*PAUSE_SECONDS))
 
         await asyncio.gather(*(one(voice) for voice in self._voices))
         return heard
@@ -183,10 +186,10 @@ def _flood(url: str) -> None:
 
 @contextmanager
 def _server(home: Path, herd: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    ledger = Ledger.open(home / "ledger", origin="ledger.example/log", clock=lambda: NOON)
-    for name in (FLOOD, ANEW, *(f"quiet-{number}" for number in range(QUIET)), *names(herd)):
-        ledger.evidence.enrol(_device(name))
-    ledger.close()
+    Ledger.open(home / "ledger", origin="ledger.example/log", clock=lambda: NOON).close()
+    _enrol(
+        home / "ledger" / DATABASE_FILE, [FLOOD, ANEW, *(f"quiet-{number}" for number in range(QUIET)), *names(herd)]
+    )
     command = [sys.executable, "-m", "tests.ledger.intake.dying", "http", str(home / "ledger"), "never", "1"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         if server.stdout is None:
@@ -197,8 +200,12 @@ def _server(home: Path, herd: int) -> Iterator[tuple[str, subprocess.Popen[str]]
             server.kill()
 
 
-def _device(name: str) -> Device:
-    return scale(name, key_of(name))
+def _enrol(database: Path, devices: Sequence[str]) -> None:
+    """All in one write: one by one and logged it takes longer than their return."""
+    found = Database.open(database)
+    with found.writing() as session:
+        session.add_all(DeviceRow(**asdict(scale(name, key_of(name)))) for name in devices)
+    found.close()
 
 
 if __name__ == "__main__":
