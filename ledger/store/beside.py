@@ -14,6 +14,7 @@ from sqlmodel.sql.expression import Select
 
 from ledger.evidence import Code, DeviceFinding, Judged, ReadingStatement, Terms, read_statement
 from ledger.evidence.neighbours import Neighbour, disagreements
+from ledger.store.database import driver
 from ledger.store.devices import device_and_terms
 from ledger.store.tables import EvidenceRow, FindingRow, ReadingRow
 
@@ -54,7 +55,7 @@ def _beside(session: Session, reading: ReadingStatement, within: timedelta) -> l
 
 
 def _is_placed(session: Session, device: str, reading: ReadingStatement) -> bool:
-    _, terms = device_and_terms(session, device)
+    _, terms = device_and_terms(driver(session), device)
     return terms is not None and terms.place == reading.place
 
 
