@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -39,6 +39,14 @@ class MediaStore(Protocol):
 
         `data`: may be a file mapped into memory, and is not copied. `outline`: of these very bytes, where it was made
         already.
+        """
+        ...
+
+    def incoming(self, data: bytes | memoryview, cid: str) -> AbstractContextManager[Callable[[Outline], str]]:
+        """Within the block `data` may be written beside other work; what is given keeps it under its outline's name.
+
+        `cid`: what `data` is said to be, so that what is held already need not be written again. Where nothing is kept,
+        nothing stays. Raises as `put`.
         """
         ...
 
@@ -85,9 +93,20 @@ class FolderStore:
                 cure="Choose a folder that this user may write.",
             ) from error
 
-    def put(self, data: bytes | memoryview, *, outline: Outline | None = None, begun: Incoming | None = None) -> str:
-        """As `MediaStore.put`. `begun`: of `begin` with these very bytes."""
-        cid = cid_of(data) if outline is None else outline.cid
+    def put(self, data: bytes | memoryview, *, outline: Outline | None = None) -> str:
+        return self._put(data, cid_of(data) if outline is None else outline.cid, None)
+
+    @contextmanager
+    def incoming(self, data: bytes | memoryview, cid: str) -> Iterator[Callable[[Outline], str]]:
+        """As `MediaStore.incoming`: it is on its way to the disk while it is looked at."""
+        begun = self._begin(data, cid)
+        try:
+            yield lambda outline: self._put(data, outline.cid, begun)
+        finally:
+            if begun is not None:
+                begun.drop()
+
+    def _put(self, data: bytes | memoryview, cid: str, begun: _Unnamed | None) -> str:
         path = self._path(cid)
         with _disk(cid):
             # A damaged object is written anew: whoever brings the right bytes repairs the store.
@@ -98,13 +117,13 @@ class FolderStore:
                     _give_name(begun.path(), path, made=begun.made_folder, durable=True)
         return cid
 
-    def begin(self, data: bytes | memoryview, cid: str) -> Incoming | None:
+    def _begin(self, data: bytes | memoryview, cid: str) -> _Unnamed | None:
         """Begin to write what is said to be the object `cid`; None where a file of its name and length is here."""
         path = self._path(cid)
         with _disk(cid):
             if path.is_file() and path.stat().st_size == len(data):
                 return None
-        return Incoming(path.parent, data)
+        return _Unnamed(path.parent, data)
 
     def get(self, cid: str) -> bytes:
         with self._open(cid) as file, _disk(cid):
@@ -225,7 +244,7 @@ def write_once(path: Path, data: bytes | memoryview, *, durable: bool = True) ->
     _give_name(_write_unnamed(path.parent, data, durable=durable), path, made=made, durable=durable)
 
 
-class Incoming:
+class _Unnamed:
     """An object on its way to the disk while it is still looked at: it has no name yet, and need never have one."""
 
     def __init__(self, folder: Path, data: bytes | memoryview) -> None:
@@ -241,24 +260,6 @@ class Incoming:
         """Leave nothing of it, where it has no name by now."""
         if self._written.exception() is None:
             self.path().unlink(missing_ok=True)
-
-
-@contextmanager
-def incoming(store: MediaStore, data: bytes | memoryview, cid: str) -> Iterator[Callable[[Outline], str]]:
-    """Within the block `data` is written beside other work; what is yielded keeps it under the name of its outline.
-
-    `cid`: what `data` is said to be, so that what is held already is not written again. Where nothing is kept, nothing
-    stays. Only a folder has an advantage of it; other stores are given the object at the end. Raises as `put`.
-    """
-    if not isinstance(store, FolderStore):
-        yield lambda outline: store.put(data, outline=outline)
-        return
-    begun = store.begin(data, cid)
-    try:
-        yield lambda outline: store.put(data, outline=outline, begun=begun)
-    finally:
-        if begun is not None:
-            begun.drop()
 
 
 def _write_unnamed(folder: Path, data: bytes | memoryview, *, durable: bool) -> Path:

@@ -38,7 +38,7 @@ from ledger.evidence.groups import differences, tell
 from ledger.evidence.refusals import findings_of_refusal
 from ledger.evidence.replay import REUSED, Replay, replay_finding
 from ledger.evidence.verification import read_signed
-from ledger.intake.media import MediaStore, incoming
+from ledger.intake.media import MediaStore
 from ledger.mp4.fragments import group_cuts, group_digests, segment_facts
 from ledger.outline import Outline, outline_of
 from ledger.segment_body import SegmentView, view_segment_body
@@ -264,7 +264,7 @@ class Receiver:
     def _keep(self, evidence: Evidence, body: SegmentView) -> str:
         """Keep a segment's bytes once they are what was signed; returns the CID of its initialisation part."""
         stated = evidence.segment.media
-        with incoming(self.media, body.media, stated.cid) as keep:  # on its way to the disk while it is hashed
+        with self.media.incoming(body.media, stated.cid) as keep:  # on its way to the disk while it is hashed
             keep(_check_media(stated, body))
         return self.media.put(body.init)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -100,6 +101,12 @@ class RemoteStore:
         for number, chunk in enumerate(in_chunks(data)):
             self._copies.keep_chunk(outline, number, chunk)
         return outline.cid
+
+    @contextmanager
+    def incoming(self, data: bytes | memoryview, cid: str) -> Iterator[Callable[[Outline], str]]:
+        """As `MediaStore.incoming`; sent once it was looked at: what nobody signed is not begun to be sent anywhere."""
+        check_cid(cid)
+        yield lambda outline: self.put(data, outline=outline)
 
     def get(self, cid: str) -> bytes:
         """The whole object, each chunk hashed anew."""

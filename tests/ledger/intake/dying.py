@@ -58,7 +58,7 @@ def arm(death: Death) -> None:
     before(SqlEvidenceBook, "known", "before judging")
     before(SqlEvidenceBook, "add", "before the write", "before the answer")
     before(Session, "commit", "before the commit", "after the commit")
-    before(FolderStore, "put", "before the media", "after the media")
+    before(FolderStore, "_put", "before the media", "after the media")
 
 
 def main(kind: str, folder: str, point: str, count: str, port: str = "0") -> None:

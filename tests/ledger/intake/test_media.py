@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.cid import cid_of
 from ledger.errors import Refused
-from ledger.intake.media import FolderStore, MediaStore, incoming
+from ledger.intake.media import FolderStore, MediaStore
 from ledger.outline import outline_of
 from tests.ledger.intake.mosquitto import wait_for
 from tests.ledger.intake.parts import part
@@ -132,17 +132,17 @@ class TestIncoming:
 
     def test_it_is_written_beside_the_look_and_has_its_name_after_it(self, store: MediaStore, folder: Path) -> None:
         outline = outline_of([DATA])
-        with incoming(store, DATA, outline.cid) as keep:
+        with store.incoming(DATA, outline.cid) as keep:
             wait_for(lambda: any(path.stat().st_size == len(DATA) for path in files(folder)), "nothing is written")
             assert files(folder)[0].name.startswith(".incoming-") and not store.has(outline.cid)
             assert keep(outline) == outline.cid and store.get(outline.cid) == DATA
         assert [path.name for path in files(folder)] == [outline.cid]
 
     def test_OV01_what_is_refused_meanwhile_leaves_nothing(self, store: MediaStore, folder: Path) -> None:
-        with pytest.raises(Refused), incoming(store, DATA, cid_of(DATA)):
+        with pytest.raises(Refused), store.incoming(DATA, cid_of(DATA)):
             raise Refused("MANIFEST", "Not as signed.")
         assert not files(folder) and not store.has(cid_of(DATA))
-        with pytest.raises(KeyboardInterrupt), incoming(store, DATA, cid_of(DATA)):
+        with pytest.raises(KeyboardInterrupt), store.incoming(DATA, cid_of(DATA)):
             raise KeyboardInterrupt
         assert not files(folder)
 
@@ -150,16 +150,16 @@ class TestIncoming:
         cid, outline = store.put(DATA), outline_of([DATA])
         for damage in (DATA, DATA[:-1] + b"x", DATA[:100]):
             (folder / cid[-2:] / cid).write_bytes(damage)
-            with incoming(store, DATA, cid) as keep:
+            with store.incoming(DATA, cid) as keep:
                 assert len(files(folder)) == 1 or damage == DATA[:100]
                 keep(outline)
             assert store.get(cid) == DATA and len(files(folder)) == 1
 
     def test_its_name_is_that_of_its_bytes_whatever_it_was_said_to_be(self, store: MediaStore, folder: Path) -> None:
-        with incoming(store, DATA, cid_of(b"something else")) as keep:
+        with store.incoming(DATA, cid_of(b"something else")) as keep:
             keep(outline_of([DATA]))
         assert store.get(cid_of(DATA)) == DATA and len(files(folder)) == 1
-        with refused("CID_SYNTAX"), incoming(store, DATA, "../out"):
+        with refused("CID_SYNTAX"), store.incoming(DATA, "../out"):
             pass
 
     @pytest.mark.parametrize("step", ["fsync", "replace"])
@@ -171,12 +171,12 @@ class TestIncoming:
 
         with monkeypatch.context() as patch:
             patch.setattr(os if step == "fsync" else Path, step, full)
-            with refused("MEDIA_UNAVAILABLE"), incoming(store, DATA, cid_of(DATA)) as keep:
+            with refused("MEDIA_UNAVAILABLE"), store.incoming(DATA, cid_of(DATA)) as keep:
                 keep(outline_of([DATA]))
-            with pytest.raises(Refused), incoming(store, DATA, cid_of(DATA)):
+            with pytest.raises(Refused), store.incoming(DATA, cid_of(DATA)):
                 raise Refused("MANIFEST", "Not as signed.")
         assert not files(folder)
-        with incoming(store, DATA, cid_of(DATA)) as keep:
+        with store.incoming(DATA, cid_of(DATA)) as keep:
             assert store.get(keep(outline_of([DATA]))) == DATA
 
 

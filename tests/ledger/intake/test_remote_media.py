@@ -14,12 +14,13 @@ import httpx
 import pytest
 
 from ledger.cid import CHUNK_BYTES, cid_of, name_of, parse_cid
-from ledger.errors import Problem
+from ledger.errors import Problem, Refused
 from ledger.exchange import Exchange
 from ledger.intake import remote_media
 from ledger.intake.kubo import MAX_ANSWER_BYTES, PEER, KuboRemote
 from ledger.intake.media import FolderStore
 from ledger.intake.remote_media import AWAY_SECONDS, MAX_CACHE_BYTES, RUN_CHUNKS, RemoteStore
+from ledger.outline import outline_of
 from ledger.store.check.found import Severity
 from ledger.store.check.media import check_copies, check_media
 from tests.ledger.intake.answering import Answering
@@ -143,6 +144,24 @@ class TestContract:
             with refused("CID_SYNTAX"):
                 ask(name)
         assert not node.asked and not s3.asked
+
+    def test_what_came_in_is_held_once_it_is_kept_and_under_its_own_hash(
+        self, store: FolderStore | RemoteStore
+    ) -> None:
+        with store.incoming(DATA, ABSENT) as keep:
+            assert not store.has(cid_of(DATA))
+            assert keep(outline_of([DATA])) == cid_of(DATA)
+        assert (store.get(cid_of(DATA)), store.has(ABSENT)) == (DATA, False)
+
+    def test_OV01_what_came_in_and_is_refused_was_sent_nowhere(
+        self, store: FolderStore | RemoteStore, node: Node, s3: FakeS3
+    ) -> None:
+        with pytest.raises(Refused), store.incoming(DATA, cid_of(DATA)):
+            raise Refused("MANIFEST", "Not as signed.")
+        assert not node.asked and not s3.asked
+        assert not store.has(cid_of(DATA))
+        with refused("CID_SYNTAX"), store.incoming(DATA, "../x"):
+            pass
 
     def test_what_is_removed_is_gone_and_can_come_again(self, store: FolderStore | RemoteStore) -> None:
         cid, other = store.put(DATA), store.put(OTHER)
