@@ -42,9 +42,9 @@ def show(problem: Problem) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"[bold red]{problem.code}[/]: ", end="")
     console.print(printable(problem.what, lines=True), markup=False)
-    for label, text in (("where", problem.where), ("cure", problem.cure)):
+    for name, text in (("where", problem.where), ("cure", problem.cure)):
         if text:
-            console.print(f"  {label}: ", end="")
+            console.print(f"  {problem.labels[name]}: ", end="")
             console.print(printable(text, lines=True), markup=False)
 
 

@@ -15,6 +15,8 @@ class              who acts                            exit status    HTTP
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -27,6 +29,7 @@ class Problem(Exception):
 
     exit_status: ClassVar[int] = 1
     http_status: ClassVar[int] = 500
+    labels: Mapping[str, str] = MappingProxyType({"where": "where", "cure": "cure"})  # in the reader's language
 
     def __init__(self, code: str, what: str, *, where: str = "", cure: str = "") -> None:
         super().__init__(code, what, where, cure)

@@ -84,7 +84,12 @@ def show(findings: Findings, console: Console, words: Words) -> None:
         source = " · ".join(say(part) for part in (_who(step), step.when) if part)
         table.add_row(mark, Text(say(step.what)) + Text(f"\n{source}", style="dim"))
     console.print(table)
-    _list(console, say("What contradicts itself in this history"), "!", tuple(map(say, findings.contradictions)))
+    _list(
+        console,
+        say("What contradicts itself in this history"),
+        "!",
+        tuple(printable(words.contradiction(each)) for each in findings.contradictions),
+    )
     _list(console, say("What this does not prove"), "·", tuple(map(say, findings.not_proven)))
 
 

@@ -21,7 +21,17 @@ LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
 ENGLISH, CHINESE = "en", "zh"
 MAX_NESTED: Final = 3  # sentences inside sentences: a list of who vouches for a step
 _PLACE = re.compile(r"\{(\w+)\}")
-_CODE = "code."
+_CODE, _FINDING, _LABEL = "code.", "finding.", "label."
+_CONTRADICTION = re.compile(
+    r"([A-Z][A-Z_]+): (.+) \(([^()]*)\)", re.DOTALL
+)  # a finding: code, what the log says, about what
+_NUMBERED = re.compile(r"(.+) number (\d+)")
+_SHAPES = {
+    "moment": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC",
+    "name": r"\S+",
+    "ordinal": r"\d+",
+}  # of places that anything would fill
+_LISTED, _BETWEEN = "; ", "\uff1b"  # of a list, in English and in Chinese
 _SENTENCES = frozenset({"asked", "answer", "who", "what", "why"})  # places that are filled with words of ours
 
 
@@ -45,7 +55,23 @@ class Words:
                 for name in _SENTENCES & values.keys() if depth < MAX_NESTED else ():
                     values[name] = self.say(values[name], depth=depth + 1)
                 return _PLACE.sub(_filling(values), translated)
-        return text
+        return self._each(text, depth) if depth == 0 else text
+
+    def contradiction(self, text: str) -> str:
+        """A finding of the history: its meaning by its code, and what the log says of it, which stays as it is."""
+        found = _CONTRADICTION.fullmatch(text)
+        meant = None if found is None else self.texts.get(_FINDING + found[1])
+        if found is None or meant is None:
+            return self.say(text)
+        about = _NUMBERED.fullmatch(found[3])
+        said = found[3] if about is None else self.say(f"{about[1]} number {about[2]}")
+        return f"{found[1]}: {meant} ({said}; {found[2]})"
+
+    def _each(self, text: str, depth: int) -> str:
+        """A list, each part in this language; unchanged where no part is known."""
+        parts = text.split(_LISTED)
+        said = [self.say(part, depth=depth + 1) for part in parts]
+        return text if said == parts else _BETWEEN.join(said)
 
     def translate(self, problem: Problem) -> None:
         """Say a refusal in this language; code and place stay, and what the rule said where it is not known."""
@@ -53,6 +79,7 @@ class Words:
         if meant is not None and said == problem.what:
             said = f"{meant} ({problem.what})"
         problem.what, problem.cure = said, self.say(problem.cure)
+        problem.labels = {name: self.texts.get(_LABEL + name, name) for name in problem.labels}
 
 
 def words_for(asked: str, environment: Mapping[str, str]) -> Words:
@@ -88,5 +115,6 @@ def _filling(values: Mapping[str, str]) -> Callable[[re.Match[str]], str]:
 
 def _pattern(text: str) -> re.Pattern[str]:
     parts = _PLACE.split(text)
-    fixed = [re.escape(part) if place % 2 == 0 else f"(?P<{part}>.+?)" for place, part in enumerate(parts)]
+    shaped = [f"(?P<{name}>{_SHAPES.get(name, '.+?')})" for name in parts[1::2]]
+    fixed = [re.escape(part) if place % 2 == 0 else shaped[place // 2] for place, part in enumerate(parts)]
     return re.compile("".join(fixed), re.DOTALL)

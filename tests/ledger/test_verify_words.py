@@ -16,11 +16,13 @@ from typer.testing import CliRunner
 import ledger
 from ledger.bundle import Findings, verify, verify_statement
 from ledger.bundle.verify import NOT_PROVEN
-from ledger.cli import build
+from ledger.cli import build, show
 from ledger.errors import Problem, Refused
+from ledger.evidence import Code
 from ledger.verify_words import LOCALE_FOLDER, words_for
 from tests.ledger.bundle.estate import TRUST_ROOT, Estate
 from tests.ledger.bundle.rotated import RENEWED, Rotated
+from tests.ledger.bundle.test_device_word import FILMED, TOO_LATE, finding, revocation, with_camera
 from tests.ledger.bundle.test_erased import PACKING, SEGMENT, erased
 from tests.ledger.bundle.test_pledge import LENT, PLEDGED
 from tests.ledger.bundle.test_transparent import HONEST as STATEMENT
@@ -83,6 +85,53 @@ def test_a_value_out_of_a_file_is_never_translated() -> None:
         ZH.say("The checkpoint's anchor left release in block frozen.")
         == "检查点的锚定消息在 release 的第 frozen 块发出。"
     )
+
+
+def test_every_finding_has_its_meaning_and_keeps_what_the_log_says() -> None:
+    of_events = re.findall(r'Finding\("([A-Z_]+)"', (ROOM / "trace" / "findings.py").read_text("utf-8"))
+    codes = [*Code, *of_events, "DEVICE_REVOKED"]
+    assert len(codes) == 19 + 6 + 1
+    for code in codes:
+        said = ZH.contradiction(f"{code}: it says 12.5 at noon (camera-1 number 3)")
+        assert said.startswith(f"{code}: "), said
+        assert said.endswith("(camera-1 第 3 号; it says 12.5 at noon)"), said
+        assert _CHINESE.search(said.partition("(")[0]), said
+
+
+def test_a_finding_that_nobody_knows_stays_as_it_is() -> None:
+    for text in ("NEW_FINDING: it says so (camera-1)", "no code at all", "GAP: cut short (camera-1"):
+        assert ZH.contradiction(text) == text
+    english = words_for("en", {})
+    assert english.contradiction("GAP: it says so (camera-1 number 3)") == "GAP: it says so (camera-1 number 3)"
+
+
+def test_every_contradiction_of_a_file_is_told_in_both_languages() -> None:
+    doubted = with_camera(FILMED, finding(Code.UNTRUSTED_TIME, 3), revocation(TOO_LATE))
+    told = verify(doubted.build(), trust_root=TRUST_ROOT).contradictions
+    assert len(told) == 2
+    for text in told:
+        said = ZH.contradiction(text)
+        assert _CHINESE.search(said), said
+        assert text.partition(":")[0] == said.partition(":")[0]
+
+
+def test_who_cosigned_is_a_list_with_its_times() -> None:
+    said = ZH.say("a.example/x at 2026-04-03 06:00:00 UTC; b.example/y at 2026-04-03 06:00:01 UTC")
+    assert said == "a.example/x（2026-04-03 06:00:00 UTC）；b.example/y（2026-04-03 06:00:01 UTC）"
+    assert ZH.say("look at this; look at that") == "look at this; look at that"
+
+
+def test_place_and_cure_are_labelled_in_the_reader_s_language(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "unit.bundle"
+    path.write_bytes(HONEST[:-1])
+    for language, label in (("zh", "处理: "), ("en", "cure: ")):
+        problem = command(path, "--lang", language)[2]
+        assert problem is not None
+        show(problem)
+        assert label in capsys.readouterr().err
+    assert Refused("X", "y").labels["where"] == "where", "what was translated was that one error"
 
 
 def test_what_the_catalogue_does_not_know_stays_as_it_is() -> None:
