@@ -24,6 +24,7 @@ from ledger.api.publishing_routes import publishing_routes
 from ledger.api.unit_routes import unit_routes
 from ledger.errors import BadInput, Problem
 from ledger.http.door import Door
+from ledger.http.failing import Failing
 from ledger.http.guard import Guard
 from ledger.http.lanes import Lanes
 from ledger.http.problems import Defect, problem_of, problem_response
@@ -76,14 +77,15 @@ def create_app(ledger: Ledger, *, quota: Quota | None = None, strangers: Strange
         cursors = {f"eip155:{cursor.chain_id}": cursor.number for cursor in ledger.chains.cursors()}
         return JSONResponse({"status": "ok", "entries": ledger.log.size, "blocks": cursors})
 
+    answer = partial(_answer, Failing(_log.error))
     for kind in (Problem, HTTPException, RequestValidationError):
-        app.add_exception_handler(kind, _answer)
-    app.add_middleware(Guard, public_url=lambda: ledger.public_url, on_defect=_answer)
+        app.add_exception_handler(kind, answer)
+    app.add_middleware(Guard, public_url=lambda: ledger.public_url, on_defect=answer)
     return app
 
 
-def _answer(request: Request, error: Exception) -> Response:
-    problem = _typed(error, request)
+def _answer(failing: Failing, request: Request, error: Exception) -> Response:
+    problem = failing.look(_typed(error, request))
     return problem_page(request, problem) if _is_read_by_a_person(request) else problem_response(problem)
 
 
