@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
+import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -16,27 +17,43 @@ from ledger.api.app import create_app
 from ledger.evidence import read_envelope
 from ledger.intake.mqtt_service import IntakeConfig, start
 from ledger.store import Ledger
+from tests.acceptance.loaded import Loaded, loaded
 from tests.ledger.capture.estate import NOW as FILMED
 from tests.ledger.capture.estate import bodies, device
 from tests.ledger.intake.dying import POINTS
 from tests.ledger.intake.mosquitto import SECRET, WAIT_SECONDS, Peer, broker, wait_for
 from tests.ledger.intake.speaking import NOON, Voice, listening, scale
 
-ROOT = Path(__file__).parents[3]
 STATEMENTS = "/api/v1/evidence/statements"
 JSON, CBOR = {"Content-Type": "application/json"}, {"Content-Type": "application/cbor"}
 
 
+@pytest.fixture(scope="module")
+def dying() -> Iterator[Loaded]:
+    """`tests.ledger.intake.dying`, loaded once; each run of it is a process of its own."""
+    with loaded((), first="import sys; from tests.ledger.intake.dying import main", then="main(*sys.argv[1:])") as done:
+        yield done
+
+
 @contextmanager
-def ingester(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """An ingester in a process of its own, with the line it says once it listens."""
-    command = [sys.executable, "-m", "tests.ledger.intake.dying", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline().strip()
-        finally:
-            process.kill()
+def ingester(dying: Loaded, folder: Path, kind: str, point: str, count: int, port: int = 0) -> Iterator[str]:
+    """An ingester in a process of its own, with the line it says once it listens; within the block it kills itself."""
+    running = dying.start([kind, str(folder), point, str(count), str(port)], home=folder.parent)
+    # One that does not die is ended otherwise, by which it is known.
+    late = threading.Timer(WAIT_SECONDS, os.kill, (running.pid, signal.SIGTERM))
+    late.start()
+    try:
+        wait_for(lambda: running.said().endswith("\n"), "it listens")
+        yield running.said().strip()
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        raise
+    else:
+        assert running.wait().status == -signal.SIGKILL
+    finally:
+        late.cancel()
 
 
 @contextmanager
@@ -74,11 +91,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_OD14_http_killed_at_a_point_acknowledged_nothing_that_is_not_held(folder: Path, point: str) -> None:
+def test_OD14_http_killed_at_a_point_acknowledged_nothing_that_is_not_held(
+    dying: Loaded, folder: Path, point: str
+) -> None:
     voice = Voice()
     sent = [voice.reading().envelope() for _ in range(4)]
     acknowledged = []
-    with ingester("http", str(folder), point, "3") as (process, url), httpx.Client(trust_env=False) as client:
+    with ingester(dying, folder, "http", point, 3) as url, httpx.Client(trust_env=False) as client:
         for number, envelope in enumerate(sent, 1):
             try:
                 answer = client.post(url + STATEMENTS, content=envelope, headers=JSON, timeout=WAIT_SECONDS)
@@ -86,7 +105,6 @@ def test_OD14_http_killed_at_a_point_acknowledged_nothing_that_is_not_held(folde
                 break
             assert answer.status_code == 201
             acknowledged.append(number)
-        assert process.wait(WAIT_SECONDS) == -9
     after = held(folder)
     assert after[: len(acknowledged)] == acknowledged and len(after) <= len(acknowledged) + 1
     with listening(folder.parent) as at:
@@ -101,13 +119,14 @@ def test_OD14_http_killed_at_a_point_acknowledged_nothing_that_is_not_held(folde
 
 
 @pytest.mark.parametrize("point", ["before the media", "after the media", "before the commit", "before the answer"])
-def test_OD14_a_segment_killed_at_a_point_is_whole_or_not_there(folder: Path, tmp_path: Path, point: str) -> None:
+def test_OD14_a_segment_killed_at_a_point_is_whole_or_not_there(
+    dying: Loaded, folder: Path, tmp_path: Path, point: str
+) -> None:
     ledger = Ledger.open(folder, origin="ledger.example/log", clock=lambda: FILMED)
     ledger.evidence.enrol(device())
     (first, *_) = bodies(tmp_path / "camera")
-    with ingester("http", str(folder), point, "1") as (process, url), pytest.raises(httpx.HTTPError):
+    with ingester(dying, folder, "http", point, 1) as url, pytest.raises(httpx.HTTPError):
         httpx.post(url + "/api/v1/evidence/segments", content=first, headers=CBOR, timeout=WAIT_SECONDS)
-        process.wait(WAIT_SECONDS)
     for stored in ledger.evidence.segments_of_lots(["lot-1"]):
         assert ledger.media.has(stored.media_cid) and ledger.media.has(stored.init_cid)
     answer = TestClient(create_app(ledger)).post("/api/v1/evidence/segments", content=first, headers=CBOR)
@@ -117,16 +136,17 @@ def test_OD14_a_segment_killed_at_a_point_is_whole_or_not_there(folder: Path, tm
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_OD14_mqtt_killed_at_a_point_loses_and_doubles_nothing(folder: Path, tmp_path: Path, point: str) -> None:
+def test_OD14_mqtt_killed_at_a_point_loses_and_doubles_nothing(
+    dying: Loaded, folder: Path, tmp_path: Path, point: str
+) -> None:
     """The broker has acknowledged to the device; the ingester dies with each message in its hands."""
     voice = Voice()
     with broker(tmp_path / "broker", (scale(),)) as running:
-        with ingester("mqtt", str(folder), point, "3", str(running.port)) as (process, said):
+        with ingester(dying, folder, "mqtt", point, 3, running.port) as said:
             assert said == "listening"
             peer = Peer("scale-1", "scale-1").connect(running.port)
             for _ in range(4):
                 assert peer.publish("pledgetrail/scale-1/evidence", voice.reading().envelope()) == "Success"
-            assert process.wait(WAIT_SECONDS) == -9
         assert len(held(folder)) in (2, 3)
         with intake(folder, running.port):
             wait_for(lambda: len(held(folder)) == 4, "all four are held")
