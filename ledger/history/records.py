@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ledger.bundle import DEVICE_DOMAIN, read_enrolment
 from ledger.bundle.device_word import belongs
 from ledger.canonical import JsonValue
+from ledger.erasure import ERASURE_DOMAIN, read_erasure
 from ledger.errors import Unavailable
 from ledger.evidence import ORDER_DOMAIN
 from ledger.evidence.orders import read_order
@@ -108,7 +109,8 @@ def records_of(ledger: Ledger, history: UnitHistory, *, seen: int = 0, held: Seq
     ]
     said = [_Found(step.entry, step.traced.event.canonical()) for step in history.steps if isinstance(step, EventStep)]
     measured = _readings(ledger, history)
-    found = sorted([*_about_devices(ledger, history), *filmed, *measured, *said], key=lambda each: each.entry)
+    every = [*_about_devices(ledger, history), *_erasures(ledger, history), *filmed, *measured, *said]
+    found = sorted(every, key=lambda each: each.entry)
     covered = [each for each in found if each.entry < published.checkpoint.size]
     size = published.checkpoint.size
     goes_on = ledger.log.consistency(seen, size) if 0 < seen < size else []
@@ -151,6 +153,14 @@ def _about_devices(ledger: Ledger, history: UnitHistory) -> Iterable[_Found]:
         for stored in ledger.evidence.findings(device):
             if belongs(stored.finding, own):
                 yield _Found(stored.entry, stored.finding.canonical())
+
+
+def _erasures(ledger: Ledger, history: UnitHistory) -> Iterable[_Found]:
+    """The log's records of what stood here and was erased: a recording goes on after it."""
+    gone = {each.entry for each in history.erased}
+    for record in ledger.statements.of_domain(ERASURE_DOMAIN) if gone else ():
+        if read_erasure(record.canonical).entry in gone:
+            yield _Found(record.entry, record.canonical)
 
 
 def _prove(ledger: Ledger, found: Iterable[_Found], published: PublishedCheckpoint) -> Iterable[Record]:

@@ -80,18 +80,18 @@ def film(ledger: Ledger, spool: Path, steps: Sequence[str] = STEP_NAMES) -> None
                 camera.film(footage(step), shot)
 
 
-def footage(step: str) -> Recording:
-    """A short synthetic recording; its segments can be read once."""
-    recording, segments = _filmed(step)
+def footage(step: str, seconds: float = 4.0) -> Recording:
+    """A short synthetic recording in segments of two seconds; they can be read once."""
+    recording, segments = _filmed(step, seconds)
     return replace(recording, segments=iter(segments))
 
 
 @cache
-def _filmed(step: str) -> tuple[Recording, tuple[CutSegment, ...]]:
+def _filmed(step: str, seconds: float) -> tuple[Recording, tuple[CutSegment, ...]]:
     """Encoded once for all tests of a process."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scene.mp4"
-        encode_scene(path, caption=step.upper(), started_at=NOW, seconds=4.0, width=320, height=180)
+        encode_scene(path, caption=step.upper(), started_at=NOW, seconds=seconds, width=320, height=180)
         with read_recording(path, target_seconds=2) as recording:
             return recording, tuple(recording.segments)
 

@@ -2,6 +2,7 @@
 // Nothing of the page is touched here: what the server sent goes in, verified records come out.
 
 import { countCosigners, openCheckpoint, seenBy } from "./checkpoint.mjs";
+import { ERASURE_DOMAIN, readErasure } from "./erasure.mjs";
 import { readEvent } from "./event.mjs";
 import { DEVICE_DOMAIN, EVIDENCE_DOMAIN, readEnrolment, readEnvelope } from "./evidence.mjs";
 import { mapped } from "./pace.mjs";
@@ -17,7 +18,8 @@ export const STEPS = ["trust", "checkpoint", "cosigned", "logged", "signed", "su
 /**
  * Run the checks over the server's answer `text` about `unit`. `seen`: the state of the log this browser saw last, or null.
  * `accept(trustRoot, rotations)` throws where another trust root is expected. `during(step, work)` awaits `work()`, tells the reader how it ended, and passes on what it gives or throws.
- * Returns {checkpoint, cosigners, root, records, events: [{value, entry}], envelopes, findings}.
+ * Returns {checkpoint, cosigners, root, records, events: [{value, entry}], envelopes, findings, breaks}; `breaks`: where a
+ * recording goes on after something that was erased.
  */
 export async function check({ text, unit, seen, accept, during }) {
   let sent;
@@ -37,13 +39,17 @@ export async function check({ text, unit, seen, accept, during }) {
     await verifyLogged(sent.records, checkpoint);
     return sent.records;
   });
+  const breaks = [];
   const [envelopes, findings] = await during("signed", async () => {
     const read = await mapped(of(records, EVIDENCE_DOMAIN), readEnvelope);
+    const gone = await mapped(of(records, ERASURE_DOMAIN), readErasure);
     const about = await verifyWord(read, {
       enrolments: await mapped(of(records, DEVICE_DOMAIN), readEnrolment),
       findings: await mapped(of(records, FINDING_DOMAIN), readFinding),
       orders: await mapped(of(records, ORDER_DOMAIN), readOrder),
       seenBy: seenBy(cosigners, root),
+      erased: gone.filter(({ kind }) => kind === "evidence").map(({ entry }) => entry),
+      breaks,
     });
     return [read, about];
   });
@@ -52,7 +58,7 @@ export async function check({ text, unit, seen, accept, during }) {
     verifySubject(unit, read, envelopes);
     return read;
   });
-  return { checkpoint, cosigners, root, records, events, envelopes, findings };
+  return { checkpoint, cosigners, root, records, events, envelopes, findings, breaks };
 }
 
 const of = (records, domain) => records.filter((record) => record.domain === domain);

@@ -25,7 +25,8 @@ async function run() {
   try {
     await checkAll();
   } catch (error) {
-    if (error instanceof Refusal) return silenceAll(page.steps());
+    if (error instanceof Refusal || page.refused) silenceAll(page.steps());
+    if (error instanceof Refusal) return;
     page.verdict("unchecked", page.say(error instanceof Rotated ? "verdict.rotated" : "verdict.unavailable"));
     if (!(error instanceof Unavailable)) throw error;
   }
@@ -72,9 +73,12 @@ async function acceptOrOffer(root, known) {
 }
 
 /** What keeps the verdict from green though nothing was false. A refusal stays. */
-function conclude(pending, videos, { findings }) {
+function conclude(pending, videos, { findings, breaks, events, envelopes }) {
   if (page.refused || !videos.settled) return;
-  const left = pending || videos.missing ? "partly" : videos.unfinished ? "playing" : findings.length > 0 ? "doubts" : "";
+  const nothing = events.length + envelopes.length === 0;
+  const partly = pending || nothing || page.erased || videos.missing;
+  const doubts = findings.length + breaks.length > 0;
+  const left = partly ? "partly" : videos.unfinished ? "playing" : doubts ? "doubts" : "";
   page.verdict(left === "" ? "holds" : "unchecked", page.say(left === "" ? "verdict.holds" : `verdict.${left}`));
 }
 

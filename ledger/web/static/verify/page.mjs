@@ -33,15 +33,20 @@ export class Page {
     return this.body.dataset.verdict === "refused";
   }
 
-  /** The steps as the page shows them, each with its `article`. */
+  /** Whether it says that something stood here and was erased: that is never the whole. */
+  get erased() {
+    return this.articles.some(({ dataset }) => dataset.kind === "erased");
+  }
+
+  /** The steps as the page shows them, each with its `article`; what a step should have and has not is empty. */
   steps() {
-    return this.articles.map((article) => ({
+    return this.articles.filter(({ dataset }) => dataset.kind !== "erased").map((article) => ({
       article,
       filmed: article.dataset.kind === "filmed",
       entries: ENTRIES.test(article.dataset.entries) ? article.dataset.entries.split(" ").map(Number) : [],
       code: article.dataset.step,
-      heading: article.querySelector("h3").textContent,
-      from: article.querySelector("time").dateTime,
+      heading: article.querySelector("h3")?.textContent ?? "",
+      from: article.querySelector("time")?.dateTime ?? "",
       video: article.querySelector("video"),
     }));
   }
@@ -79,6 +84,7 @@ export class Page {
 
   /** The one sentence at the top. A refusal colours the whole header and interrupts a screen reader. */
   verdict(state, sentence) {
+    if (this.refused && state !== "refused") return;
     this.body.dataset.verdict = state;
     this.banner.dataset.state = state;
     this.banner.setAttribute("aria-live", state === "refused" ? "assertive" : "polite");

@@ -3,6 +3,7 @@
 // without heeding when one was inside another.
 
 import { domainSeparated, hexOf, sha256 } from "../bytes.mjs";
+import { ERASURE_DOMAIN } from "../erasure.mjs";
 import { DEVICE_DOMAIN, EVIDENCE_DOMAIN, readEnrolment, readEnvelope } from "../evidence.mjs";
 import { readEvent } from "../event.mjs";
 import { mapped } from "../pace.mjs";
@@ -11,7 +12,7 @@ import { require } from "../refusal.mjs";
 import { namesIn, verifySubject } from "../subject.mjs";
 import { TRUST_ROOT_DOMAIN } from "../trust_root.mjs";
 import { FINDING_DOMAIN, ORDER_DOMAIN, isAbout, readFinding, readOrder, verifyWord } from "../word.mjs";
-import { CREDENTIAL_DOMAIN, CROSSING_DOMAIN, ERASURE_DOMAIN } from "./epochs.mjs";
+import { CREDENTIAL_DOMAIN, CROSSING_DOMAIN } from "./epochs.mjs";
 import { objectsOf } from "./file.mjs";
 
 const DOMAINS = [

@@ -4,6 +4,7 @@
 import { fromHex, hexOf, same, sha256 } from "../bytes.mjs";
 import { parseCanonical } from "../canonical.mjs";
 import { countCosigners, openCheckpoint, seenBy } from "../checkpoint.mjs";
+import { ERASURE_DOMAIN } from "../erasure.mjs";
 import { verifyConsistency } from "../merkle.mjs";
 import { require } from "../refusal.mjs";
 import { TRUST_ROOT_DOMAIN, epochsOf } from "../trust_root.mjs";
@@ -12,8 +13,6 @@ import { objectsOf } from "./file.mjs";
 
 export const CROSSING_DOMAIN = "pledgetrail/crossing/v1/json";
 export const CREDENTIAL_DOMAIN = "pledgetrail/credential/v1/json";
-
-export const ERASURE_DOMAIN = "pledgetrail/erasure/v1/json";
 
 const MAX_CROSSING_BYTES = 1024;
 const LATER = [CROSSING_DOMAIN, CREDENTIAL_DOMAIN, ERASURE_DOMAIN, TRUST_ROOT_DOMAIN, ORDER_DOMAIN];

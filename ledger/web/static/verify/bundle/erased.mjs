@@ -1,17 +1,11 @@
 // Entries that were erased: proven to have stood in the log, with the record that says when and why. What they were, and about
 // whom, nobody can prove any more. May never happen here: an entry that is missing and has no record.
 
-import { parseCanonical } from "../canonical.mjs";
-import { timeOf } from "../evidence.mjs";
+import { ERASURE_DOMAIN, readErasure } from "../erasure.mjs";
 import { leafHash, verifyInclusion } from "../merkle.mjs";
 import { breathe } from "../pace.mjs";
-import { Refusal, require } from "../refusal.mjs";
-import { ERASURE_DOMAIN } from "./epochs.mjs";
+import { require } from "../refusal.mjs";
 import { objectsOf } from "./file.mjs";
-
-const MAX_ERASURE_BYTES = 512;
-const KINDS = ["event", "evidence", "finding"];
-const REASONS = ["request", "retention", "order", "mistake"];
 
 /**
  * [{entry, kind, reason, at (ms)}] of what was erased. Refuses NON_CANONICAL, PROOF_INVALID, ERASURE_UNRECORDED,
@@ -47,14 +41,4 @@ function recordsOf(bundle) {
     records.set(record.entry, record);
   }
   return records;
-}
-
-function readErasure({ canonical, entry: recordedIn }) {
-  const value = parseCanonical(canonical, MAX_ERASURE_BYTES);
-  const keys = typeof value === "object" && value !== null ? Object.keys(value).sort().join() : "";
-  const whole = keys === "at,entry,kind,reason" && Number.isSafeInteger(value.entry) && value.entry >= 0;
-  if (!whole || !KINDS.includes(value.kind) || !REASONS.includes(value.reason)) {
-    throw new Refusal("ERASURE_FORMAT", "no record of an erasure", `entry ${recordedIn}`);
-  }
-  return { entry: value.entry, kind: value.kind, reason: value.reason, at: timeOf(value.at, "EVIDENCE_FIELD"), recordedIn };
 }
