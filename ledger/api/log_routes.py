@@ -15,7 +15,9 @@ from ledger.store import Ledger
 from ledger.tiles import read_tile_path
 
 TILE_TYPE = "application/octet-stream"
-TILE_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Cross-Origin-Resource-Policy": "cross-origin"}
+# Whoever watches the log from a page of another site may read it: it is public, and no answer depends on who asks.
+OPEN_TO_ALL = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+TILE_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", **OPEN_TO_ALL}
 
 _MAX_INDEX = 2**63 - 1
 
@@ -33,7 +35,7 @@ def log_routes(ledger: Ledger) -> APIRouter:
             raise Unavailable(
                 "NOT_COSIGNED_YET", "No checkpoint has been cosigned yet.", cure="Ask again after the first one."
             )
-        return PlainTextResponse(published.note, headers={"Cache-Control": "no-cache"})
+        return PlainTextResponse(published.note, headers={"Cache-Control": "no-cache", **OPEN_TO_ALL})
 
     @router.head("/tile/{rest:path}", include_in_schema=False)
     @router.get("/tile/{rest:path}")
@@ -49,7 +51,7 @@ def log_routes(ledger: Ledger) -> APIRouter:
         found = ledger.log.proof(whole_number(index, where="index", most=_MAX_INDEX))
         form = query.get("format", "json")
         if form == "tlog-proof":
-            return PlainTextResponse(found.encode())
+            return PlainTextResponse(found.encode(), headers=OPEN_TO_ALL)
         if form != "json":
             raise WrongUse("QUERY_VALUE", "There is no such format.", where="format", cure="Use json or tlog-proof.")
         return JSONResponse(
@@ -58,7 +60,8 @@ def log_routes(ledger: Ledger) -> APIRouter:
                 "entry": found.entry.hex(),
                 "path": [node.hex() for node in found.path],
                 "checkpoint": found.note.decode(),
-            }
+            },
+            headers=OPEN_TO_ALL,
         )
 
     return router

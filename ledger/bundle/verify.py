@@ -130,7 +130,7 @@ def verify_statement(raw: bytes, *, trust_root: TrustRoot | None) -> Findings:
             cure="Give the trust root that the log's operator or a notary published, with --trust-root.",
         )
     found = verify_transparent(raw, trust_root.log)
-    kind = found.domain.split("/")[1]
+    kind = "/".join(found.domain.split("/")[1:2]) or found.domain
     return Findings(
         subject=f"{found.log} entry {found.index}",
         fingerprint=trust_root.fingerprint,

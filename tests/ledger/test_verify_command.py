@@ -17,13 +17,16 @@ from typer.testing import CliRunner
 
 from ledger import doctor, verbs
 from ledger.bundle import TrustRoot, verify
+from ledger.bundle.transparent import write_transparent
+from ledger.canonical import entry_digest
 from ledger.cli import show
 from ledger.doctor import State
 from ledger.errors import Problem, Refused
 from ledger.evidence import FINDING_DOMAIN, Code, DeviceFinding
+from ledger.merkle import Tree, leaf_hash
 from ledger.verify_report import show as show_findings
 from ledger.verify_words import words_for
-from tests.ledger.bundle.estate import DAWN, TRUST_ROOT, UNIT, Estate
+from tests.ledger.bundle.estate import DAWN, LOG, TRUST_ROOT, UNIT, Estate
 from tests.ledger.bundle.test_device_word import FILMED, with_camera
 from tests.ledger.bundle.test_erased import PACKING, erased
 from tests.ledger.bundle.test_transparent import HONEST as STATEMENT
@@ -94,6 +97,19 @@ def test_nothing_that_a_file_says_writes_over_what_is_said_about_it(tmp_path: Pa
         assert "lost?[2J?[32m?✓ Everything is proven.??" in " ".join(output.split())
         assert not any(line.startswith("✓ Everything") for line in output.splitlines())
         assert all(each.isprintable() or each == "\n" for each in output)
+
+
+def test_a_statement_of_a_domain_without_parts_is_named_by_it(tmp_path: Path) -> None:
+    path, root = tmp_path / "statement", tmp_path / "trust-root.json"
+    root.write_bytes(TRUST_ROOT.dump())
+    tree = Tree([leaf_hash(entry_digest("word", bytes(32), b"{}"))])
+    path.write_bytes(
+        write_transparent(
+            LOG, domain="word", salt=bytes(32), canonical=b"{}", index=0, size=1, path=tree.inclusion_proof(0)
+        )
+    )
+    status, output, _ = run("verify", path, "--trust-root", root)
+    assert status == 0 and f"Entry 0 of the log {LOG.key.name} is this word." in " ".join(output.split())
 
 
 def test_a_refusal_is_shown_without_obeying_what_it_quotes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -258,6 +258,27 @@ def test_the_log_is_read_and_proven_from_its_tiles_alone(client: TestClient, sto
     assert tree.entries(0) == [story.log.entry(index).digest for index in range(len(tree))]
 
 
+def test_other_sites_may_read_the_log_and_nothing_else(client: TestClient, story: Ledger) -> None:
+    """A monitor may be a page of another site; media, records, trace and pages are for our own."""
+    elsewhere = {"Origin": "https://monitor.example"}
+    partial = Tile(0, 0, story.log.size).path()
+    for path in ("checkpoint", partial, "entries/3/proof", "entries/3/proof?format=tlog-proof"):
+        answer = client.get(f"/api/v1/log/{path}", headers=elsewhere)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
+        assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert "access-control-allow-credentials" not in answer.headers
+    for path in (
+        f"/media/{_video(story)[0]}",
+        _recording(story)[0],
+        page_path(UNITS[0]),
+        f"/api/v1/units/{UNITS[0].normal.removeprefix('https://id.gs1.org/')}",
+        "/api/v1/log/publishing/state",
+    ):
+        answer = client.get(path, headers=elsewhere)
+        assert not [name for name in answer.headers if name.startswith("access-control")], path
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
 @pytest.mark.parametrize("path", ["tile/0/000", "tile/0/000.p/255", "tile/1/000.p/1", "tile/entries/001.p/1"])
 def test_refuses_a_tile_that_no_published_checkpoint_has(client: TestClient, story: Ledger, path: str) -> None:
     answer = client.get(f"/api/v1/log/{path}")

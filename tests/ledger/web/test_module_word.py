@@ -16,7 +16,7 @@ from ledger.evidence import EVIDENCE_DOMAIN, Code, Device, DeviceFinding, Device
 from ledger.evidence.keys import SoftwareKey
 from ledger.evidence.verification import verify_stretch
 from tests.ledger.bundle import estate
-from tests.ledger.web.javascript import Rules
+from tests.ledger.web.javascript import Rules, big
 from tests.ledger.web.parity import ONE_CALL, changed, changes, code_of
 
 SEEN_BY = estate.DAWN + timedelta(days=1)
@@ -191,6 +191,32 @@ def test_what_is_malformed_is_refused_by_its_own_code(rules: Rules) -> None:
         ),
         (word(envelopes, enrolled, [], logged({"kind": "pardon", "device": "x"})), "DEVICE_ORDER"),
         (word(envelopes, enrolled, [], logged({"kind": "revocation", "device": "x", "at": "now"})), "DEVICE_ORDER"),
+    ]
+    assert rules.codes([case for case, _ in cases]) == [code for _, code in cases]
+
+
+def test_a_step_bears_its_own_name_and_no_part_of_it(rules: Rules) -> None:
+    (first, *_) = estate.film(estate.CAMERA, estate.CAMERA_KEY, [("non-organic/1", estate.TEA.normal, 1)])
+    statement = json.loads(first.statement_bytes)
+    found: dict[str, Any] = {"checkpoint": {"size": big(9)}, "envelopes": [], "events": [], "findings": [], "words": {}}
+    time = "2026-04-02T06:00:02.000Z"
+
+    def filmed(code: str) -> tuple[Any, ...]:
+        shown = {"filmed": True, "entries": [1], "code": code, "heading": code, "from": statement["recorded_from"]}
+        return "behind", shown, found | {"envelopes": [{"statement": statement, "entry": 1}]}
+
+    def event(code: str, said: str) -> tuple[Any, ...]:
+        shown = {"filmed": False, "entries": [1], "code": code, "heading": code, "from": time}
+        value = {"type": "ObjectEvent", "bizStep": said, "eventTime": time}
+        return "behind", shown, found | {"events": [{"value": value, "entry": 1}]}
+
+    cases = [
+        (filmed("non-organic"), ""),
+        (filmed("organic"), "SHOWN_DIFFERS"),
+        (event("shipping", "shipping"), ""),
+        (event("shipping", "https://ref.gs1.org/cbv/BizStep-shipping"), ""),
+        (event("shipping", "urn:example:un-shipping"), "SHOWN_DIFFERS"),
+        (event("shipping", "urn:example:not:shipping"), "SHOWN_DIFFERS"),
     ]
     assert rules.codes([case for case, _ in cases]) == [code for _, code in cases]
 

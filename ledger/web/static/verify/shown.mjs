@@ -8,6 +8,8 @@ import { isAbout } from "./word.mjs";
 
 const UNREADABLE = /\p{C}/u; // the page writes such characters out
 const MAX_SHOWN_CHARS = 200;
+// How an event may also spell a standard step. Any other ending is another step: "non-organic" is not "organic".
+const STANDARD = ["https://ref.gs1.org/cbv/BizStep-", "cbv:BizStep-"];
 
 /**
  * The records behind one step: {entries, envelopes, event, findings (codes)}. `step`: {filmed, entries, code, heading, from} as the page
@@ -23,7 +25,7 @@ export function behind(step, { checkpoint, envelopes, events, findings, words })
   const found = step.filmed ? own.length === step.entries.length : event !== null;
   require(found && step.entries.length > 0, "RECORD_MISSING", "a step is shown for which there is no record", where);
   const said = step.filmed ? sayingOf(own) : { code: event.value.bizStep ?? event.value.type, from: event.value.eventTime };
-  const named = said.code === step.code || said.code.endsWith(`:${step.code}`) || said.code.endsWith(`-${step.code}`);
+  const named = said.code === step.code || (!step.filmed && STANDARD.some((lead) => said.code === lead + step.code));
   const read = words[`step.${step.code}`] ?? step.code;
   const headed = step.heading === read || UNREADABLE.test(read) || read.length > MAX_SHOWN_CHARS;
   require(named && headed, "SHOWN_DIFFERS", "the page names a step otherwise than its record does", where);
