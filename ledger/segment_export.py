@@ -21,7 +21,8 @@ from ledger.evidence.keys import SoftwareKey
 from ledger.intake.media_config import open_media
 from ledger.media_signing import Authenticity
 from ledger.store.database import Database
-from ledger.store.evidence_book import SqlEvidenceBook, StoredSegment
+from ledger.store.evidence_book import SqlEvidenceBook
+from ledger.store.evidence_rows import StoredSegment
 from ledger.store.ledger import DATABASE_FILE
 from ledger.verify_report import read_file
 

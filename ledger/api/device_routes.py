@@ -20,7 +20,7 @@ from ledger.evidence.findings import to_millisecond
 from ledger.evidence.request import MAX_REQUEST_BYTES
 from ledger.evidence.terms import check_measured, read_terms
 from ledger.history.devices import account_as_json, account_of, finding_as_json
-from ledger.history.silence import absence_of
+from ledger.history.silence import Absence, absence_of
 from ledger.http.operator import check_operator, operator_body, text_field
 from ledger.http.requests import raw_path, read_query
 from ledger.intake.enrolling import enrol_request
@@ -33,14 +33,13 @@ MAX_BODY_BYTES = MAX_REQUEST_BYTES + 1024
 def device_routes(ledger: Ledger) -> APIRouter:
     """`/api/v1/devices` and below it, save where devices hand in their evidence."""
     router = APIRouter(tags=["devices"])
+    _add_orders(router, ledger)
+    _add_questions(router, ledger)
+    return router
 
-    @router.get(PREFIX)
-    def devices(request: Request) -> Response:
-        """Every enrolled device."""
-        check_operator(ledger, request)
-        read_query(request, ())
-        found = [account_as_json(account_of(ledger.evidence, device.id)) for device in ledger.evidence.devices()]
-        return JSONResponse({"devices": found})
+
+def _add_orders(router: APIRouter, ledger: Ledger) -> None:
+    """What the operator decides; each is logged."""
 
     @router.post(PREFIX)
     async def enrol(request: Request) -> Response:
@@ -88,6 +87,18 @@ def device_routes(ledger: Ledger) -> APIRouter:
         await run_in_threadpool(ledger.evidence.agree, agreed)
         return JSONResponse(account_as_json(account_of(ledger.evidence, device)))
 
+
+def _add_questions(router: APIRouter, ledger: Ledger) -> None:
+    """What the operator asks."""
+
+    @router.get(PREFIX)
+    def devices(request: Request) -> Response:
+        """Every enrolled device."""
+        check_operator(ledger, request)
+        read_query(request, ())
+        found = [account_as_json(account_of(ledger.evidence, device.id)) for device in ledger.evidence.devices()]
+        return JSONResponse({"devices": found})
+
     @router.get(PREFIX + "/{device:path}/findings")
     def findings(request: Request) -> Response:
         """What is wrong with a device's word, the newest first."""
@@ -104,18 +115,18 @@ def device_routes(ledger: Ledger) -> APIRouter:
         since, until = (read_time(query.get(name, "")) for name in ("since", "until"))
         size = ledger.log.size
         found = absence_of(ledger.evidence, _device(request, "/absence"), since, until, now=ledger.clock())
-        silent = [{"since": each.begins.isoformat(), "until": each.ends.isoformat()} for each in found.silences]
-        answer = {
-            "device": found.device,
-            "expected": found.expects,
-            "since": found.since.isoformat(),
-            "judgedUntil": found.judged_until.isoformat(),
-            "silent": silent,
-            "log": {"size": size, "root": ledger.log.root(size).hex()},
-        }
-        return JSONResponse(answer)
+        log: dict[str, JsonValue] = {"size": size, "root": ledger.log.root(size).hex()}
+        return JSONResponse({**_absence_as_json(found), "log": log})
 
-    return router
+
+def _absence_as_json(found: Absence) -> dict[str, JsonValue]:
+    return {
+        "device": found.device,
+        "expected": found.expects,
+        "since": found.since.isoformat(),
+        "judgedUntil": found.judged_until.isoformat(),
+        "silent": [{"since": each.begins.isoformat(), "until": each.ends.isoformat()} for each in found.silences],
+    }
 
 
 def _time(body: dict[str, JsonValue], name: str) -> datetime:

@@ -21,7 +21,7 @@ from ledger.http.ranges import Held, Joined, range_response
 from ledger.http.requests import read_query
 from ledger.outline import outline_of
 from ledger.store import Ledger
-from ledger.store.evidence_book import StoredSegment, recording_key
+from ledger.store.evidence_rows import StoredSegment, recording_key
 
 _RECORDING = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _FOREVER = "public, max-age=31536000, immutable"

@@ -36,6 +36,13 @@ def publishing_routes(ledger: Ledger) -> APIRouter:
     """`/api/v1/log/publishing/…`."""
     router = APIRouter(prefix="/api/v1/log/publishing", tags=["publishing"])
     publishing = Publishing(ledger)
+    _add_questions(router, ledger, publishing)
+    _add_keeping(router, ledger, publishing)
+    return router
+
+
+def _add_questions(router: APIRouter, ledger: Ledger, publishing: Publishing) -> None:
+    """What is asked, and changes nothing."""
 
     @router.get("/state")
     def state(request: Request) -> Response:
@@ -54,6 +61,17 @@ def publishing_routes(ledger: Ledger) -> APIRouter:
         query = read_query(request, ("from", "to"))
         old, new = (whole_number(query.get(name, ""), where=name, most=_MAX_SIZE) for name in ("from", "to"))
         return JSONResponse({"proof": [node.hex() for node in publishing.consistency(old, new)]})
+
+    @router.post("/missing")
+    async def missing(request: Request) -> Response:
+        """Which of these credentials' messages nobody has handed over."""
+        body = await operator_body(ledger, request, {"credentials"}, limit=MAX_BODY_BYTES)
+        found = await run_in_threadpool(publishing.missing, _credentials(body["credentials"]))
+        return JSONResponse({"missing": [each.hex() for each in found]})
+
+
+def _add_keeping(router: APIRouter, ledger: Ledger, publishing: Publishing) -> None:
+    """What is signed or kept; each is verified first."""
 
     @router.post("/checkpoint")
     async def checkpoint(request: Request) -> Response:
@@ -74,13 +92,6 @@ def publishing_routes(ledger: Ledger) -> APIRouter:
         await run_in_threadpool(publishing.keep_stamp, _note(body), _base64(body, "stamp"))
         return JSONResponse({})
 
-    @router.post("/missing")
-    async def missing(request: Request) -> Response:
-        """Which of these credentials' messages nobody has handed over."""
-        body = await operator_body(ledger, request, {"credentials"}, limit=MAX_BODY_BYTES)
-        found = await run_in_threadpool(publishing.missing, _credentials(body["credentials"]))
-        return JSONResponse({"missing": [each.hex() for each in found]})
-
     async def kept(request: Request, keep: Callable[[bytes], None]) -> Response:
         check_operator(ledger, request)
         read_query(request, ())
@@ -97,8 +108,6 @@ def publishing_routes(ledger: Ledger) -> APIRouter:
     async def instructions(request: Request) -> Response:
         """Keep what shows that a loan's instruction was answered."""
         return await kept(request, publishing.keep_instruction)
-
-    return router
 
 
 def _note(body: dict[str, JsonValue]) -> bytes:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from ledger.evidence.fields import write_time
 from ledger.http.addresses import media_path
-from ledger.store.evidence_book import StoredSegment
+from ledger.store.evidence_rows import StoredSegment
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
 _VERSION = 7  # fragmented MP4 with EXT-X-MAP

@@ -10,13 +10,8 @@ from ledger.store.database import Database
 from ledger.store.devices import StoredFinding
 from ledger.store.entries import Entry
 from ledger.store.event_book import CapturedEvent, EventBook, StoredEvent
-from ledger.store.evidence_book import (
-    EVIDENCE_ENTRY_DOMAIN,
-    Held,
-    SqlEvidenceBook,
-    StoredSegment,
-    recording_key,
-)
+from ledger.store.evidence_book import EVIDENCE_ENTRY_DOMAIN, Held, SqlEvidenceBook
+from ledger.store.evidence_rows import StoredSegment, recording_key
 from ledger.store.ledger import Ledger, utc_now
 from ledger.store.log import Cosigners, Log, PublishedCheckpoint
 from ledger.store.log_key import log_signer

@@ -6,7 +6,6 @@ used twice. Whether to believe evidence is `verify_evidence`'s answer, given bef
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,11 +13,9 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from ledger.canonical import canonical_json, digest
-from ledger.errors import BadInput, Refused, WrongUse
+from ledger.errors import Refused, WrongUse
 from ledger.evidence import (
     EVIDENCE_DOMAIN,
-    ChainLink,
     Device,
     DeviceFinding,
     Evidence,
@@ -27,34 +24,31 @@ from ledger.evidence import (
     ReadingStatement,
     SegmentStatement,
     SignedEvidence,
-    Statement,
     Terms,
-    read_statement,
 )
-from ledger.gs1 import parse
 from ledger.store import devices
 from ledger.store.beside import compare
-from ledger.store.columns import read_utc
 from ledger.store.database import Database, driver
+from ledger.store.device_chain import is_held, newest_link, past_of
 from ledger.store.devices import MAX_FINDINGS, StoredFinding, enter_finding
 from ledger.store.entries import append_entry, erased, is_erased
+from ledger.store.evidence_rows import (
+    StoredEvidence,
+    StoredSegment,
+    evidence_row,
+    read_row,
+    reading_row,
+    segment_row,
+    stored_evidence,
+    stored_segment,
+)
 from ledger.store.tables import AnnouncementRow, EvidenceRow, ReadingRow, SegmentRow
 
 EVIDENCE_ENTRY_DOMAIN = EVIDENCE_DOMAIN
 """An entry for evidence is over its envelope (`SignedEvidence.envelope()`), so that no signature can be stripped."""
 
-_RECORDING_DOMAIN = "pledgetrail/recording/v1/json"
 MAX_SEGMENTS_OF_LOTS = 4096
 MAX_SPOKEN = 100_000
-_IS_HELD = "SELECT 1 FROM evidence WHERE digest = ?"
-_NEWEST = "SELECT sequence, digest, {more} FROM evidence WHERE device = ? ORDER BY sequence DESC LIMIT 1"
-_NEWEST_LINK, _NEWEST_EVIDENCE = _NEWEST.format(more="0"), _NEWEST.format(more="statement, signature, entry")
-_NEWEST_ERASED = (
-    'SELECT e.sequence, l.object_digest FROM erased e JOIN entry l ON l."index" = e.entry'
-    " WHERE e.device = ? AND e.sequence IS NOT NULL ORDER BY e.sequence DESC LIMIT 1"
-)
-_TRUSTED_UNTIL = "SELECT ends FROM evidence WHERE device = ? AND trusted_time = 1 ORDER BY ends DESC LIMIT 1"
-_RELEASED = "SELECT released_after FROM device WHERE id = ?"
 _SEGMENTS = select(EvidenceRow, SegmentRow).where(EvidenceRow.digest == SegmentRow.digest)
 
 
@@ -68,31 +62,6 @@ class Held:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSegment:
-    """One segment as kept. `recording`: the key its recording is served under; CIDs name bytes in the media store."""
-
-    statement: SegmentStatement
-    signed: SignedEvidence
-    entry: int
-    recording: str
-    init_cid: str
-    media_cid: str
-    received_at: datetime
-    trusted_time: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvidence:
-    """One statement of any kind as kept. `trusted_time`: False where no rule may use its times."""
-
-    statement: Statement
-    signed: SignedEvidence
-    entry: int
-    trusted_time: bool
-    received_at: datetime
-
-
 class SqlEvidenceBook:
     """The book in the ledger's database; implements what `ledger.intake.receive` asks for."""
 
@@ -103,30 +72,30 @@ class SqlEvidenceBook:
         """The last evidence accepted from a device; None before its first."""
         with self._database.reading() as session:
             row = session.exec(_newest_of(device_id)).first()
-        return None if row is None else _evidence(row)
+        return None if row is None else read_row(row)
 
     def known(self, device_id: str) -> tuple[Device, Terms | None, Past]:
         """The enrolled device, its terms, and what its next statement is judged against. `Refused` DEVICE_UNKNOWN."""
         with self._database.reading() as session:
             device, terms = devices.device_and_terms(driver(session), device_id)
-            return device, terms, _past(driver(session), device_id)
+            return device, terms, past_of(driver(session), device_id)
 
     def held(self, evidence_digest: bytes) -> Held | None:
         """The evidence of this digest where it is held already. `Refused` ERASED where it once was."""
         with self._database.reading() as session:
-            if not _is_held(driver(session), evidence_digest):
+            if not is_held(driver(session), evidence_digest):
                 if is_erased(driver(session), EVIDENCE_ENTRY_DOMAIN, evidence_digest):
                     raise erased(f"evidence {evidence_digest.hex()}")
                 return None
             row = session.get_one(EvidenceRow, evidence_digest)
-        return Held(_evidence(row), row.entry, False, row.received_at)
+        return Held(read_row(row), row.entry, False, row.received_at)
 
     def number(self, device_id: str, sequence: int) -> Evidence | None:
         """The device's evidence of this number, where it is held."""
         query = select(EvidenceRow).where(EvidenceRow.device == device_id, EvidenceRow.sequence == sequence)
         with self._database.reading() as session:
             row = session.exec(query).first()
-        return None if row is None else _evidence(row)
+        return None if row is None else read_row(row)
 
     def add(self, judged: Judged, *, init_cid: str, received_at: datetime) -> Held:
         """Write evidence, its findings and all their entries, or nothing; what is held already is only answered.
@@ -136,32 +105,25 @@ class SqlEvidenceBook:
         """
         evidence, statement = judged.evidence, judged.evidence.statement
         with self._database.writing() as session:
-            if _is_held(driver(session), evidence.digest):
+            if is_held(driver(session), evidence.digest):
                 row = session.get_one(EvidenceRow, evidence.digest)
-                return Held(_evidence(row), row.entry, False, row.received_at)
-            newest = _newest_link(driver(session), statement.device)
-            if (newest.digest if newest else None) != judged.follows:
-                raise Refused(
-                    "EVIDENCE_MEANWHILE",
-                    "Another statement of the device was taken meanwhile.",
-                    where=f"{statement.device} number {statement.sequence}",
-                    cure="Send it again.",
-                )
+                return Held(read_row(row), row.entry, False, row.received_at)
+            _require_next(session, judged)
             entry = append_entry(
                 driver(session),
                 domain=EVIDENCE_ENTRY_DOMAIN,
                 canonical=evidence.signed.envelope(),
                 object_digest=evidence.digest,
             )
-            session.add(_evidence_row(judged, entry.index, received_at))
+            session.add(evidence_row(judged, entry.index, received_at))
             session.flush()  # the segment's row refers to it
             if isinstance(statement, SegmentStatement):
                 if not init_cid:
                     raise WrongUse("SEGMENT_INIT", "A segment needs its initialisation part.", where=statement.device)
-                session.add(_segment_row(evidence, statement, init_cid))
+                session.add(segment_row(evidence, statement, init_cid))
             elif isinstance(statement, ReadingStatement):
                 judged = _compared(session, judged, received_at)
-                session.add(_reading_row(judged, statement))
+                session.add(reading_row(judged, statement))
             for finding in judged.findings:
                 enter_finding(session, finding)
             return Held(evidence, entry.index, True, received_at)
@@ -196,19 +158,19 @@ class SqlEvidenceBook:
             .limit(MAX_SEGMENTS_OF_LOTS)
         )
         with self._database.reading() as session:
-            return tuple(_stored(row, segment) for row, segment in session.exec(query))
+            return tuple(stored_segment(row, segment) for row, segment in session.exec(query))
 
     def segments_of_recording(self, recording: str) -> tuple[StoredSegment, ...]:
         """The segments of one recording key, in order; empty where it is unknown."""
         query = _SEGMENTS.where(SegmentRow.recording == recording).order_by(col(EvidenceRow.sequence))
         with self._database.reading() as session:
-            return tuple(_stored(row, segment) for row, segment in session.exec(query))
+            return tuple(stored_segment(row, segment) for row, segment in session.exec(query))
 
     def segment_at(self, entry: int) -> StoredSegment | None:
         """The segment that entry `entry` of the log is about, if it is about one."""
         with self._database.reading() as session:
             found = session.exec(_SEGMENTS.where(EvidenceRow.entry == entry)).first()
-        return None if found is None else _stored(*found)
+        return None if found is None else stored_segment(*found)
 
     def spoken(self, device_id: str, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
         """From when until when (UTC, trusted) each of the device's statements between two times speaks, at most
@@ -252,7 +214,7 @@ class SqlEvidenceBook:
         if not doubted:
             query = query.where(col(ReadingRow.usable).is_(True))
         with self._database.reading() as session:
-            return tuple(_stored_evidence(row) for row in session.exec(query))
+            return tuple(stored_evidence(row) for row in session.exec(query))
 
     def is_video(self, cid: str) -> bool:
         """Whether these bytes came in as video with evidence, and so may be served as such."""
@@ -315,39 +277,15 @@ class SqlEvidenceBook:
         return devices.findings(self._database, device_id, limit=limit)
 
 
-def recording_key(statement: SegmentStatement) -> str:
-    """32 hex digits that name a recording: what one device calls so, and only with one initialisation part.
-
-    Two devices may use one name, and a restarted camera may repeat its own: their segments would not play as one.
-    """
-    named = [statement.device, statement.recording, statement.media.init_sha256.hex()]
-    return digest(_RECORDING_DOMAIN, canonical_json(named)).hex()[:32]
-
-
-def normal_lot(text: str) -> str:
-    """The form lots are looked up by: the normal identifier, or the text itself where it is none."""
-    try:
-        identifier = parse(text)
-    except BadInput:
-        return text
-    return (identifier.lot() or identifier).normal
-
-
-def _evidence_row(judged: Judged, entry: int, received_at: datetime) -> EvidenceRow:
-    evidence, statement = judged.evidence, judged.evidence.statement
-    return EvidenceRow(
-        digest=evidence.digest,
-        entry=entry,
-        device=statement.device,
-        sequence=statement.sequence,
-        place=getattr(statement, "place", None),
-        begins=statement.begins,
-        ends=statement.ends,
-        trusted_time=judged.trusted_time,
-        statement=evidence.signed.statement_bytes,
-        signature=evidence.signed.signature,
-        received_at=received_at,
-    )
+def _require_next(session: Session, judged: Judged) -> None:
+    newest, statement = newest_link(driver(session), judged.evidence.statement.device), judged.evidence.statement
+    if (newest.digest if newest else None) != judged.follows:
+        raise Refused(
+            "EVIDENCE_MEANWHILE",
+            "Another statement of the device was taken meanwhile.",
+            where=f"{statement.device} number {statement.sequence}",
+            cure="Send it again.",
+        )
 
 
 def _compared(session: Session, judged: Judged, received_at: datetime) -> Judged:
@@ -355,101 +293,6 @@ def _compared(session: Session, judged: Judged, received_at: datetime) -> Judged
     _, terms = devices.device_and_terms(driver(session), judged.evidence.statement.device)
     found = compare(session, judged, terms, found_at=received_at)
     return replace(judged, findings=(*judged.findings, *found)) if found else judged
-
-
-def _segment_row(evidence: Evidence, statement: SegmentStatement, init_cid: str) -> SegmentRow:
-    return SegmentRow(
-        digest=evidence.digest,
-        recording=recording_key(statement),
-        lot=normal_lot(statement.lot),
-        step=statement.step,
-        init_cid=init_cid,
-        media_cid=statement.media.cid,
-    )
-
-
-def _reading_row(judged: Judged, statement: ReadingStatement) -> ReadingRow:
-    return ReadingRow(
-        digest=judged.evidence.digest,
-        place=statement.place,
-        subject=statement.subject,
-        quantity=statement.quantity,
-        value=statement.value,
-        unit=statement.unit,
-        observed_at=statement.observed_at,
-        usable=judged.usable,
-    )
-
-
-# What every statement that comes in asks, on SQLite's own connection: through a session it takes ten times as long.
-
-
-def _is_held(connection: sqlite3.Connection, evidence_digest: bytes) -> bool:
-    return connection.execute(_IS_HELD, (evidence_digest,)).fetchone() is not None
-
-
-def _past(connection: sqlite3.Connection, device_id: str) -> Past:
-    newest = connection.execute(_NEWEST_EVIDENCE, (device_id,)).fetchone()
-    trusted = connection.execute(_TRUSTED_UNTIL, (device_id,)).fetchone()
-    released = connection.execute(_RELEASED, (device_id,)).fetchone()
-    until, after = read_utc(trusted[0]) if trusted else None, released[0] if released else None
-    gone = _newest_erased(connection, device_id)
-    if newest is None or (gone is not None and gone.sequence > newest[0]):
-        return Past(None, until, after, gone)
-    _, digest_, statement, signature, entry = newest
-    return Past(_read_evidence(statement, signature, digest_, entry), until, after)
-
-
-def _newest_link(connection: sqlite3.Connection, device_id: str) -> ChainLink | None:
-    """The device's last evidence, erased or not: what its next statement follows."""
-    newest = connection.execute(_NEWEST_LINK, (device_id,)).fetchone()
-    gone = _newest_erased(connection, device_id)
-    if newest is None or (gone is not None and gone.sequence > newest[0]):
-        return gone
-    return ChainLink(device_id, newest[0], newest[1])
-
-
-def _newest_erased(connection: sqlite3.Connection, device_id: str) -> ChainLink | None:
-    found = connection.execute(_NEWEST_ERASED, (device_id,)).fetchone()
-    return None if found is None else ChainLink(device_id, *found)
-
-
-def _evidence(row: EvidenceRow) -> Evidence:
-    return _read_evidence(row.statement, row.signature, row.digest, row.entry)
-
-
-def _read_evidence(raw: bytes, signature: bytes, evidence_digest: bytes, entry: int) -> Evidence:
-    try:
-        statement = read_statement(raw)
-    except BadInput as error:
-        raise Refused(
-            "STORE_DAMAGED",
-            "Stored evidence can no longer be read: the database was changed from outside.",
-            where=f"entry {entry}",
-            cure="Restore the database from a copy.",
-        ) from error
-    return Evidence(statement, SignedEvidence(raw, signature), evidence_digest)
-
-
-def _stored_evidence(row: EvidenceRow) -> StoredEvidence:
-    evidence = _evidence(row)
-    return StoredEvidence(evidence.statement, evidence.signed, row.entry, row.trusted_time, row.received_at)
-
-
-def _stored(row: EvidenceRow, segment: SegmentRow) -> StoredSegment:
-    evidence = _evidence(row)
-    if not isinstance(evidence.statement, SegmentStatement):
-        raise Refused("STORE_DAMAGED", "A segment's evidence is of another kind.", where=f"entry {row.entry}")
-    return StoredSegment(
-        evidence.statement,
-        evidence.signed,
-        row.entry,
-        segment.recording,
-        segment.init_cid,
-        segment.media_cid,
-        row.received_at,
-        row.trusted_time,
-    )
 
 
 def _newest_of(device_id: str) -> SelectOfScalar[EvidenceRow]:

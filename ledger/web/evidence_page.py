@@ -21,7 +21,7 @@ from ledger.http.addresses import evidence_path
 from ledger.http.requests import read_query
 from ledger.interoperable import caip2
 from ledger.store import Ledger, StoredFinding
-from ledger.store.evidence_book import recording_key
+from ledger.store.evidence_rows import recording_key
 from ledger.web.pages import render
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -26,7 +26,7 @@ from ledger.store.check.doubts import check_doubts
 from ledger.store.check.found import Found, Progress
 from ledger.store.columns import utc_text
 from ledger.store.event_book import looked_up_by
-from ledger.store.evidence_book import normal_lot, recording_key
+from ledger.store.evidence_rows import normal_lot, recording_key
 
 BOUND_BY_SUMS_ALONE: Mapping[str, str] = {
     "block": "read from the chains: `pledgetrail reindex` folds it again and compares",

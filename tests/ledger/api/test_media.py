@@ -20,7 +20,7 @@ from ledger.intake.receive import receive_segment
 from ledger.mp4.fragments import group_digests, segment_facts
 from ledger.segment_body import SegmentBody, read_segment_body, write_segment_body
 from ledger.store import Ledger
-from ledger.store.evidence_book import StoredSegment
+from ledger.store.evidence_rows import StoredSegment
 from tests.ledger.capture.estate import KEY, NOW, bodies, device
 from tests.ledger.capture.films import box, packets
 from tests.ledger.intake.test_receive import stating
