@@ -8,6 +8,7 @@ that looks started and is not listening, or one that listens beyond the given ad
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import resource
 import socket
@@ -21,10 +22,9 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ledger.errors import Unavailable, WrongUse
+from ledger.newcomers import KnownFirst
 
 if TYPE_CHECKING:
-    import asyncio
-
     from starlette.types import ASGIApp
 
 START_SECONDS = 15.0
@@ -115,12 +115,22 @@ def serve_on(listener: socket.socket, app: ASGIApp, *, host: str = "127.0.0.1") 
     return RunningServer(server, thread, host, bound)
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self.first = KnownFirst()
+        super().__init__(self.first)
+
+
 class _Server(uvicorn.Server):
-    """Says when it listens, and leaves the process's signals to whoever owns the process."""
+    """Says when it listens, looks after those it knows first, and leaves the process's signals to whoever owns it."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.is_listening = threading.Event()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            runner.run(self.serve(sockets=sockets))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
@@ -143,6 +153,8 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._socket = transport.get_extra_info("socket").fileno()
+        self._is(new=True)
         self._spoke_at = self.loop.time()
         if len(self.connections) > most_connections():
             quiet = [each for each in self.connections if isinstance(each, _Connection) and each is not self]
@@ -170,11 +182,18 @@ class _Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave_door()
+        self._is(new=False)  # before the socket is closed, and its number another's
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
         self._spoke_at = self.loop.time()
+        self._is(new=False)
         super().on_response_complete()
+
+    def _is(self, *, new: bool) -> None:
+        """Until it was answered once it is looked after behind all others."""
+        if isinstance(self.loop, _Loop):
+            self.loop.first.is_new(self._socket) if new else self.loop.first.is_known(self._socket)
 
     def _is_between_requests(self) -> bool:
         return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
