@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ IN_FLIGHT = 2 * ROOM  # what the broker may offer unacknowledged: more than ever
 SESSION_SECONDS = 14 * 86_400
 KEEP_ALIVE_SECONDS = 30
 RETRY_SECONDS = 5.0
+LOOK_SECONDS = 0.5  # between two looks at what waits: messages go past those that wait in vain
 _log = logging.getLogger(__name__)
 
 
@@ -54,9 +56,11 @@ class Message:
 
 @dataclass(slots=True)
 class _Waiting:
+    """`sequence`: the device's number of what is said."""
+
     message: Message
     acknowledge: Callable[[], None]
-    device: str
+    sequence: int
     until: float
 
 
@@ -93,8 +97,8 @@ class Desk:
             acknowledge()
             self._look_again(device)
         elif len(self._waiting[device]) < ROOM_OF_A_DEVICE and self.waiting < ROOM:
-            waiting = _Waiting(message, acknowledge, device, self.ticks() + WAIT_SECONDS)
-            self._waiting[device].append(waiting)
+            waiting = _Waiting(message, acknowledge, _sequence_in(message.payload), self.ticks() + WAIT_SECONDS)
+            insort(self._waiting[device], waiting, key=lambda each: each.sequence)
         elif self._try(device, message, final=True) is not None:
             acknowledge()
 
@@ -108,20 +112,28 @@ class Desk:
         self._waiting.clear()
 
     def _look_again(self, device: str) -> None:
-        moved = True
-        while moved:
-            moved = False
-            for waiting in list(self._waiting.get(device, ())):
-                final = self.ticks() >= waiting.until
-                settled = self._try(device, waiting.message, final=final)
-                if settled is None:
-                    self._waiting[device].remove(waiting)
-                elif settled or final:
-                    self._waiting[device].remove(waiting)
-                    waiting.acknowledge()
-                    moved = True
-        if not self._waiting.get(device):
+        """Try what waits by rising numbers, up to the first that still has to: none behind it can be taken before it.
+
+        A device that makes others wait for nothing costs one look, however many of its messages are here.
+        """
+        waiting = self._waiting.get(device, [])
+        while waiting and self._settle(device, waiting[0]):
+            waiting.pop(0)
+        for late in [each for each in waiting if self.ticks() >= each.until]:
+            self._settle(device, late)
+            waiting.remove(late)
+        if not waiting:
             self._waiting.pop(device, None)
+
+    def _settle(self, device: str, waiting: _Waiting) -> bool:
+        """Whether it need not wait any longer."""
+        final = self.ticks() >= waiting.until
+        settled = self._try(device, waiting.message, final=final)
+        if settled is None:
+            return True
+        if settled or final:
+            waiting.acknowledge()
+        return settled or final
 
     def _try(self, device: str, message: Message, *, final: bool) -> bool | None:
         """Whether the message is settled; None where it meets a defect of ours, and must stay unacknowledged: the
@@ -162,10 +174,14 @@ class Desk:
             what = "It sent more than it may, and what was beyond that was not taken, in this hour."
             found = DeviceFinding(Code.FLOOD, device, None, what, hour)
         else:
-            sequence = read_statement(read_envelope(payload).statement_bytes).sequence
+            sequence = _sequence_in(payload)
             what = "It came before its predecessor, which did not come in time."
             found = DeviceFinding(Code.OUT_OF_TURN, device, sequence, what, now, {}, payload)
         self.receiver.book.record(found)
+
+
+def _sequence_in(payload: bytes) -> int:
+    return read_statement(read_envelope(payload).statement_bytes).sequence
 
 
 @dataclass(frozen=True)
@@ -240,13 +256,16 @@ class Subscriber:
     def _listen(self) -> None:
         self._refusal = None
         self._connect()
+        due = 0.0
         while not self._stopping.is_set():
             is_lost = self._client.loop(timeout=0.5) != 0
             if self._refusal is not None:
                 raise self._refusal
             if is_lost:
                 raise ConnectionResetError("the connection was lost")
-            self._desk.look_again()
+            if time.monotonic() >= due:
+                self._desk.look_again()
+                due = time.monotonic() + LOOK_SECONDS
 
     def _connect(self) -> None:
         from paho.mqtt.packettypes import PacketTypes  # noqa: PLC0415

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,30 @@ def test_OD12_a_device_has_no_more_room_than_its_share(table: Table) -> None:
     assert table.at.codes() == [Code.OUT_OF_TURN] * 3
     table.put("quiet", Voice("scale-2", OTHER_KEY).reading(), "pledgetrail/scale-2/evidence")
     assert "quiet" in table.settled and table.at.held("scale-2") == 1
+
+
+def test_OD12_what_waits_in_vain_costs_one_look_however_much_of_it_there_is(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk looks again between any two messages: a device could else hold up all others by what it leaves out."""
+    looked, statement = list[int](), Receiver.statement
+
+    def counted(self: Receiver, envelope: bytes, **options: Any) -> Any:
+        looked.append(len(envelope))
+        return statement(self, envelope, **options)
+
+    voice = Voice()
+    first, *rest = (voice.reading() for _ in range(ROOM_OF_A_DEVICE + 1))
+    for signed in reversed(rest):
+        table.put("waits", signed)
+    monkeypatch.setattr(Receiver, "statement", counted)
+    for _ in range(3):
+        table.desk.look_again()
+    assert (len(looked), table.desk.waiting) == (3, ROOM_OF_A_DEVICE)
+    looked.clear()
+    table.put("first", first)
+    assert (table.at.held(), table.desk.waiting) == (ROOM_OF_A_DEVICE + 1, 0)
+    assert len(looked) == ROOM_OF_A_DEVICE + 1
 
 
 def test_OD12_what_is_beyond_the_quota_waits_and_comes_in_later(table: Table) -> None:
