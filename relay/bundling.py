@@ -7,13 +7,23 @@ from datetime import date
 
 from contracts.manifest import Manifest, Policy, Role
 from contracts.node import Node
-from ledger.bundle import Crossing, Lending, Notaries, SealedHeader, TrustRoot, Validators, crossing_of
+from ledger.bundle import (
+    Crossing,
+    HeaderCertificate,
+    Lending,
+    Notaries,
+    SealedHeader,
+    TrustRoot,
+    Validators,
+    crossing_of,
+)
 from ledger.bundle.format import MAX_SEALED_HEADERS
+from ledger.bundle.seals import CERTIFIED
 from ledger.checkpoint import CosignerKey, LogKey
 from ledger.errors import Problem, Refused
 from ledger.ethereum.qbft import QbftHeader, read_unsealed
 from ledger.headers.path import next_update
-from relay.crossing import fetch_crossing
+from relay.crossing import fetch_crossing, fetch_header_certificate
 from relay.headers import read_header
 from relay.journey import Journey
 
@@ -55,7 +65,18 @@ def way_of(nodes: Mapping[int, Node], manifest: Manifest, root: TrustRoot, journ
         signatures=found.signatures,
         destination=journey.proposal.message.destination,
         seals=_seals(nodes, manifest, root, journey, needed=found.verdict.policy),
+        certified=_certified(nodes, manifest, root, journey, needed=found.verdict.policy),
     )
+
+
+def _certified(
+    nodes: Mapping[int, Node], manifest: Manifest, root: TrustRoot, journey: Journey, *, needed: int
+) -> HeaderCertificate | None:
+    """How the origin's header was certified, where the lane rests on that and the notaries of today did it."""
+    if needed != CERTIFIED:
+        return None
+    found = fetch_header_certificate(nodes, manifest, journey)
+    return found if found is not None and found.epoch == root.pinned.epoch else None
 
 
 def _validators(manifest: Manifest) -> tuple[Validators, ...]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from contracts.binding import Contract
-from contracts.manifest import Manifest, Role
+from contracts.binding import Contract, log_topic
+from contracts.epochs import BLOCKS_PER_FILTER
+from contracts.manifest import Manifest, Policy, Role
 from contracts.node import Node, data
 from ledger import merkle
-from ledger.attestation import Verdict
-from ledger.bundle.format import BlockLog
+from ledger.attestation import Verdict, word
+from ledger.bundle.format import BlockLog, HeaderCertificate
 from ledger.errors import Unavailable
 from ledger.ethereum.qbft import QbftHeader, read_rpc_header
 from ledger.ethereum.trie import ordered_proof
@@ -23,6 +24,8 @@ from ledger.ethereum.tx_receipt import tx_receipts_from_rpc
 from ledger.quorum import Certificate
 from relay.journey import Journey
 from relay.watcher import Place
+
+FILTERS: Final = 4  # stretches of `BLOCKS_PER_FILTER` blocks in which a header's certificate is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,39 @@ def fetch_judgement(nodes: Mapping[int, Node], manifest: Manifest, journey: Jour
     registry = manifest.chain(Role.TRANSACTION).contract("TransactionRegistry")
     fields, signatures = _call(nodes, registry, "judge", journey.judged)
     return Verdict(*fields), signatures
+
+
+def fetch_header_certificate(
+    nodes: Mapping[int, Node], manifest: Manifest, journey: Journey
+) -> HeaderCertificate | None:
+    """With which signatures the destination took the origin's header, of a lane of policy *certified*.
+
+    Read back from the transaction that carried them, in the last `FILTERS` stretches of blocks before the commit; None
+    where those do not show it, or where it came through another contract. Errors: those of `Node.request`.
+    """
+    end, commit = manifest.by_id(journey.proposal.message.destination.chain_id), journey.commit
+    kept = [] if end is None else [each for each in end.observers if each.policy is Policy.CERTIFIED]
+    held = next((each for each in kept if each.origin == journey.origin.chain_id), None)
+    if end is None or commit is None or held is None:
+        return None
+    holder, node = Contract("CertifiedHeaders", held.headers), nodes[end.chain_id]
+    topics = [f"0x{log_topic('CertifiedHeaders', 'HeaderHeld').hex()}", f"0x{word(journey.origin.block).hex()}"]
+    for last in range(
+        commit.block, max(end.first_block, commit.block - FILTERS * BLOCKS_PER_FILTER) - 1, -BLOCKS_PER_FILTER
+    ):
+        first = max(end.first_block, last - BLOCKS_PER_FILTER + 1)
+        asked = {
+            "address": f"0x{holder.address.hex()}",
+            "topics": topics,
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+        }
+        for reported in node.request("eth_getLogs", asked):
+            sent = node.request("eth_getTransactionByHash", reported["transactionHash"])
+            if data(sent["to"]) == holder.address:
+                *_, epoch, signatures = holder.decode_call("certify", data(sent["input"], what="call data"))
+                return HeaderCertificate(holder.address, epoch, signatures)
+    return None
 
 
 def _call(nodes: Mapping[int, Node], contract: Contract, function: str, place: Place) -> tuple[Any, ...]:

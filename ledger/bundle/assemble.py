@@ -6,14 +6,17 @@ It verifies what it has put together before it hands it out: a file that leaves 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ledger.attestation import Verdict, attestation_digest, credential_of, signed, verdict_digest
+from ledger.bundle.certified import current
 from ledger.bundle.format import (
     Attested,
     BlockLog,
     Bundle,
     Crossing,
     ErasedEntry,
+    HeaderCertificate,
     Judged,
     Link,
     LoggedObject,
@@ -92,6 +95,7 @@ def assemble_crossed(
 
     `erased`: entries about the subject that were erased, each with its record among `objects`.
     """
+    told = () if pledge is None else tuple(replace(e, certified=current(e, trust_root)) for e in pledge.crossings)
     bundle = Bundle(
         subject=subject.text,
         objects=tuple(sorted(objects, key=lambda found: found.index)),
@@ -102,7 +106,8 @@ def assemble_crossed(
         committed=anchor.committed,
         judged=anchor.judged,
         seals=anchor.seals,
-        pledge=pledge,
+        certified=current(anchor, trust_root),
+        pledge=None if pledge is None else replace(pledge, crossings=told),
         stamp=stamp,
         erased=tuple(sorted(erased, key=lambda each: each.index)),
     )
@@ -121,23 +126,24 @@ def crossing_of(
     signatures: bytes,
     destination: Chain | None = None,
     seals: Iterable[SealedHeader] = (),
+    certified: HeaderCertificate | None = None,
 ) -> Crossing:
     """A message's way as a bundle tells it. `destination`: the anchor's where None; `certificate`: None where the lane
-    asked for none and none was recorded; `seals`: see `Crossing`; the rest as in `assemble`.
+    asked for none and none was recorded; `seals`, `certified`: see `Crossing`; the rest as in `assemble`.
     """
     end, registry = destination or trust_root.destination, trust_root.transaction_registry
     digest = verdict_digest(chain_id=trust_root.transaction.chain_id, registry=registry, verdict=verdict)
     if certificate is None:
         credential = credential_of(bytes(32), signed(digest, signatures))
         judged = Judged(verdict, signatures, credential)
-        return Crossing(sent, Attested(verdict.epoch, (), b""), committed, judged, tuple(seals))
+        return Crossing(sent, Attested(verdict.epoch, (), b""), committed, judged, tuple(seals), certified)
     attested = attestation_digest(
         chain_id=end.chain_id, gateway=end.gateway, root=certificate.root, epoch=certificate.epoch
     )
     credential = credential_of(signed(attested, certificate.signatures), signed(digest, signatures))
     path = sided_path(certificate.index, certificate.size, certificate.proof)
-    certified = Attested(certificate.epoch, path, certificate.signatures)
-    return Crossing(sent, certified, committed, Judged(verdict, signatures, credential), tuple(seals))
+    attested_by = Attested(certificate.epoch, path, certificate.signatures)
+    return Crossing(sent, attested_by, committed, Judged(verdict, signatures, credential), tuple(seals), certified)
 
 
 def sided_path(index: int, size: int, proof: Sequence[bytes]) -> tuple[bytes, ...]:

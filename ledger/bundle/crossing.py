@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger import merkle
 from ledger.attestation import (
@@ -22,6 +22,7 @@ from ledger.attestation import (
     verdict_digest,
     word,
 )
+from ledger.bundle.certified import verify_certified
 from ledger.bundle.epochs import Electorate
 from ledger.bundle.findings import Proven, utc_text
 from ledger.bundle.format import Attested, BlockLog, Crossing, Judged
@@ -76,6 +77,12 @@ class Crossed:
     judged: Proven
     certificate: bytes
     sealing: Sealing
+    certified: Proven | None
+
+    @property
+    def shown(self) -> tuple[Proven, ...]:
+        """What else shows that the origin's block is the one."""
+        return tuple(each for each in (self.sealing.proven, self.certified) if each is not None)
 
 
 def follow(crossing: Crossing, believed: Electorate, *, origin: Chain, destinations: Sequence[Chain]) -> Crossed:
@@ -94,6 +101,8 @@ def follow(crossing: Crossing, believed: Electorate, *, origin: Chain, destinati
     if message.id != verdict.id:
         raise Refused("VERDICT_MISMATCH", "The notaries' verdict is about another message.", where="judged.verdict.id")
     sealing = verify_seals(crossing, believed.root, origin, sent.block_number)
+    certified, why_not = verify_certified(crossing, believed, origin, message.destination, left)
+    sealing = sealing if sealing.why_not else replace(sealing, why_not=why_not)
     let_in, certificate = _let_in(crossing, message, believed)
     arrived = _open_block(crossing.committed, verdict.commit_block, "committed")
     place = crossing.committed
@@ -111,6 +120,7 @@ def follow(crossing: Crossing, believed: Electorate, *, origin: Chain, destinati
         judged,
         certificate,
         sealing,
+        certified,
     )
 
 
@@ -149,9 +159,8 @@ def verify_crossing(anchor: Crossing, believed: Electorate) -> Anchored:
     )
     credential = verify_credential(anchor.judged, crossed.certificate, root)
     believed.require_credential(anchor.judged.credential)
-    sealed = () if crossed.sealing.proven is None else (crossed.sealing.proven,)
     open_ = (crossed.sealing.why_not,) if crossed.sealing.why_not else ()
-    return Anchored(crossed.payload, (left, *sealed, crossed.let_in, arrived, crossed.judged, credential), open_)
+    return Anchored(crossed.payload, (left, *crossed.shown, crossed.let_in, arrived, crossed.judged, credential), open_)
 
 
 def _verify_verdict(judged: Judged, believed: Electorate) -> Proven:

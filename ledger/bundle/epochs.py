@@ -43,6 +43,10 @@ class Electorate(Protocol):
         """The notaries of an epoch whose word counts here. Raises `Refused` EPOCH_UNLINKED, SET_EPOCH."""
         ...
 
+    def unsealed(self, epoch: int) -> Notaries:
+        """The same for what no credential binds, so that a past epoch's word could have been made up since."""
+        ...
+
     def require_credential(self, credential: bytes) -> None:
         """Refuse (EPOCH_UNLINKED) a crossing other than the one that counts here."""
         ...
@@ -62,6 +66,9 @@ class JustNow:
 
     def notaries(self, epoch: int) -> Notaries:
         return _notaries(self.root, epoch, linked=epoch in {each.epoch for each in self.root.epochs[-2:]})
+
+    def unsealed(self, epoch: int) -> Notaries:
+        return self.notaries(epoch)
 
     def require_credential(self, credential: bytes) -> None:
         """Nothing was sealed yet that it could differ from."""
@@ -102,6 +109,10 @@ class Believed:
         root knows).
         """
         return _notaries(self.root, epoch, linked=self.linked)
+
+    def unsealed(self, epoch: int) -> Notaries:
+        """The pinned ones alone. Raises as `notaries`."""
+        return _notaries(self.root, epoch, linked=False)
 
     def require_credential(self, credential: bytes) -> None:
         """Refuse (EPOCH_UNLINKED) a crossing other than the one that was sealed."""

@@ -32,6 +32,7 @@ MAX_SUBJECT_CHARS: Final = 512
 MAX_CROSSINGS: Final = 16  # a loan's instructions: two to secure, two to release, and what was refused or sent again
 
 _CROSSING = ("sent", "attested", "committed", "judged")
+_SHOWN = ("seals", "certified")  # left out where there is nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +115,21 @@ class SealedHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class HeaderCertificate:
+    """The notaries' packed signatures over the origin's header, for the destination's holder of headers (20 bytes)."""
+
+    contract: bytes
+    epoch: int
+    signatures: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Crossing:
     """One message's way: its log at the origin, the certificate that let it in, its commit, and the judgement.
 
     `attested`: where a lane asked for no certificate, the verdict's epoch, no path and no signatures. `seals`: of an
     origin whose validators the trust root pins, what leads from those to the block of `sent`; the file does not name
-    the field where there are none.
+    the field where there are none. `certified`: what the destination of a lane of policy *certified* checked instead.
     """
 
     sent: BlockLog
@@ -127,6 +137,7 @@ class Crossing:
     committed: BlockLog
     judged: Judged
     seals: tuple[SealedHeader, ...] = ()
+    certified: HeaderCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +182,7 @@ class Bundle:
     stamp: bytes | None = None
     erased: tuple[ErasedEntry, ...] = ()
     seals: tuple[SealedHeader, ...] = ()
+    certified: HeaderCertificate | None = None
 
     def of(self, domain: str) -> list[LoggedObject]:
         """Its objects of one domain."""
@@ -179,7 +191,7 @@ class Bundle:
     @property
     def anchor(self) -> Crossing:
         """The anchor's own way."""
-        return Crossing(self.sent, self.attested, self.committed, self.judged, self.seals)
+        return Crossing(self.sent, self.attested, self.committed, self.judged, self.seals, self.certified)
 
 
 def dump(bundle: Bundle) -> bytes:
@@ -278,7 +290,12 @@ def _write_crossing(crossing: Crossing) -> dict[str, CborLike]:
             "credential": crossing.judged.credential,
         },
         **({"seals": [{"header": s.header, "seals": s.seals} for s in crossing.seals]} if crossing.seals else {}),
+        **({"certified": [_write_certificate(crossing.certified)]} if crossing.certified is not None else {}),
     }
+
+
+def _write_certificate(found: HeaderCertificate) -> CborLike:
+    return {"contract": found.contract, "epoch": found.epoch, "signatures": found.signatures}
 
 
 def _write_log(log: BlockLog) -> CborLike:
@@ -292,7 +309,7 @@ def _write_log(log: BlockLog) -> CborLike:
 
 def _read(value: Cbor) -> Bundle:
     names = ("subject", "objects", "note", "link", *_CROSSING, "pledge", "stamp")
-    top = Fields(value, "", names, optional=("erased", "seals"))
+    top = Fields(value, "", names, optional=("erased", *_SHOWN))
     links, pledges = top.each("link", _read_link, 1), top.each("pledge", _read_pledge, 1)
     stamps = top.strings("stamp", 1)
     anchor = _crossing_of(top, "")
@@ -309,6 +326,7 @@ def _read(value: Cbor) -> Bundle:
         stamp=stamps[0] if stamps else None,
         erased=top.some("erased", _read_erased, MAX_OBJECTS),
         seals=anchor.seals,
+        certified=anchor.certified,
     )
 
 
@@ -318,17 +336,24 @@ def _read_pledge(value: Cbor, where: str) -> Pledge:
 
 
 def _read_crossing(value: Cbor, where: str) -> Crossing:
-    return _crossing_of(Fields(value, where, _CROSSING, optional=("seals",)), where)
+    return _crossing_of(Fields(value, where, _CROSSING, optional=_SHOWN), where)
 
 
 def _crossing_of(fields: Fields, where: str) -> Crossing:
+    certified = fields.some("certified", _read_certificate, 1)
     return Crossing(
         _read_log(fields.values["sent"], f"{where}sent."),
         _read_attested(fields.values["attested"], where),
         _read_log(fields.values["committed"], f"{where}committed."),
         _read_judged(fields.values["judged"], where),
         fields.some("seals", _read_sealed, MAX_SEALED_HEADERS),
+        certified[0] if certified else None,
     )
+
+
+def _read_certificate(value: Cbor, where: str) -> HeaderCertificate:
+    fields = Fields(value, where, HeaderCertificate.__slots__)
+    return HeaderCertificate(fields.data("contract", 20), fields.number("epoch"), fields.data("signatures"))
 
 
 def _read_sealed(value: Cbor, where: str) -> SealedHeader:

@@ -131,8 +131,7 @@ def _answer(crossed: Crossed) -> str:
 
 
 def _who(crossed: Crossed) -> str:
-    sealed = crossed.sealing.proven
-    return crossed.judged.who if sealed is None else f"{crossed.judged.who}; {sealed.what.removesuffix('.')}"
+    return "; ".join((crossed.judged.who, *(each.what.removesuffix(".") for each in crossed.shown)))
 
 
 def _tell(crossed: Crossed, asked: str, answered: str, credential: Proven) -> Proven:

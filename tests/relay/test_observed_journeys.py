@@ -22,12 +22,14 @@ from contracts.manifest import Policy, Role, Rules, Seals
 from contracts.node import Node, RpcNode
 from contracts.plan import PLEDGE_LANES, HeaderTerms
 from contracts.transactor import Transactor
-from ledger.bundle import TrustRoot
+from ledger.bundle import Crossing, HeaderCertificate, TrustRoot
+from ledger.bundle.crossing import Crossed, follow
+from ledger.bundle.epochs import JustNow
 from ledger.bundle.handed import verify_anchor, verify_told
 from ledger.headers.held import MAX_HEIGHT
 from ledger.headers.seals import pack_seals
 from relay.bundling import trust_root_of, way_of
-from relay.journey import State, Step
+from relay.journey import Journey, State, Step
 from relay.relay import Relay
 from relay.renewing import CLIENT_LOOK_SECONDS
 from relay.shown import show_status
@@ -157,9 +159,49 @@ def test_what_crossed_such_lanes_is_told_in_bundles_with_the_seals_of_its_origin
             fewer = replace(crossing.seals[-1], seals=crossing.seals[-1].seals[: 2 * 66])
             broken = replace(crossing, seals=(*crossing.seals[:-1], fewer))
             verify_anchor(broken, root) if journey.id == anchor.id else verify_told(broken, root)
+        assert crossing.certified is None, "their lanes rest on no certified header"
         # A reader who pins no validators is told without them, and why.
         bare = replace(root, sealed=())
         assert not way_of(nodes, network.manifest, bare, journey).seals
+
+
+def test_what_crossed_a_certified_lane_is_told_with_the_header_that_the_notaries_certified(sealed: Sealed) -> None:
+    network, nodes = sealed.network, sealed.network.nodes
+    relay, root = network.relay(), trust_root_of(sealed.network.manifest, date(2026, 11, 22))
+    network.open_loan(b"certified loan", goods=b"certified pile")
+    network.run(relay, until=lambda: _certified(relay) is not None and _all_over(relay))
+    journey = _certified(relay)
+    assert journey is not None
+    crossing = way_of(nodes, network.manifest, root, journey)
+
+    def followed(crossing: Crossing) -> Crossed:
+        return follow(crossing, JustNow(root), origin=root.transaction, destinations=(root.destination,))
+
+    found = followed(crossing)
+    assert found.certified is not None and crossing.certified is not None
+    assert found.certified.what.startswith(f"The notaries certified the header of block {journey.origin.block} of ")
+    assert not found.sealing.why_not
+    with refused("QUORUM"):
+        followed(replace(crossing, certified=with_fewer(crossing.certified)))
+    # Under a trust root of other notaries it is left out: nothing would seal what former ones said.
+    committee = replace(root.pinned.committee, epoch=root.pinned.epoch + 1)
+    renewed = root.renewed(replace(root.pinned, committee=committee), root.dated)
+    assert way_of(nodes, network.manifest, renewed, journey).certified is None
+    assert followed(replace(crossing, certified=None)).sealing.why_not
+
+
+def _certified(relay: Relay) -> Journey | None:
+    """A closed message over the lane of policy *certified*."""
+    over = (each for each in relay.journeys.values() if each.policy is Policy.CERTIFIED)
+    return next((each for each in over if each.state is State.CLOSED), None)
+
+
+def with_fewer(found: HeaderCertificate) -> HeaderCertificate:
+    """The certificate with one signature too few."""
+    signers, parities = (int.from_bytes(found.signatures[at : at + 13], "big") for at in (0, 13))
+    last = 1 << (signers.bit_length() - 1)
+    kept = b"".join((each & ~last).to_bytes(13, "big") for each in (signers, parities))
+    return replace(found, signatures=kept + found.signatures[26:-64])
 
 
 def _all_over(relay: Relay) -> bool:

@@ -9,7 +9,15 @@ import pytest
 
 from ledger.bundle import cbor, verify
 from ledger.bundle.format import dump, load
-from tests.ledger.bundle import stamped, test_erased, test_pledge, test_refusals, test_rotation, test_seals
+from tests.ledger.bundle import (
+    stamped,
+    test_certified,
+    test_erased,
+    test_pledge,
+    test_refusals,
+    test_rotation,
+    test_seals,
+)
 from tests.ledger.bundle.estate import TRUST_ROOT, Estate
 from tests.ledger.bundle.rotated import Rotated
 from tests.ledger.bundle.test_tampering import HEAD, HONEST, LINKED, flipped, sealed
@@ -50,6 +58,13 @@ def _forgeries() -> dict[str, bytes]:
     both = {"policy": 4}
     made["honest, sealed and certified"] = test_seals.made(verdict=both, certified=True).bundle()
     made["honest, sealed"], (made["honest, sealed by later ones"], _) = test_seals.HONEST, test_seals.later_validators()
+    for name, (change, _) in test_certified.CHANGED.items():
+        made[f"certified: {name}"] = dump(change(load(test_certified.HONEST)))
+    made["certified: on a lane of notaries"] = test_certified.on_a_lane_of_notaries()
+    made["honest, certified"], made["honest, not shown as certified"] = (
+        test_certified.HONEST,
+        test_certified.made(shown=False),
+    )
     for name, (raw, _) in stamped.FALSE.items():
         made[f"stamp: {name}"] = raw
     made["honest, with a stamp"], made["honest, its stamp left out"] = stamped.STAMPED, stamped.UNSTAMPED
@@ -77,7 +92,7 @@ def test_every_forgery_gets_the_same_answer(rules: Rules) -> None:
     ours = {name: _judged(raw) for name, raw in made.items()}
     theirs = dict(zip(made, rules.codes([("bundle", raw) for raw in made.values()]), strict=True))
     assert theirs == ours
-    assert list(ours.values()).count("") == 14
+    assert list(ours.values()).count("") == 16
     assert len(made) > 100
 
 

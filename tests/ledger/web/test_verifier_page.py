@@ -18,14 +18,14 @@ from ledger.bundle.format import dump, load
 from ledger.web.verifier import stand_alone
 from ledger.web.verifier_words import BUNDLE_CHECKS
 from tests.browser import page
-from tests.ledger.bundle import stamped, test_erased, test_seals
+from tests.ledger.bundle import stamped, test_certified, test_erased, test_seals
 from tests.ledger.bundle.estate import TRUST_ROOT, Estate
 from tests.ledger.bundle.test_pledge import LENT, PLEDGED
 from tests.ledger.bundle.test_tampering import HEAD, HONEST, LINKED, flipped, sealed
 from tests.ledger.tea import open_ledger
 from tests.ledger.web.conftest import SETTLED
 
-ALWAYS = [step for step in BUNDLE_CHECKS if step not in ("pledge", "sealers", "stamped")]
+ALWAYS = [step for step in BUNDLE_CHECKS if step not in ("pledge", "sealers", "certified", "stamped")]
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +208,18 @@ def test_false_seals_are_red_at_their_step(browser: Browser, saved: str) -> None
             assert reason in sentence(shown), (name, sentence(shown))
 
 
+def test_a_certified_header_is_checked_and_told(browser: Browser, saved: str) -> None:
+    with opened(browser, saved) as shown:
+        shown.fill("#known", TRUST_ROOT.fingerprint)
+        assert give(shown, ("certified", test_certified.HONEST)) == "holds"
+        assert "3 of 4 notaries, epoch 1" in shown.locator("[data-check=certified]").inner_text()
+        assert give(shown, ("not shown", test_certified.made(shown=False))) == "holds"
+        assert "certified" not in told(shown)
+        change, _ = test_certified.CHANGED["another state was certified"]
+        assert give(shown, ("false", dump(change(load(test_certified.HONEST))))) == "refused"
+        assert told(shown)["certified"] == "refused"
+
+
 def test_what_is_left_of_something_erased_holds_and_is_never_called_whole(browser: Browser, saved: str) -> None:
     with opened(browser, saved) as shown:
         shown.fill("#known", TRUST_ROOT.fingerprint)
@@ -260,6 +272,11 @@ def test_it_is_served_with_a_policy_that_lets_it_ask_nobody(browser: Browser, tm
 
 
 def test_the_page_and_the_command_agree_on_what_is_in_the_file(browser: Browser, saved: str) -> None:
-    steps = {proven.step for proven in verify(LINKED, trust_root=None).proven} | {"pledge", "sealers", "stamped"}
+    steps = {proven.step for proven in verify(LINKED, trust_root=None).proven} | {
+        "pledge",
+        "sealers",
+        "certified",
+        "stamped",
+    }
     named = {"evidence": "signed", "events": "subject", "trust_root": "trust", "linked": "checkpoint"}
     assert {named.get(step, step) for step in steps} == set(BUNDLE_CHECKS)

@@ -12,6 +12,10 @@ const VERDICT = named(
   "Verdict(bytes32 id,uint64 epoch,bytes32 originBlock,bytes32 commitBlock,bytes32 commitTransaction," +
     "uint64 checkedFrom,uint8 verdict,bool executed,bytes32 outcome,uint8 policy,uint64 originLog,uint64 commitLog)",
 );
+const HEADER = named(
+  "CertifiedHeader(uint256 chainId,uint64 height,bytes32 blockHash,bytes32 stateRoot,bytes32 receiptsRoot,uint64 timestamp," +
+    "uint64 epoch)",
+);
 const ROTATE = named("pledgetrail/order/Committee.rotate");
 
 /** An unsigned integer (BigInt) as one big-endian ABI word. */
@@ -25,6 +29,15 @@ export const rightAligned = (bytes) => concat(new Uint8Array(32 - bytes.length),
 /** What attests a root of message ids for a gateway ({chainId (BigInt), gateway}). */
 export const attestationDigest = ({ chainId, gateway }, root, epoch) =>
   digestFor(chainId, gateway, keccak256(concat(ATTESTATION, root, word(epoch))));
+
+/**
+ * What certifies a header of the chain `foreign` to a holder of headers ({chainId (BigInt), contract}). `header`: {number, time
+ * (BigInt), hash, stateRoot, receiptsRoot}.
+ */
+export function headerDigest({ chainId, contract }, foreign, { number, time, hash, stateRoot, receiptsRoot }, epoch) {
+  const words = [word(foreign), word(number), hash, stateRoot, receiptsRoot, word(time), word(epoch)];
+  return digestFor(chainId, contract, keccak256(concat(HEADER, ...words)));
+}
 
 /** What was signed over a verdict, for the transaction registry. Numbers are BigInt. */
 export function verdictDigest(chainId, registry, verdict) {

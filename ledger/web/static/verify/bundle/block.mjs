@@ -12,17 +12,18 @@ const MAX_EXTRA_BYTES = 16 * 1024;
 const FIELD_COUNTS = [15, 16, 17, 20, 21];
 // The fields in their order: how many bytes, null for an integer; one of them may have any length.
 const LAYOUT = [32, 32, 20, 32, 32, 32, 256, null, null, null, null, null, "extra", 32, 8, null, 32, null, null, 32, 32];
-const [RECEIPTS_ROOT, TIMESTAMP] = [5, 11];
+const [STATE_ROOT, RECEIPTS_ROOT, TIMESTAMP] = [3, 5, 11];
 export const NUMBER = 8;
 export const EXTRA_DATA = 12;
 const RECEIPT_TYPES = [1, 2, 3, 4];
 const MAX_TOPICS = 4;
 
-/** {number, time (seconds), receiptsRoot} (BigInt) of the block with this hash. Refuses HEADER_HASH. */
+/** {hash, number, time (seconds), stateRoot, receiptsRoot}, numbers as BigInt, of the block with this hash. Refuses HEADER_HASH. */
 export function openHeader(raw, hash, where) {
   const items = readHeader(raw, where);
   require(same(keccak256(raw), hash), "HEADER_HASH", "the block is not the one the notaries' verdict names", where);
-  return { number: integerOf(items[NUMBER]), time: integerOf(items[TIMESTAMP]), receiptsRoot: items[RECEIPTS_ROOT] };
+  const [number, time] = [integerOf(items[NUMBER]), integerOf(items[TIMESTAMP])];
+  return { hash, number, time, stateRoot: items[STATE_ROOT], receiptsRoot: items[RECEIPTS_ROOT] };
 }
 
 /** The fields of a header, as its encoding holds them. Refuses HEADER_HASH. */

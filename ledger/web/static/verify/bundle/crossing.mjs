@@ -2,7 +2,7 @@
 //     quorum's signatures → verdict → two block hashes → headers → receipts roots → logs → what the message carries
 // May never happen here: believing a header that the verdict does not name, or a log of another contract.
 
-import { attestationDigest, credentialOf, signed, verdictDigest, word } from "../attestation.mjs";
+import { attestationDigest, credentialOf, headerDigest, signed, verdictDigest, word } from "../attestation.mjs";
 import { concat, same, sha256, utf8 } from "../bytes.mjs";
 import { keccak256 } from "../keccak.mjs";
 import { leafHash, nodeHash } from "../merkle.mjs";
@@ -20,7 +20,7 @@ const [NOTARY, CERTIFIED, RELAY, NOTARY_AND_RELAY] = [1n, 2n, 3n, 4n]; // polici
 const alone = (_, work) => work();
 
 /**
- * {message, executed, outcome, left, arrived, judges, sealing, attesters, certificate} of one message from `origin` to one of
+ * {message, executed, outcome, left, arrived, judges, sealing, certifiers, attesters, certificate} of one message from `origin` to one of
  * `destinations`; says nothing about who sent it and what it carries. `during(step, work)`: told of each step.
  */
 export async function follow(crossing, believed, { origin, destinations, during = alone }) {
@@ -28,9 +28,10 @@ export async function follow(crossing, believed, { origin, destinations, during 
   const judges = await during("judged", () => verifyVerdict(crossing.judged, believed));
   const { left, message } = await during("anchored", () => openSent(crossing.sent, verdict, origin, destinations));
   const sealing = await during("sealers", () => verifySeals(crossing, validatorsOf(believed.root, origin), left.number));
+  const certifiers = await during("certified", () => verifyCertified(crossing, believed.root, { origin, message, left }));
   const { attesters, certificate } = await during("attested", () => letIn(crossing, message, believed));
   const committed = await during("committed", () => openCommit(crossing.committed, message, crossing.judged));
-  return { message, left, judges, sealing, attesters, certificate, ...committed };
+  return { message, left, judges, sealing, certifiers, attesters, certificate, ...committed };
 }
 
 /** The anchor's way: refuse unless `believed.anchored` is what crossed, and was mirrored. Returns what `follow` does. */
@@ -85,6 +86,18 @@ async function openSent(sent, verdict, origin, destinations) {
 /** The validators that the trust root pins of a chain: {height, members}, or null. */
 function validatorsOf(root, { chainId }) {
   return [root.origin, root.destination, root.transaction].find((chain) => chain.chainId === chainId)?.validators ?? null;
+}
+
+/**
+ * How many notaries certified the origin's header to the destination's holder of headers; null where the bundle shows none.
+ * Nothing that was sealed binds it, so it counts in the pinned epoch alone.
+ */
+async function verifyCertified({ certified, judged }, root, { origin, message, left }) {
+  if (certified.length === 0) return null;
+  const [{ contract, epoch, signatures }] = certified;
+  require(judged.verdict.policy === CERTIFIED, "SUPERFLUOUS", "a certified header, and the lane rests on none", "certified");
+  const digest = headerDigest({ chainId: message.destination.chainId, contract }, origin.chainId, left, epoch);
+  return requireQuorum({ root, linked: false }, epoch, digest, signatures, "certified");
 }
 
 /** How the destination let the message in: `attesters` is null where its lane asks for no certificate and there is none. */

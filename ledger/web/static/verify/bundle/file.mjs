@@ -71,11 +71,14 @@ const CROSSING = {
   committed: fields(LOG),
   judged: fields({ verdict: readVerdict, signatures: data(), credential: data(32) }),
 };
-const SEALS = { seals: some(fields({ header: data(), seals: data() }), 64) };
+const SHOWN = {
+  seals: some(fields({ header: data(), seals: data() }), 64),
+  certified: some(fields({ contract: data(20), epoch: number, signatures: data() }), 1),
+};
 const ERASED = { erased: some(fields({ digest: data(32), index: number, path: list(data(32), 64) }), 20_000) };
 const OBJECT = { domain: text(128), salt: data(32), canonical: data(), index: number, path: list(data(32), 64) };
 const LINK = { note: data(), growth: list(data(32), 64) };
-const PLEDGE = { loan: data(32), crossings: list(fields(CROSSING, SEALS), 16) };
+const PLEDGE = { loan: data(32), crossings: list(fields(CROSSING, SHOWN), 16) };
 const BODY = {
   subject: text(512),
   objects: list(fields(OBJECT), 20_000),
@@ -85,7 +88,7 @@ const BODY = {
   pledge: list(fields(PLEDGE), 1),
   stamp: list(data(), 1),
 };
-const readBody = fields(BODY, { ...ERASED, ...SEALS });
+const readBody = fields(BODY, { ...ERASED, ...SHOWN });
 
 /**
  * The bundle as a value: the body's fields in camel case; `link`, `pledge` and `stamp` are null where there is none;

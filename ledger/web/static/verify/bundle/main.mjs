@@ -132,6 +132,8 @@ function conclude(verified, expected) {
   if (bundle.pledge === null) report.leaveOut("pledge");
   else report.tell("pledge", "holds", ["more.instructions", { count: told.length }]);
   tellSeals([crossed, ...told]);
+  if (crossed.certifiers === null) report.leaveOut("certified");
+  else report.tell("certified", "holds", ["more.quorum", crossed.certifiers]);
   if (bundle.stamp === null) report.leaveOut("stamped");
   else if (stamp !== null) report.tell("stamped", "holds", ["more.stamp", { authority: stamp.authority, time: utc(stamp.time) }]);
   report.tellFacts(factsOf(verified, (step) => `step.${step}` in report.words));

@@ -15,8 +15,8 @@ import { requireNeeded, verifyPledge } from "./pledge.mjs";
 
 /** The steps in their order. */
 export const BUNDLE_STEPS = [
-  "sealed", "trust", "checkpoint", "stamped", "judged", "anchored", "sealers", "attested", "committed", "credential", "logged",
-  "signed", "subject", "pledge",
+  "sealed", "trust", "checkpoint", "stamped", "judged", "anchored", "sealers", "certified", "attested", "committed", "credential",
+  "logged", "signed", "subject", "pledge",
 ];
 
 /**
