@@ -11,13 +11,14 @@ import gc
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.acceptance.program import Ran, environment
+from tests.acceptance.program import RUN_SECONDS, Ran, environment
 
 JOURNEY = ("examples.demo.run", "ledger.bundle", "ledger.verify_report")  # what `demo` and `verify` load when they run
 FIRST, THEN = "from ledger.cli import build, main; build()", "main()"  # what is done once, and by each run
@@ -55,6 +56,7 @@ class Loaded:
 
     def start(self, arguments: Sequence[str], *, home: Path) -> Forked:
         """Begin a run in the folder `home`, which is to be waited for before the next."""
+        (home / "out.txt").unlink(missing_ok=True)  # an earlier run's words are not this one's
         wanted = {"arguments": list(arguments), "home": str(home), "environment": environment(home)}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(wanted) + "\n")
@@ -85,6 +87,7 @@ def _become(home: Path, variables: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(home)
+    signal.alarm(int(RUN_SECONDS))  # whatever hangs ends by that, and is seen to
 
 
 def wait(first: str, then: str, *libraries: str) -> None:

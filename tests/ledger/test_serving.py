@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,57 +19,60 @@ from ledger.checkpoint import LogKey
 from ledger.note_keys import read_log_key
 from ledger.serving import start
 from ledger.store import Ledger
+from tests.acceptance.loaded import Loaded, loaded
 from tests.ledger.bundle.estate import TRUST_ROOT
 from tests.ledger.bundle.succeeding import HELD, SECOND, order_of
+from tests.ledger.intake.mosquitto import wait_for
 from tests.ledger.refusals import refused
 
 ORIGIN = "ledger.example/tea"
-COMMAND = [sys.executable, "-c", "from ledger.cli import main; main()", "ledger", "run", "--origin", ORIGIN]
+RUN = ["ledger", "run", "--port", "0", "--origin", ORIGIN]
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Loaded]:
+    with loaded(("ledger.serving",)) as program:
+        yield program
 
 
 @contextmanager
-def running(data: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """The ledger in a process of its own, and what it printed once it listened."""
-    command = [*COMMAND, "--port", "0", "--data", str(data), *more]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            yield process, json.loads(line) if line else {}
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(60)
+def running(program: Loaded, data: Path, *more: str) -> Iterator[dict[str, Any]]:
+    """What the ledger printed once it listened, in a process of its own, which a signal ends."""
+    begun = program.start([*RUN, "--data", str(data), *more], home=data.parent)
+    try:
+        wait_for(lambda: begun.said().endswith("\n"), "it listens")
+        yield json.loads(begun.said())
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(begun.pid, signal.SIGTERM)
+        ended = begun.wait()
+    assert ended.status == 0, ended.err
 
 
-def test_it_serves_a_new_folder_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as (process, said):
+def test_it_serves_a_new_folder_and_ends_when_it_is_told_to(program: Loaded, tmp_path: Path) -> None:
+    with running(program, tmp_path / "data") as said:
         assert httpx.get(f"{said['url']}/healthz", trust_env=False).json()["status"] == "ok"
         assert read_log_key(said["log"]).name == ORIGIN
-    assert process.returncode == 0
 
 
-def test_it_publishes_what_the_trust_roots_cosigners_cosigned_and_logs_the_trust_root_once(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as (_, said):
+def test_it_publishes_what_the_trust_roots_cosigners_cosigned_and_logs_the_trust_root_once(
+    program: Loaded, tmp_path: Path
+) -> None:
+    with running(program, tmp_path / "data") as said:
         key = read_log_key(said["log"])
     root = tmp_path / "root.json"
     root.write_bytes(replace(TRUST_ROOT, log=key).dump())
     for _ in range(2):
-        with running(tmp_path / "data", "--trust-root", str(root)) as (_, said):
+        with running(program, tmp_path / "data", "--trust-root", str(root)) as said:
             assert httpx.get(f"{said['url']}/healthz", trust_env=False).json()["entries"] == 1
 
 
-def test_a_trust_root_of_another_log_is_refused_and_nothing_is_logged(tmp_path: Path) -> None:
+def test_a_trust_root_of_another_log_is_refused_and_nothing_is_logged(program: Loaded, tmp_path: Path) -> None:
     root = tmp_path / "root.json"
     root.write_bytes(TRUST_ROOT.dump())
-    with running(tmp_path / "data", "--trust-root", str(root)) as (process, said):
-        assert process.wait(60) == 2
-        assert process.stderr is not None
-        assert "TRUST_ROOT_LOG" in process.stderr.read()
-        assert said == {}
+    ran = program.run([*RUN, "--data", str(tmp_path / "data"), "--trust-root", str(root)], home=tmp_path)
+    assert (ran.status, ran.out) == (2, "")
+    assert "TRUST_ROOT_LOG" in ran.err
     ledger = Ledger.open(tmp_path / "data", origin=ORIGIN)
     assert ledger.log.size == 0
     assert isinstance(ledger.log.key, LogKey)
@@ -79,17 +80,15 @@ def test_a_trust_root_of_another_log_is_refused_and_nothing_is_logged(tmp_path: 
 
 
 @pytest.mark.parametrize("has_signed", [False, True])
-def test_another_name_for_the_same_log_is_refused(tmp_path: Path, has_signed: bool) -> None:
+def test_another_name_for_the_same_log_is_refused(program: Loaded, tmp_path: Path, has_signed: bool) -> None:
     ledger = Ledger.open(tmp_path / "data", origin="other.example/tea")
     if has_signed:
         ledger.log.make_checkpoint()
     ledger.close()
     before = (tmp_path / "data" / "log.vkey").read_bytes()
-    with running(tmp_path / "data") as (process, _):
-        assert process.wait(60) == 2
-        assert process.stderr is not None
-        told = process.stderr.read()
-        assert "LOG_ORIGIN" in told and "--origin other.example/tea" in told
+    ran = program.run([*RUN, "--data", str(tmp_path / "data")], home=tmp_path)
+    assert ran.status == 2
+    assert "LOG_ORIGIN" in ran.err and "--origin other.example/tea" in ran.err
     assert (tmp_path / "data" / "log.vkey").read_bytes() == before
     Ledger.open(tmp_path / "data", origin="other.example/tea").close()
 

@@ -6,8 +6,6 @@ import json
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -25,6 +23,7 @@ from notary.moving import export_journal, import_journal, read_export
 from notary.notary import Notary
 from notary.proven import Witnessed
 from notary.signer import Signer, create_keys, open_signer
+from tests.acceptance.loaded import Loaded, loaded
 from tests.chains import Deployed
 from tests.notary.subject import Subject, locator, refusal, write_keys
 from tests.notary.test_journal import HERE, MESSAGE, VERDICT, promise
@@ -335,7 +334,7 @@ POINTS = {
     "after the row, before it is noted": "Journal._note = lambda *a, **k: die()",
     "after the signature": "kept = Signer.sign\nSigner.sign = lambda *a, **k: (kept(*a, **k), die())",
 }
-DIES = """
+LOADED = """
 import os, signal, sys
 from pathlib import Path
 from notary.config import NotaryConfig
@@ -343,20 +342,30 @@ from notary.journal import Journal
 from notary.notary import Notary
 from notary.proven import Locator
 from notary.signer import Signer
-places = [Locator(*map(int, each.split(","))) for each in sys.argv[2:]]
-notary = Notary(NotaryConfig.load(Path(sys.argv[1])))
+"""
+DIES = """
+point, config, *places = sys.argv[1:]
+places = [Locator(*map(int, each.split(","))) for each in places]
+notary = Notary(NotaryConfig.load(Path(config)))
 for place in places[:-1]:
     notary.attest([place])
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
-{point}
+exec(point)
 notary.attest([places[-1]])
 """
+
+
+@pytest.fixture(scope="module")
+def dying() -> Iterator[Loaded]:
+    """A notary's program that dies, loaded once; each run is a process of its own."""
+    with loaded((), first=LOADED, then=DIES) as program:
+        yield program
 
 
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_b13_k10_killed_at_a_named_point_it_goes_on_with_the_same_promises(
-    chains: Deployed, tmp_path: Path, point: str, seed: int
+    dying: Loaded, chains: Deployed, tmp_path: Path, point: str, seed: int
 ) -> None:
     (tmp_path / "manifest.json").write_bytes(chains.manifest.dump())
     write_keys(tmp_path / "notary0", 0)
@@ -365,9 +374,8 @@ def test_b13_k10_killed_at_a_named_point_it_goes_on_with_the_same_promises(
     (tmp_path / "notary.json").write_text(json.dumps(fields))
     sent = [locator(chains.send()) for _ in range(seed)]
     places = [f"{at.chain_id},{at.block},{at.transaction_index},{at.log_index}" for at in sent]
-    command = [sys.executable, "-c", DIES.format(point=POINTS[point]), str(tmp_path / "notary.json"), *places]
-    died = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert died.returncode == -signal.SIGKILL, died.stderr
+    died = dying.run([POINTS[point], str(tmp_path / "notary.json"), *places], home=tmp_path)
+    assert died.status == -signal.SIGKILL, died.err
 
     subject = Subject(chains, tmp_path / "reference" / "notary0")  # never killed: what the answers must be
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,9 +38,6 @@ def dying() -> Iterator[Loaded]:
 def ingester(dying: Loaded, folder: Path, kind: str, point: str, count: int, port: int = 0) -> Iterator[str]:
     """An ingester in a process of its own, with the line it says once it listens; within the block it kills itself."""
     running = dying.start([kind, str(folder), point, str(count), str(port)], home=folder.parent)
-    # One that does not die is ended otherwise, by which it is known.
-    late = threading.Timer(WAIT_SECONDS, os.kill, (running.pid, signal.SIGTERM))
-    late.start()
     try:
         wait_for(lambda: running.said().endswith("\n"), "it listens")
         yield running.said().strip()
@@ -52,8 +48,6 @@ def ingester(dying: Loaded, folder: Path, kind: str, point: str, count: int, por
         raise
     else:
         assert running.wait().status == -signal.SIGKILL
-    finally:
-        late.cancel()
 
 
 @contextmanager
