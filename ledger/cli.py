@@ -13,6 +13,7 @@ from typing import cast
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from ledger.errors import Problem
 from ledger.printable import printable
@@ -40,7 +41,7 @@ def build() -> typer.Typer:
 def show(problem: Problem) -> None:
     """Print one error on standard error: code and sentence, then place and cure, each on its own line."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(f"[bold red]{problem.code}[/]: ", end="")
+    console.print(Text(printable(problem.code), style="bold red") + ": ", end="")  # of another program, perhaps
     console.print(printable(problem.what, lines=True), markup=False)
     for name, text in (("where", problem.where), ("cure", problem.cure)):
         if text:

@@ -138,6 +138,9 @@ def list_devices(data: Data, as_json: AsJson = False) -> None:
         return
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Column, Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from ledger.printable import printable  # noqa: PLC0415
 
     # Names, times and codes are typed or looked up next: folded where they are long, never cut off.
     table = Table(*(Column(title, overflow="fold") for title in _COLUMNS))
@@ -146,7 +149,8 @@ def list_devices(data: Data, as_json: AsJson = False) -> None:
         kinds = ", ".join(f"{code} {count}" for code, count in findings.items()) if isinstance(findings, dict) else ""
         until = f"revoked {each['revokedAt']}"[:24] if each["revokedAt"] else str(each["validUntil"])[:16]
         row = (each["device"], each["label"], each["algorithm"], each["attestedBy"] or "itself", until)
-        table.add_row(*(str(cell) for cell in (*row, each["lastNumber"], kinds or "none")))
+        # As text: a label is the device's own word, and brackets in it are no orders to this table.
+        table.add_row(*(Text(printable(str(cell))) for cell in (*row, each["lastNumber"], kinds or "none")))
     Console().print(table)
 
 

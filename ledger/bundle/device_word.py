@@ -190,16 +190,15 @@ def _verify_device(
         own = {(s.recording, s.media.init_sha256) for s in _segments(verified)}
         after = evidence[-1].statement.sequence if evidence else 0
         lost = range(after + 1, first.sequence)
-        is_answered = findings.answer(ORDERLY, after + 1, first.sequence)
-        if recordings & own and not is_answered and _explain(lost, entries, erased):
+        if recordings & own and not findings.answer(ORDERLY, after + 1, first.sequence):
+            if not _explain(lost, entries, erased):
+                raise Refused(
+                    "EVIDENCE_GAP",
+                    "Segments are missing in the middle of a recording.",
+                    where=f"{device.id} before number {first.sequence}",
+                    cure="Ask for a bundle with the whole recording.",
+                )
             missing.append(_text_of_erased(device.id, lost))
-        elif recordings & own and not is_answered:
-            raise Refused(
-                "EVIDENCE_GAP",
-                "Segments are missing in the middle of a recording.",
-                where=f"{device.id} before number {first.sequence}",
-                cure="Ask for a bundle with the whole recording.",
-            )
         overlaps = bool(evidence) and first.begins < evidence[-1].statement.ends
         if overlaps and not findings.answer({Code.UNTRUSTED_TIME}, first.sequence):
             raise Refused("EVIDENCE_TIME", "It begins before the device's earlier segment ends.", where=device.id)

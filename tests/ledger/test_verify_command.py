@@ -113,6 +113,8 @@ def test_a_statement_of_a_domain_without_parts_is_named_by_it(tmp_path: Path) ->
 
 
 def test_a_refusal_is_shown_without_obeying_what_it_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Refused("[/bold]\x1b[2J", "whatever a program that was asked calls it"))
+    assert capsys.readouterr().err.startswith("[/bold]?[2J: ")
     show(Refused("SOME_CODE", "one\ntwo \x1b[2J\u202e.", where="\x1b]0;title\x07"))
     output = capsys.readouterr().err
     assert output == "SOME_CODE: one\ntwo ?[2J?.\n  where: ?]0;title?\n"

@@ -262,3 +262,15 @@ def test_the_list_cuts_no_name_off_however_narrow_the_terminal(at: Listening, tm
     shown = at_terminal("list", "--data", data, columns=columns).output
     rows = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
     assert name in "".join(rows) and "…" not in shown
+
+
+@pytest.mark.parametrize("name", ["camera [/] 17", "camera [conceal]17", "camera [bold red]17[/bold red]"])
+def test_the_list_obeys_nothing_that_a_device_calls_itself(at: Listening, tmp_path: Path, name: str) -> None:
+    """A name in brackets is none of the table's own orders: it would end the list in an error, or stand unseen."""
+    data = str(tmp_path / "ledger")
+    (tmp_path / "request.json").write_bytes(asking(name))
+    period = ("--valid-from", "2026-03-01", "--valid-until", "2099-01-01")
+    assert at_terminal("enrol", str(tmp_path / "request.json"), "--data", data, *period).exit_code == 0
+    shown = at_terminal("list", "--data", data, columns=200)
+    assert (shown.exit_code, shown.exception) == (0, None)
+    assert name in shown.output and "scale-1" in shown.output
