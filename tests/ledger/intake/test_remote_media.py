@@ -279,6 +279,27 @@ def test_what_the_node_still_has_is_not_called_deleted(node: Node, tmp_path: Pat
     assert cid not in node.held and not list((tmp_path / "cache").rglob(cid))
 
 
+def test_an_object_that_may_still_be_pinned_is_not_called_deleted(node: Node, tmp_path: Path) -> None:
+    """Even where the node says that it has it no more: what is pinned comes back from another node of its cluster."""
+    store = node.store(tmp_path / "cache")
+    cid = store.put(DATA)
+
+    def keeps_the_pin(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        if request.url.path.endswith("pin/rm"):
+            return httpx.Response(500, json={"Message": "the datastore is closed", "Code": 0, "Type": "error"})
+        if request.url.path.endswith("block/stat"):
+            return httpx.Response(500, json={"Message": "block was not found locally", "Code": 0, "Type": "error"})
+        return answer
+
+    node.lie = keeps_the_pin
+    with pytest.raises(Problem) as caught:
+        store.remove(cid)
+    assert caught.value.code == "MEDIA_UNAVAILABLE"
+    node.lie = None
+    store.remove(cid)
+    assert cid not in node.held
+
+
 class TestCache:
     def test_seeking_asks_the_node_once(self, node: Node, tmp_path: Path) -> None:
         cid = node.store(tmp_path / "writer").put(DATA)
@@ -373,6 +394,17 @@ class TestDag:
         node.asked.clear()
         assert part(node.store(tmp_path / "cache"), cid, 0, 9) == DATA[:9]
         assert len(node.asked) <= 4
+
+    def test_os04_a_dag_deeper_than_any_of_ours_is_no_outline(self, node: Node, tmp_path: Path) -> None:
+        """Its nodes' digests would stand in the place of chunks'."""
+        store = node.store(tmp_path / "writer")
+        root, below = store.put(DATA), store.put(DATA + DATA)
+        node.blocks[root] = self.block([parse_cid(below)] * 2, 1000)
+        node.blocks[below] = self.block([self.LEAF, parse_cid(root)], 500)
+        assert node.remote().outline(root) is None
+        node.blocks[below] = self.block([self.LEAF, self.LEAF], 500)
+        claimed = node.remote().outline(root)
+        assert claimed is not None and len(claimed.digests) == 4
 
 
 class TestForeignNames:

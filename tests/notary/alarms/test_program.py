@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 import notary
+from contracts.node import RpcNode
 from ledger.errors import Problem, Unavailable
+from ledger.serve import serve
 from notary.alarms import outlet
 from notary.alarms.alarm import Alarm, Label
 from notary.alarms.config import WatchConfig
@@ -22,6 +28,7 @@ from notary.alarms.memory import Memory
 from notary.alarms.notaries import HttpNotaries, read_word
 from notary.alarms.outlet import FILE, Outlet, read_alarms, row_of
 from notary.alarms.service import BEAT_FILE, start
+from notary.alarms.sight import ProvenSight
 from notary.config import NotaryConfig
 from notary.service import start as start_notary
 from tests.chains import Deployed
@@ -147,6 +154,37 @@ def test_a_notary_that_is_not_there_holds_up_nobody() -> None:
     notaries = HttpNotaries(["http://127.0.0.1:9", "http://127.0.0.1:9/other"])
     assert notaries.ask() == []
     notaries.close()
+
+
+@pytest.mark.parametrize("status", [200, 203, 404, 503])
+def test_K08_what_stands_in_an_answer_that_is_none_has_not_been_said(status: int) -> None:
+    """Such as a page of a proxy, which keeps what the notary said yesterday."""
+
+    def answer(request: Request) -> JSONResponse:
+        said = {"log_size": 5, "chains": {}} if request.url.path == "/status" else {"doubts": []}
+        return JSONResponse(said, status_code=status)
+
+    server = serve(Starlette(routes=[Route("/status", answer), Route("/log-doubts", answer)]), port=0)
+    notaries = HttpNotaries([server.url])
+    try:
+        assert [word.log_size for word in notaries.ask()] == ([5] if status == 200 else [])
+    finally:
+        notaries.close()
+        server.stop()
+
+
+def test_a_chain_that_was_not_looked_at_tells_no_block(chains: Deployed) -> None:
+    manifest = chains.manifest
+    chain = manifest.chains[0]
+    node = RpcNode(chains.urls[chain.chain_id])
+    sight = ProvenSight(manifest, chain, node)
+    for ask in (lambda: sight.block(chain.first_block), sight.state, lambda: sight.books([])):
+        with pytest.raises(Unavailable) as caught:
+            ask()
+        assert caught.value.code == "NOT_FINAL"
+    sight.look(None)
+    assert sight.block(chain.first_block).number == chain.first_block
+    node.close()
 
 
 def test_K08_a_doubt_that_the_log_did_not_sign_convicts_nobody(tmp_path: Path) -> None:
