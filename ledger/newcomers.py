@@ -1,13 +1,15 @@
-"""A selector that looks after known connections first, and after a few newcomers at a time.
+"""A loop that looks after known connections first, and after a few newcomers at a time.
 
 The system tells a loop of all that is ready, of thousands in the moment when a crowd speaks, and the loop looks after
 all of them before it asks again: whoever was connected before waited behind the whole crowd. Newcomers stand in a queue
 of the system's own (an epoll inside the other), which tells of so many at a time, each in its turn.
+While a known one's work is under way newcomers may be held back, so that it has the interpreter to itself.
 May never happen here: a newcomer that is ready and never told of, or a connection that stands in both.
 """
 
 from __future__ import annotations
 
+import asyncio
 import select
 import selectors
 from collections import ChainMap
@@ -28,6 +30,7 @@ class KnownFirst(selectors.EpollSelector):
         super().__init__()
         self._at_once, self._newcomers = at_once, set[int]()
         self._queue, self._keys = select.epoll(), dict[int, selectors.SelectorKey]()
+        self._is_held_back, self._looked = False, True
         super().register(self._queue, selectors.EVENT_READ)
 
     def is_new(self, descriptor: int) -> None:
@@ -41,6 +44,18 @@ class KnownFirst(selectors.EpollSelector):
         if key is not None:
             self._queue.unregister(descriptor)
             super().register(key.fileobj, key.events, key.data)
+
+    def hold_back(self) -> None:
+        """Tell of no newcomer until `go_on`; nothing, where none could be told of since the last time."""
+        if self._looked:
+            super().unregister(self._queue)
+            self._is_held_back, self._looked = True, False
+
+    def go_on(self) -> None:
+        """Tell of newcomers again."""
+        if self._is_held_back:
+            super().register(self._queue, selectors.EVENT_READ)
+        self._is_held_back = False
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """As the base does."""
@@ -82,6 +97,7 @@ class KnownFirst(selectors.EpollSelector):
     def select(self, timeout: float | None = None) -> Ready:
         """As the base does, with at most so many newcomers, behind all others."""
         ready = super().select(timeout)
+        self._looked = self._looked or not self._is_held_back
         known = [each for each in ready if each[0].fileobj is not self._queue]
         return known if len(known) == len(ready) else known + self._next_newcomers()
 
@@ -101,6 +117,28 @@ class KnownFirst(selectors.EpollSelector):
 
     def _key_of(self, fileobj: Any) -> selectors.SelectorKey | None:
         return self._keys.get(fileobj if isinstance(fileobj, int) else fileobj.fileno())
+
+
+class ServingLoop(asyncio.SelectorEventLoop):
+    """A loop with `KnownFirst`."""
+
+    def __init__(self) -> None:
+        self.first = KnownFirst()
+        super().__init__(self.first)
+        self._at_the_latest: asyncio.TimerHandle | None = None
+
+    def hold_back(self, seconds: float) -> None:
+        """Look after no newcomer until `go_on`, or until `seconds` have passed."""
+        self.go_on()
+        self.first.hold_back()
+        self._at_the_latest = self.call_later(seconds, self.first.go_on)
+
+    def go_on(self) -> None:
+        """Look after newcomers again."""
+        if self._at_the_latest is not None:
+            self._at_the_latest.cancel()
+            self._at_the_latest = None
+        self.first.go_on()
 
 
 def _mask(events: int) -> int:

@@ -22,7 +22,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ledger.errors import Unavailable, WrongUse
-from ledger.newcomers import KnownFirst
+from ledger.newcomers import ServingLoop
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -115,12 +115,6 @@ def serve_on(listener: socket.socket, app: ASGIApp, *, host: str = "127.0.0.1") 
     return RunningServer(server, thread, host, bound)
 
 
-class _Loop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self.first = KnownFirst()
-        super().__init__(self.first)
-
-
 class _Server(uvicorn.Server):
     """Says when it listens, looks after those it knows first, and leaves the process's signals to whoever owns it."""
 
@@ -129,11 +123,15 @@ class _Server(uvicorn.Server):
         self.is_listening = threading.Event()
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        with asyncio.Runner(loop_factory=_Loop) as runner:
+        with asyncio.Runner(loop_factory=ServingLoop) as runner:
             runner.run(self.serve(sockets=sockets))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
+            loop = asyncio.get_running_loop()
+            for listener in sockets or ():
+                if isinstance(loop, ServingLoop):
+                    loop.first.is_new(listener.fileno())  # whoever is let in is a newcomer
             await super().startup(sockets)
             for listener in sockets or ():
                 listener.listen(BACKLOG)  # asyncio has made the queue as short as it lets in at once
@@ -192,7 +190,7 @@ class _Connection(H11Protocol):
 
     def _is(self, *, new: bool) -> None:
         """Until it was answered once it is looked after behind all others."""
-        if isinstance(self.loop, _Loop):
+        if isinstance(self.loop, ServingLoop):
             self.loop.first.is_new(self._socket) if new else self.loop.first.is_known(self._socket)
 
     def _is_between_requests(self) -> bool:

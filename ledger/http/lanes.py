@@ -3,7 +3,8 @@
 When very many come back at once, a few of them are worked on at a time, some wait, and the rest are told when to come
 again, each at its own time, no faster than they can be worked on: to send them away all over again costs as much as the
 work. One that comes before its turn is told the same turn again and puts nobody off; one that comes at its turn finds
-places kept for it. Work of the crowd begins when no live device's is under way, and waits for that only so long.
+places kept for it. Work of the crowd begins when no live device's is under way, and nobody is let in or looked at who
+was never answered; but that only for so long.
 Who speaks is only claimed here, as a hint: a false claim gets to a signature check sooner, and no further.
 May never happen here: a decision about what is believed.
 """
@@ -19,6 +20,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from ledger.errors import Unavailable
+from ledger.newcomers import ServingLoop
 
 LATELY_SECONDS = 900.0
 MAX_LIVE = MAX_TURNS = 20_000  # names that are remembered, of at most 256 bytes each
@@ -122,6 +124,9 @@ class Lanes:
 
     @contextmanager
     def _going_first(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        if not self._live_at_work and isinstance(loop, ServingLoop):
+            loop.hold_back(YIELDS_SECONDS)
         self._live_at_work += 1
         self._calm.clear()
         try:
@@ -130,6 +135,8 @@ class Lanes:
             self._live_at_work -= 1
             if not self._live_at_work:
                 self._calm.set()
+                if isinstance(loop, ServingLoop):
+                    loop.go_on()
 
     async def _yields(self) -> None:
         """Return once no live device's work is under way, or `YIELDS_SECONDS` have passed."""

@@ -25,6 +25,7 @@ from ledger.capture.config import load_camera
 from ledger.capture.keys import make_key, open_key
 from ledger.serve import serve
 from ledger.store import Ledger
+from tests.benchmarks.peak import processor_seconds
 from tests.benchmarks.relay_figures import Figure
 from tests.rtsp_server import RtspCamera, rtsp_camera
 
@@ -54,9 +55,9 @@ def _measure(folder: Path) -> tuple[float, float]:
             agent = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             try:
                 _until_segments(ledger, 2)
-                begun, sizes = _processor_seconds(agent.pid), _signed(ledger)
+                begun, sizes = processor_seconds(agent.pid), _signed(ledger)
                 time.sleep(MEASURED_SECONDS)
-                return _processor_seconds(agent.pid) - begun, (_signed(ledger) - sizes) / 1e6
+                return processor_seconds(agent.pid) - begun, (_signed(ledger) - sizes) / 1e6
             finally:
                 agent.terminate()
                 agent.wait(_START_SECONDS)
@@ -95,16 +96,6 @@ def _until_segments(ledger: Ledger, count: int) -> None:
 
 def _signed(ledger: Ledger) -> int:
     return sum(each.statement.media.size for each in ledger.evidence.segments_of_lots(["lot-1"]))
-
-
-def _processor_seconds(pid: int) -> float:
-    """User and system time of a process and of all below it that live (Linux)."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        children += (task / "children").read_text().split() if task.name != str(pid) else []
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return own + sum(_processor_seconds(int(child)) for child in children)
 
 
 @functools.cache

@@ -32,6 +32,7 @@ from ledger.store.ledger import DATABASE_FILE
 from ledger.store.tables import DeviceRow
 from ledger.uplink_protocol import STATEMENTS_PATH
 from tests.benchmarks.evidence_herd import key_of, names
+from tests.benchmarks.peak import peak_mebibytes, processor_seconds
 from tests.benchmarks.relay_figures import Figure
 from tests.ledger.intake.speaking import NOON, Voice, scale
 
@@ -75,7 +76,7 @@ async def _intake(herd: int) -> Sequence[Figure]:
 
 async def _beside_herd(quiet: _Quiet, server: subprocess.Popen[str], herd: int) -> Sequence[Figure]:
     command = [sys.executable, "-m", "tests.benchmarks.evidence_herd", quiet.url, str(herd)]
-    used = _cpu_seconds(server)
+    used = processor_seconds(server.pid)
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         if process.stdin is None or process.stdout is None:
             raise AssertionError("no pipes")
@@ -85,7 +86,7 @@ async def _beside_herd(quiet: _Quiet, server: subprocess.Popen[str], herd: int) 
         ends = asyncio.create_task(asyncio.to_thread(process.stdout.readline))
         beside, alone = await _in_turns(quiet, process, ends.done, BESIDE_HERD_SECONDS)
         told: dict[str, Any] = json.loads(await ends)
-    used = _cpu_seconds(server) - used
+    used = processor_seconds(server.pid) - used
     answered, over = told["begun"] + told["first"], told["begun"] + told["seconds"]
     answers = ", ".join(f"{count} x {what}" for what, count in sorted(told["told"].items()))
     return [
@@ -96,7 +97,7 @@ async def _beside_herd(quiet: _Quiet, server: subprocess.Popen[str], herd: int) 
         Figure(f"they were told {answers}; the last is held after", round(told["last"], 1), "s"),
         Figure("of CPU in the ledger's process for each of them", round(1e3 * used / herd, 2), "ms"),
         Figure("of CPU in the devices' process for each of them", round(1e3 * told["cpu"] / herd, 2), "ms"),
-        Figure("memory of the ledger's process at most", _most_memory(server), "MiB"),
+        Figure("memory of the ledger's process at most", round(peak_mebibytes(server.pid)), "MiB"),
     ]
 
 
@@ -156,16 +157,6 @@ class _Quiet:
             raise AssertionError(answer.text)
         now = time.monotonic()
         return Heard(now, now - begun, anew)
-
-
-def _cpu_seconds(process: subprocess.Popen[str]) -> float:
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _most_memory(process: subprocess.Popen[str]) -> int:
-    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def _flood(url: str) -> None:

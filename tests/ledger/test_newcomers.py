@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import selectors
 import socket
 import threading
@@ -16,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ledger.newcomers import AT_ONCE, KnownFirst
+from ledger.http import lanes
+from ledger.newcomers import AT_ONCE, KnownFirst, ServingLoop
 from ledger.serve import serve
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -75,6 +77,55 @@ def test_a_newcomer_that_becomes_known_is_told_of_with_them(
     assert first.get_key(made[8]).events == READ
     first.is_known(made[8].fileno())  # once more changes nothing
     assert len(_told(first)) == 5 + 3
+
+
+def test_newcomers_who_are_held_back_stay_ready_and_known_ones_go_on(
+    first: KnownFirst, spoken: Callable[[], socket.socket]
+) -> None:
+    made = spoken()
+    first.is_new(made.fileno())
+    first.register(made, READ, "new")
+    first.register(spoken(), READ, "known")
+    for _ in range(2):  # twice is as once
+        first.hold_back()
+        assert _told(first) == ["known"]
+    first.go_on()
+    first.hold_back()  # nobody looked meanwhile: however often they are held back, some are looked after between
+    assert _told(first) == ["known", "new"]
+    first.hold_back()
+    assert _told(first) == ["known"]
+    for _ in range(2):
+        first.go_on()
+        assert _told(first) == ["known", "new"]
+
+
+@pytest.mark.parametrize("patience", [WAIT_SECONDS, 0.01])
+def test_OD12_newcomers_wait_while_a_live_device_s_work_is_under_way_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, spoken: Callable[[], socket.socket], patience: float
+) -> None:
+    monkeypatch.setattr(lanes, "YIELDS_SECONDS", patience)
+    body = b'"device":"live"'
+
+    async def play() -> None:
+        loop, heard, made = asyncio.get_running_loop(), asyncio.Event(), spoken()
+        assert isinstance(loop, ServingLoop)
+        entry = lanes.Lanes()
+        async with entry.enter(body):
+            pass
+        async with entry.enter(body), entry.enter(body):
+            loop.first.is_new(made.fileno())
+            loop.add_reader(made, heard.set)
+            if patience < 1:
+                await asyncio.wait_for(heard.wait(), WAIT_SECONDS)
+            else:
+                for _ in range(9):
+                    await asyncio.sleep(0)
+                assert not heard.is_set()
+        await asyncio.wait_for(heard.wait(), WAIT_SECONDS)
+        loop.remove_reader(made)
+
+    with asyncio.Runner(loop_factory=ServingLoop) as runner:
+        runner.run(play())
 
 
 def test_what_is_changed_or_taken_back_is_so_for_newcomers_too(
