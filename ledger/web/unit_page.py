@@ -53,6 +53,7 @@ def _page(ledger: Ledger, request: Request, unit: Identifier) -> Response:
     history = history_of(ledger, unit)
     if not history.known:
         raise Refused("UNIT_UNKNOWN", "The ledger knows nothing of this.", where=ascii(unit.normal)[:200])
+    published = can_be_checked(ledger)
     link = base_url(request, ledger.public_url) + page_path(unit)
     return render(
         request,
@@ -67,7 +68,7 @@ def _page(ledger: Ledger, request: Request, unit: Identifier) -> Response:
         qr=qr_code(link),
         bundle=f"/api/v1/units{page_path(unit)}/bundle" if ledger.bundle_of is not None else None,
         modules=modules(),
-        records=f"/api/v1/units{page_path(unit)}/records" if can_be_checked(ledger) else None,
+        records=f"/api/v1/units{page_path(unit)}/records" if published else None,
         whole_bytes=WHOLE_BYTES,
         chunked_bytes=CHUNKED_BYTES,
         checks=CHECKS,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 import zxingcpp
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from ledger.api.app import create_app
+from ledger.epcis import build
+from ledger.gs1 import unit
 from ledger.http.addresses import page_path
-from ledger.serve import RunningServer
+from ledger.serve import RunningServer, serve
 from tests.browser import DESK, PHONE, page
 from tests.ledger.chain_tale import named
-from tests.ledger.tea import UNITS
+from tests.ledger.tea import GARDEN, NOW, TEA_GTIN, UNITS, open_ledger
 
 LOCALES = {"zh-CN": ("明前绿茶 100 克", "杀青"), "en-GB": ("Spring green tea, 100 g", "Pan-firing")}
 PLAYED = """video => new Promise((done, failed) => {
@@ -138,3 +142,21 @@ _CONTRASTS = """() => {
   }
   return found;
 }"""
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_goods_that_nobody_named_fit_the_screen(browser: Browser, tmp_path: Path, size: tuple[int, int]) -> None:
+    """Whoever films a first segment has registered no name yet: the page's heading is the identifier."""
+    ledger = open_ledger(tmp_path / "ledger")
+    thing = unit(TEA_GTIN, "S" * 20)
+    seen = build.observation(build.Happening(NOW, GARDEN), things=[thing])
+    ledger.events.capture_document(build.document([seen], created_at=NOW), NOW)
+    running = serve(create_app(ledger), port=0)
+    try:
+        with page(browser, locale="en-GB", size=size) as (shown, complaints):
+            shown.goto(f"{running.url}{page_path(thing)}")
+            assert thing.normal in shown.inner_text("h1")
+            assert not _overflows(shown) and complaints == []
+    finally:
+        running.stop()
+        ledger.close()

@@ -25,7 +25,7 @@ from ledger.serve import RunningServer, serve
 from ledger.web.picture import HEIGHT, MARGIN, picture_of
 from tests.browser import DESK, PHONE, page
 from tests.ledger.intake.speaking import NOON, OTHER_KEY, Listening, Voice, listening, scale
-from tests.ledger.tea import NOW, TEA, UNITS, WORKSHOP, cosign_log, document, name_things, whole_story
+from tests.ledger.tea import COSIGNERS, NOW, TEA, UNITS, WORKSHOP, cosign_log, document, name_things, whole_story
 from tests.ledger.web.conftest import settle
 from tests.ledger.web.lying import publish_trust_root
 
@@ -121,7 +121,7 @@ def test_no_position_leaves(client: TestClient, at: Listening) -> None:
     )
 
 
-def test_a_reading_opens_onto_its_evidence_and_that_onto_its_proof(client: TestClient) -> None:
+def test_a_reading_opens_onto_its_evidence_and_offers_no_proof_that_is_not_there_yet(client: TestClient) -> None:
     links = re.findall(
         r'href="(/evidence/[0-9a-f]{64})\?lang=en"', client.get(page_path(TEA), params={"lang": "en"}).text
     )
@@ -132,8 +132,23 @@ def test_a_reading_opens_onto_its_evidence_and_that_onto_its_proof(client: TestC
     (wrong,) = [text for text in told if "33.5 °C" in text]
     assert "The value is outside what was agreed as plausible." in wrong and "A finding, entry" in wrong
     assert all("signed it" in text and "Not yet cosigned" in text for text in told)
-    bundle = re.search(r'href="(/api/v1/evidence/[0-9a-f]{64}/bundle)"', client.get(links[0]).text)
-    assert bundle is not None and client.get(bundle[1]).content.startswith(b"bundle of urn:pledgetrail:evidence:")
+    assert all("There will be a proof file" in text for text in told) and "/bundle" not in client.get(links[0]).text
+    answer = client.get(f"/api/v1{links[0].partition('?')[0]}/bundle")
+    assert answer.content.startswith(b"bundle of urn:pledgetrail:evidence:")
+
+
+def test_a_reading_that_notaries_cosigned_offers_its_proof(tmp_path: Path) -> None:
+    with listening(tmp_path) as at:
+        at.ledger.bundle_of = lambda subject, _loan: b"bundle"
+        at.ledger.log.cosigners = COSIGNERS
+        said = Voice().reading(NOON)
+        at.hear(said)
+        client = TestClient(create_app(at.ledger))
+        assert "/bundle" not in client.get(evidence_path(said.digest)).text
+        cosign_log(at.ledger)
+        address = f"/api/v1{evidence_path(said.digest)}/bundle"
+        assert f'href="{address}"' in client.get(evidence_path(said.digest)).text
+        assert client.get(address).content == b"bundle"
 
 
 @pytest.mark.parametrize(

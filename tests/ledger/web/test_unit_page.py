@@ -19,6 +19,7 @@ from ledger.web.pages import shown
 from ledger.web.unit_page import MANY_SCANS
 from tests.ledger.chain_tale import Tale, named
 from tests.ledger.tea import GARDEN, NOW, TEA, TEA_GTIN, UNITS, cosign_log, film, open_ledger
+from tests.ledger.web.lying import publish_trust_root
 
 PAGE = page_path(UNITS[0])
 
@@ -220,3 +221,23 @@ def test_a_serial_with_a_slash_is_one_serial(small: Ledger) -> None:
     answer = TestClient(create_app(small)).get(page_path(thing))
     assert answer.status_code == 200
     assert "a/b%c" in answer.text
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "There will be a proof file"), ("zh", "即可下载证明文件")])
+def test_before_anything_is_published_nothing_is_offered_that_would_fail(
+    small: Ledger, language: str, told: str
+) -> None:
+    small.bundle_of = lambda subject, loan: b""
+    answer = TestClient(create_app(small)).get(f"{PAGE}?lang={language}").text
+    assert told in _text(answer) and "/bundle" not in answer and "log/checkpoint" not in answer
+    assert "JavaScript" not in answer.partition("</head>")[2]
+
+
+def test_what_is_published_is_offered(small: Ledger) -> None:
+    small.bundle_of = lambda subject, loan: b"bundle"
+    publish_trust_root(small)
+    cosign_log(small)
+    client = TestClient(create_app(small))
+    answer = client.get(PAGE).text
+    for address in (f"/api/v1/units{PAGE}/bundle", "/api/v1/log/checkpoint"):
+        assert f'href="{address}"' in answer and client.get(address).status_code == 200
