@@ -54,7 +54,9 @@ class TokenKey:
                 # One process logs in once, and a camera may have two keys here: its own, and its video's.
                 self._session = token.open()
         except (PinIncorrect, PinLenRange, PinLocked, UnicodeDecodeError):
-            raise Refused("TOKEN_PIN", "The token does not take the PIN, or is locked.", where=place.label) from None
+            cure = "Correct the file that `pin_file` names; a locked token is opened again by its security officer."
+            what = "The token does not take the PIN, or is locked."
+            raise Refused("TOKEN_PIN", what, where=place.label, cure=cure) from None
         except (NoSuchToken, PKCS11Error, RuntimeError) as error:
             raise self._missing(f"the token does not open ({type(error).__name__})") from error
         try:
@@ -105,7 +107,8 @@ class TokenKey:
             extractable = private[0][Attribute.EXTRACTABLE] or not private[0][Attribute.SENSITIVE]
         except PKCS11Error as error:
             what = f"The token holds not exactly one {self.algorithm} pair of that label."
-            raise Refused("TOKEN_KEY", what, where=self._place.key) from error
+            cure = "Make one in the token (ledger/capture/README.md, section Start), or correct `key`."
+            raise Refused("TOKEN_KEY", what, where=self._place.key, cure=cure) from error
         if named not in (curve, _ED25519_NAME) or not point.startswith(before):
             raise Refused("TOKEN_KEY", f"The key is not of {self.algorithm}.", where=self._place.key)
         if extractable:

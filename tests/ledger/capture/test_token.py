@@ -19,6 +19,7 @@ from ledger.capture.camera import Camera
 from ledger.capture.keys import KeyPlace, TokenPlace, open_key
 from ledger.capture.spool import Spool
 from ledger.capture.token import TokenKey
+from ledger.errors import Refused
 from ledger.evidence import Algorithm, Device, DeviceSigner, sign_statement, verify_evidence
 from ledger.evidence.keys import verify_signature
 from ledger.media_signing import (
@@ -158,6 +159,17 @@ def test_a_wrong_pin_or_a_missing_token_is_told(pin_file: Path, tmp_path: Path) 
     wrong.chmod(0o644)
     with refused("KEY_MODE"):
         open_key(place(wrong))
+
+
+@pytest.mark.parametrize(("pin", "key"), [("4321", "camera"), ("1234", "no such key")])
+def test_whoever_is_refused_is_told_what_to_do(pin_file: Path, tmp_path: Path, pin: str, key: str) -> None:
+    file = pin_file if pin == "1234" else tmp_path / "pin"
+    if file != pin_file:
+        file.write_text(pin)
+        file.chmod(0o600)
+    with pytest.raises(Refused) as told:
+        open_key(place(file, key))
+    assert told.value.code in ("TOKEN_PIN", "TOKEN_KEY") and told.value.cure
 
 
 def test_K03_nothing_shows_the_key(pin_file: Path) -> None:
