@@ -32,7 +32,8 @@ from ledger.timestamp import verify_stamp
 
 NOT_PROVEN: Final = (
     "That the code on the goods in your hand is not a copy: a bundle is about an identifier, not about an object.",
-    "That nothing else was recorded: events and segments that were never logged, or not put in here, leave no gap.",
+    "That nothing else was recorded: events, segments and revocations of devices that were never logged, or not put in "
+    "here, leave no gap.",
     "That a camera looked at the goods: its key says what it filmed, when by its own clock, and in what order.",
     "That the events are true: the log proves that they were written down by then, not who is right.",
     "The video itself, which is not in the file: hash a segment and compare its SHA-256 or CID with the evidence.",

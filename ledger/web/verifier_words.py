@@ -125,7 +125,7 @@ VERIFIER = MappingProxyType(
         "piece.large": N_("{name} is too large to be compared here."),
         "limit.root": N_("That these are the right keys, unless you gave the trust root yourself."),
         "limit.copy": N_("That the code on the goods in your hand is not a copy."),
-        "limit.else": N_("That nothing else was recorded."),
+        "limit.else": N_("That nothing else was recorded, such as that a device was revoked."),
         "limit.lens": N_("That a camera looked at the goods: its key says what it filmed, and when by its own clock."),
         "limit.truth": N_("That the records are true: only that they were written down by then, and by whom."),
         "limit.video": N_("The video itself, which is not in the file."),

@@ -148,6 +148,17 @@ def test_OD10_what_was_logged_after_the_revocation_is_refused() -> None:
     refuse(with_camera(FILMED, before=[revocation(DAWN + timedelta(hours=3))]), "DEVICE_REVOKED")
 
 
+def test_OD10_a_revocation_that_was_left_out_is_told_as_what_the_file_cannot_show() -> None:
+    """No proof in the file can show what is not in it; so no sentence may be read as if one did."""
+    estate = with_camera(FILMED, before=[revocation(DAWN - timedelta(days=1))])
+    refuse(estate, "DEVICE_REVOKED")
+    left_out = estate.forge(
+        lambda whole: replace(whole, objects=tuple(each for each in whole.objects if each.domain != ORDER_DOMAIN))
+    )
+    found = verify(left_out, trust_root=TRUST_ROOT)
+    assert any("revocations of devices" in line and "not put in here" in line for line in found.not_proven)
+
+
 def test_OD10_what_speaks_of_a_time_after_the_revocation_is_refused() -> None:
     refuse(with_camera(FILMED, revocation(DAWN + timedelta(seconds=6))), "DEVICE_REVOKED")
 
