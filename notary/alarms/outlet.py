@@ -29,34 +29,42 @@ class Outlet:
     def __init__(self, folder: Path, *, show: Callable[[str], None]) -> None:
         """Errors: `Unavailable` ALARMS_WRITE, as those of calling it."""
         self._path, self._show = folder / FILE, show
+        self._written: dict[str, None] | None = None  # None: how the file ends is to be looked at first
         try:
-            self._mend()
-            self._written = {str(alarm["id"]): None for alarm in read_alarms(self._path, end=END_BYTES)}
+            self._take_up()
         except OSError as error:
             raise self._unwritable(error) from error
 
     def __call__(self, alarm: dict[str, JsonValue]) -> None:
         """Write an alarm down and show it."""
         named = str(alarm["id"])
-        if named not in self._written:
-            try:
-                with self._path.open("ab") as file:
-                    file.write(json.dumps(alarm, ensure_ascii=False, sort_keys=True).encode() + b"\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-            except OSError as error:
-                raise self._unwritable(error) from error
-            self._written[named] = None
-            if len(self._written) > KNOWN:
-                del self._written[next(iter(self._written))]  # the oldest
+        try:
+            written = self._take_up() if self._written is None else self._written
+            if named not in written:
+                self._written = None  # until it stands: a disk that fails may leave half of it, or all
+                self._append(json.dumps(alarm, ensure_ascii=False, sort_keys=True).encode() + b"\n")
+                written[named] = None
+                if len(written) > KNOWN:
+                    del written[next(iter(written))]  # the oldest
+                self._written = written
+        except OSError as error:
+            raise self._unwritable(error) from error
         self._show(row_of(alarm))
 
-    def _mend(self) -> None:
-        """Cut off a line that was being written when the process died, or leave it out where the disk was full."""
-        if not self._path.exists():
-            return
-        with self._path.open("r+b") as file:
-            file.truncate(_whole_lines(file))
+    def _append(self, line: bytes) -> None:
+        with self._path.open("ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _take_up(self) -> dict[str, None]:
+        """Cut off a line that was being written when the process died or the disk was full; what the others tell."""
+        if self._path.exists():
+            with self._path.open("r+b") as file:
+                file.truncate(_whole_lines(file))
+                os.fsync(file.fileno())
+        self._written = {str(alarm["id"]): None for alarm in read_alarms(self._path, end=END_BYTES)}
+        return self._written
 
     def _unwritable(self, error: OSError) -> Unavailable:
         what = f"an alarm cannot be written down: {error.strerror}"

@@ -280,6 +280,35 @@ def test_no_more_ids_are_held_than_are_of_use(tmp_path: Path, monkeypatch: pytes
     assert [each["id"] for each in read_alarms(tmp_path / FILE)] == ["1", "2", "3", "1"]
 
 
+@pytest.mark.parametrize("stands", ["nothing", "half of it", "all of it"])
+def test_K08_a_disk_that_fails_while_an_alarm_is_written_leaves_it_to_be_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stands: str
+) -> None:
+    rows: list[str] = []
+    tell = Outlet(tmp_path, show=rows.append)
+    before, alarm, after = ({**ALARM.as_json(), "id": named, "told_at": 1} for named in ("a", "b", "c"))
+    tell(before)
+    with monkeypatch.context() as patch:
+
+        def full(outlet: Outlet, line: bytes) -> None:
+            with (tmp_path / FILE).open("ab") as file:
+                file.write({"nothing": b"", "half of it": line[: len(line) // 2], "all of it": line}[stands])
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(Outlet, "_append", full)
+        for _ in range(2):
+            with pytest.raises(Unavailable) as caught:
+                tell(alarm)
+            assert caught.value.code == "ALARMS_WRITE"
+            if stands == "all of it":
+                break
+    assert len(rows) == 1
+    tell(alarm)
+    tell(after)
+    assert [each["id"] for each in read_alarms(tmp_path / FILE)] == ["a", "b", "c"]
+    assert len(rows) == 3
+
+
 def test_a_place_where_nothing_can_be_written_is_a_problem_with_its_cure(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
     with pytest.raises(Unavailable) as caught:
