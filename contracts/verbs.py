@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from contracts.embedded import verbs as embedded
+from ledger import panels
 from ledger.cli import show
 from ledger.errors import Problem
 
@@ -15,12 +16,12 @@ from ledger.errors import Problem
 def register(app: typer.Typer) -> None:
     """Add the room's verbs to the command."""
     embedded.register(app)
-    app.command()(replay)
+    app.command(rich_help_panel=panels.CHECK)(replay)
     contracts = typer.Typer(name="contracts", help="Look at deployed contracts.", no_args_is_help=True)
     contracts.callback()(_group)
     contracts.command()(verify)
     contracts.command()(rotation)
-    app.add_typer(contracts)
+    app.add_typer(contracts, rich_help_panel=panels.JUDGE)
 
 
 def _group() -> None:

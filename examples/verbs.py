@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from ledger import panels
+
 DEFAULT_PORT = 8710
 
 
 def register(app: typer.Typer) -> None:
     """Add `pledgetrail demo`."""
-    app.command("demo")(demo)
+    app.command("demo", rich_help_panel=panels.TRY)(demo)
 
 
 def demo(

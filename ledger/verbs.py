@@ -10,33 +10,33 @@ from typing import Annotated
 
 import typer
 
-from ledger import device_verbs, intake_verbs, media_verbs, trust_verbs
+from ledger import device_verbs, intake_verbs, media_verbs, panels, trust_verbs
 from ledger.capture import verbs as capture
 from ledger.erase_verb import erase
 
 
 def register(app: typer.Typer) -> None:
     """Add the ledger's verbs to the command."""
-    app.command()(verify)
-    app.command()(doctor)
-    app.command()(fsck)
-    app.command()(erase)
+    app.command(rich_help_panel=panels.CHECK)(verify)
+    app.command(rich_help_panel=panels.TRY)(doctor)
+    app.command(rich_help_panel=panels.KEEP)(fsck)
+    app.command(rich_help_panel=panels.KEEP)(erase)
     video = typer.Typer(help="Video that carries its own signatures.", no_args_is_help=True)
     video.command("verify")(verify_video)
     video.callback()(_videos)
-    app.add_typer(video, name="video")
+    app.add_typer(video, name="video", rich_help_panel=panels.CHECK)
     export = typer.Typer(help="Take things out of a ledger's folder.", no_args_is_help=True)
     export.command("segment")(export_segment)
     export.callback()(_group)
-    app.add_typer(export, name="export")
+    app.add_typer(export, name="export", rich_help_panel=panels.KEEP)
     served = typer.Typer(help="Take evidence and events in, and serve pages and API.", no_args_is_help=True)
     served.command("run")(run_ledger)
     served.callback()(_served)
-    app.add_typer(served, name="ledger")
-    app.add_typer(device_verbs.app, name="device")
-    app.add_typer(intake_verbs.app, name="intake")
-    app.add_typer(media_verbs.app, name="media")
-    app.add_typer(trust_verbs.app, name="trust")
+    app.add_typer(served, name="ledger", rich_help_panel=panels.KEEP)
+    app.add_typer(device_verbs.app, name="device", rich_help_panel=panels.KEEP)
+    app.add_typer(intake_verbs.app, name="intake", rich_help_panel=panels.KEEP)
+    app.add_typer(media_verbs.app, name="media", rich_help_panel=panels.KEEP)
+    app.add_typer(trust_verbs.app, name="trust", rich_help_panel=panels.CHECK)
     capture.register(app)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ledger import panels
 from ledger.program import ask_running, run_until_interrupted
 
 
@@ -21,7 +22,7 @@ def register(app: typer.Typer) -> None:
     notary.command()(import_journal)
     notary.command()(order)
     notary.command()(watch)
-    app.add_typer(notary)
+    app.add_typer(notary, rich_help_panel=panels.JUDGE)
 
 
 def run(

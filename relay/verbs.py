@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ledger import panels
 from ledger.canonical import JsonValue
 from ledger.errors import WrongUse
 from ledger.program import ask_running, run_until_interrupted
@@ -29,9 +30,9 @@ def register(app: typer.Typer) -> None:
     relay.command()(publish)
     relay.command()(watchtower)
     relay.command(name="partner-key")(partner_key)
-    app.command()(explain)
-    app.command()(reindex)
-    app.add_typer(relay)
+    app.command(rich_help_panel=panels.JUDGE)(explain)
+    app.command(rich_help_panel=panels.JUDGE)(reindex)
+    app.add_typer(relay, rich_help_panel=panels.JUDGE)
 
 
 def run(

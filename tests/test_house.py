@@ -7,8 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from examples.demo.journal import STEPS
+from ledger import panels
+from ledger.cli import build
 from tests.acceptance.program import run
 
 ROOT = Path(__file__).parent.parent
@@ -54,6 +57,14 @@ def test_the_output_shown_is_of_the_program_as_it_is() -> None:
     shown = README.split("<!-- output of: pledgetrail demo --exit -->")[1].split("```")[1]
     rows = re.findall(r"^│ ✓ │ (\S+)", shown, re.MULTILINE)
     assert tuple(rows) == STEPS
+
+
+def test_help_shows_every_verb_of_the_readme_under_who_uses_it() -> None:
+    shown = CliRunner().invoke(build(), ["--help"], env={"COLUMNS": "100"}).output
+    boxes = [title for title in vars(panels).values() if isinstance(title, str) and f"─ {title} ─" in shown]
+    verbs = set(re.findall(r"^\| `pledgetrail ([a-z]+)", README, re.MULTILINE))
+    assert len(boxes) == 5 and "─ Commands ─" not in shown and len(verbs) > 15
+    assert verbs == set(re.findall(r"^│ ([a-z]+) ", shown, re.MULTILINE))
 
 
 def test_every_link_leads_somewhere() -> None:

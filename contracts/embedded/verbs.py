@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ledger import panels
 from ledger.errors import WrongUse
 
 
@@ -16,7 +17,7 @@ def register(app: typer.Typer) -> None:
     """Add the `chain` verbs."""
     chain = typer.Typer(help="Run an embedded EVM chain: one sequencer, nothing to install.", no_args_is_help=True)
     chain.command("run")(run)
-    app.add_typer(chain, name="chain")
+    app.add_typer(chain, name="chain", rich_help_panel=panels.TRY)
 
 
 def run(

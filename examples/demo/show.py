@@ -72,6 +72,7 @@ class Screen:
         self._console.print("", table)
         if self._console.is_terminal or self._console.width >= 60:
             segno.make(unit, error="m").terminal(out=sys.stdout, compact=True, border=2)
+            self._console.print("The code leads to this machine itself: a phone elsewhere does not reach it.")
 
     def waiting(self) -> None:
         """The demo stays until it is stopped."""

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ledger import panels
+
 Config = Annotated[Path, typer.Option(help="The device's configuration file (JSON).")]
 
 
@@ -21,7 +23,7 @@ def register(app: typer.Typer) -> None:
         device.command()(status)
         device.command()(keygen)
         device.command()(enrol_request)
-        app.add_typer(device)
+        app.add_typer(device, rich_help_panel=panels.CAPTURE)
 
 
 def run(config: Config) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from ledger.capture.live import LiveSource
 from ledger.capture.sensor import read_line
 from ledger.cli import build
 from ledger.evidence.gap import GAP_REASONS
+from ledger.store import Ledger
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "ledger/capture/README.md").read_text("utf-8")
+HOUSE = (ROOT / "ledger/README.md").read_text("utf-8")
 CAMERA = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])
 
 
@@ -62,3 +65,27 @@ def test_every_reason_it_names_can_be_stated(reason: str) -> None:
 )
 def test_every_verb_it_names_is_one(verb: str) -> None:
     assert CliRunner().invoke(build(), [*verb.split(), "--help"]).exit_code == 0
+
+
+def test_a_ledger_of_ones_own_begins_as_its_handbook_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    block = HOUSE.split("## A ledger of your own")[1].split("```")[1].strip()
+    commands = [shlex.split(line.partition(">")[0]) for line in block.splitlines()]
+    assert [command[1] for command in commands] == [
+        *("ledger", "camera", "camera", "device", "device", "camera", "device", "fsck")
+    ]
+    source = {"file": "film.mp4", "name": "r-1", "started_at": "2026-03-01T12:00:00.000Z"}
+    (tmp_path / "camera.json").write_text(json.dumps(CAMERA | {"source": source}))
+    for program, *arguments in commands:
+        assert program == "pledgetrail"
+        if arguments[1:2] == ["run"]:
+            assert CliRunner().invoke(build(), [*arguments[:2], "--help"]).exit_code == 0
+            if arguments[0] == "ledger":
+                Ledger.open(Path(arguments[3]), origin=arguments[5]).close()
+            continue
+        done = CliRunner().invoke(build(), arguments, env={"COLUMNS": "200"})
+        assert done.exit_code == 0, (arguments, done.exception)
+        if "enrol-request" in arguments:
+            (tmp_path / "request.json").write_text(done.stdout)
+        if "list" in arguments:
+            assert CAMERA["device"] in done.stdout
