@@ -16,7 +16,8 @@ from contracts.manifest import Manifest, Policy, Role
 from contracts.node import Node, data
 from ledger import merkle
 from ledger.attestation import Verdict, word
-from ledger.bundle.format import BlockLog, HeaderCertificate
+from ledger.bundle import HeaderCertificate
+from ledger.bundle.format import BlockLog
 from ledger.errors import Unavailable
 from ledger.ethereum.qbft import QbftHeader, read_rpc_header
 from ledger.ethereum.trie import ordered_proof

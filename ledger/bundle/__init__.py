@@ -13,7 +13,6 @@ from ledger.bundle.format import (
     BlockLog,
     Bundle,
     Crossing,
-    HeaderCertificate,
     Judged,
     Link,
     LoggedObject,
@@ -22,6 +21,7 @@ from ledger.bundle.format import (
     dump,
     load,
 )
+from ledger.bundle.header_certificate import HeaderCertificate
 from ledger.bundle.sealed import (
     CREDENTIAL_DOMAIN,
     CROSSING_DOMAIN,

@@ -16,7 +16,6 @@ from ledger.bundle.format import (
     Bundle,
     Crossing,
     ErasedEntry,
-    HeaderCertificate,
     Judged,
     Link,
     LoggedObject,
@@ -24,6 +23,7 @@ from ledger.bundle.format import (
     SealedHeader,
     dump,
 )
+from ledger.bundle.header_certificate import HeaderCertificate
 from ledger.bundle.subject import Subject
 from ledger.bundle.trust_root import TrustRoot
 from ledger.bundle.verify import verify

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from ledger.bundle.epochs import Electorate
 from ledger.bundle.findings import Proven
-from ledger.bundle.format import Crossing, HeaderCertificate
+from ledger.bundle.format import Crossing
+from ledger.bundle.header_certificate import HeaderCertificate
 from ledger.bundle.seals import CERTIFIED
 from ledger.bundle.trust_root import TrustRoot
 from ledger.errors import Problem, Refused

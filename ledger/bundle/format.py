@@ -18,6 +18,7 @@ from ledger.attestation import Verdict
 from ledger.bundle import cbor
 from ledger.bundle.cbor import Cbor, CborLike
 from ledger.bundle.fields import Fields
+from ledger.bundle.header_certificate import HeaderCertificate, read_certificate
 from ledger.errors import BadInput, Refused
 
 MAGIC: Final = b"pledgetrail-bundle/1\n"
@@ -112,15 +113,6 @@ class SealedHeader:
 
     header: bytes
     seals: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderCertificate:
-    """The notaries' packed signatures over the origin's header, for the destination's holder of headers (20 bytes)."""
-
-    contract: bytes
-    epoch: int
-    signatures: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +282,8 @@ def _write_crossing(crossing: Crossing) -> dict[str, CborLike]:
             "credential": crossing.judged.credential,
         },
         **({"seals": [{"header": s.header, "seals": s.seals} for s in crossing.seals]} if crossing.seals else {}),
-        **({"certified": [_write_certificate(crossing.certified)]} if crossing.certified is not None else {}),
+        **({"certified": [crossing.certified.write()]} if crossing.certified is not None else {}),
     }
-
-
-def _write_certificate(found: HeaderCertificate) -> CborLike:
-    return {"contract": found.contract, "epoch": found.epoch, "signatures": found.signatures}
 
 
 def _write_log(log: BlockLog) -> CborLike:
@@ -340,7 +328,7 @@ def _read_crossing(value: Cbor, where: str) -> Crossing:
 
 
 def _crossing_of(fields: Fields, where: str) -> Crossing:
-    certified = fields.some("certified", _read_certificate, 1)
+    certified = fields.some("certified", read_certificate, 1)
     return Crossing(
         _read_log(fields.values["sent"], f"{where}sent."),
         _read_attested(fields.values["attested"], where),
@@ -349,11 +337,6 @@ def _crossing_of(fields: Fields, where: str) -> Crossing:
         fields.some("seals", _read_sealed, MAX_SEALED_HEADERS),
         certified[0] if certified else None,
     )
-
-
-def _read_certificate(value: Cbor, where: str) -> HeaderCertificate:
-    fields = Fields(value, where, HeaderCertificate.__slots__)
-    return HeaderCertificate(fields.data("contract", 20), fields.number("epoch"), fields.data("signatures"))
 
 
 def _read_sealed(value: Cbor, where: str) -> SealedHeader:
