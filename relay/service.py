@@ -70,19 +70,16 @@ def start(config: RelayConfig, *, host: str = "127.0.0.1", port: int = 0) -> Run
     with ExitStack() as opening:
         book = SubmissionBook(None if config.folder is None else config.folder / BOOK_FILE)
         opening.callback(book.close)
-        transactors, asked = {}, list[Askable]()
-        for chain in config.manifest.chains:
-            node = RpcNode(config.nodes[chain.chain_id])
-            opening.callback(node.close)
-            asked.append(node)
-            transactors[chain.chain_id] = Submitter(
-                node, config.key, chain_id=chain.chain_id, book=book, spending=config.spending
-            )
+        nodes = {chain.chain_id: RpcNode(config.nodes[chain.chain_id]) for chain in config.manifest.chains}
         notaries = [HttpNotary(name, url) for name, url in config.notaries]
-        for notary in notaries:
-            opening.callback(notary.close)
-            asked.append(notary)
-        committees = Committees(config.manifest, {number: each.node for number, each in transactors.items()})
+        asked: list[Askable] = [*nodes.values(), *notaries]
+        for close in (*[node.close for node in nodes.values()], *[notary.close for notary in notaries]):
+            opening.callback(close)
+        transactors = {
+            chain_id: Submitter(node, config.key, chain_id=chain_id, book=book, spending=config.spending)
+            for chain_id, node in nodes.items()
+        }
+        committees = Committees(config.manifest, nodes)
         panel = NotaryPanel(notaries, config.manifest.committee, committees=committees.of)
         opening.callback(panel.close)
         sinks: list[BlockSink] = [committees]
