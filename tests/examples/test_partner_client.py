@@ -19,7 +19,7 @@ from ledger import merkle
 from ledger.ethereum.keccak import keccak256
 from tests.contracts.world import COMMITTEE, World, deployed_world
 from tests.relay.partner.conftest import KEY, Counter
-from tests.relay.partner.test_events import Receiver
+from tests.relay.partner.receiving import Receiver
 from tests.relay.partner.test_messages import signed_message
 from tests.simulator.network import Network, is_over
 

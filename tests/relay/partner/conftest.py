@@ -17,6 +17,7 @@ from relay.partner.config import Partner, PartnerConfig, digest_of
 from relay.partner.desk import Desk
 from relay.relay import Relay
 from tests.contracts.world import World
+from tests.relay.partner.receiving import Receiver
 from tests.simulator.inline import Inline
 from tests.simulator.network import Network, is_over
 
@@ -120,3 +121,11 @@ def carried(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     made.closed = made.carry()  # type: ignore[attr-defined]
     yield made
     made.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
