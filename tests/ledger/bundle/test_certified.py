@@ -18,7 +18,7 @@ from ledger.headers.certified import HeaderDomain
 from ledger.headers.held import HeldHeader
 from ledger.quorum import pack
 from tests.ledger.bundle.estate import NOTARIES, TRUST_ROOT, Estate, address
-from tests.ledger.bundle.rotated import RENEWED
+from tests.ledger.bundle.rotated import RENEWED, Rotated
 from tests.ledger.refusals import refused
 
 HOLDER = address(0xC2)
@@ -122,6 +122,18 @@ def on_a_lane_of_notaries() -> bytes:
 def test_a_certified_header_that_no_lane_rests_on_is_refused() -> None:
     with refused("SUPERFLUOUS"):
         verify(on_a_lane_of_notaries(), trust_root=TRUST_ROOT)
+
+
+def by_retired_keys() -> bytes:
+    """A bundle that a later epoch sealed, with a header that keys of the earlier one certify now."""
+    estate = Rotated(verdict={"policy": 2}).with_entries()
+    return estate.forge(lambda bundle: replace(bundle, certified=certificate(bundle.sent.header)))
+
+
+def test_a_header_that_retired_keys_certify_is_refused_though_a_later_epoch_sealed_the_rest() -> None:
+    with refused("EPOCH_UNLINKED"):
+        verify(by_retired_keys(), trust_root=RENEWED)
+    assert verify(dump(replace(load(by_retired_keys()), certified=None)), trust_root=RENEWED)
 
 
 def test_retired_keys_certify_nothing_in_a_bundle_and_what_closed_meanwhile_is_taken_in() -> None:

@@ -60,6 +60,7 @@ def _forgeries() -> dict[str, bytes]:
     made["honest, sealed"], (made["honest, sealed by later ones"], _) = test_seals.HONEST, test_seals.later_validators()
     for name, (change, _) in test_certified.CHANGED.items():
         made[f"certified: {name}"] = dump(change(load(test_certified.HONEST)))
+    made["certified: by retired keys"] = test_certified.by_retired_keys()
     made["certified: on a lane of notaries"] = test_certified.on_a_lane_of_notaries()
     made["honest, certified"], made["honest, not shown as certified"] = (
         test_certified.HONEST,
