@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,17 @@ def test_every_dependency_has_a_reason_beside_it() -> None:
     listed = re.findall(r'^  "[a-z].*$', project, re.MULTILINE)
     assert len(listed) > 10
     assert all("#" in line for line in listed)
+
+
+def test_every_dependency_is_still_imported_by_a_room() -> None:
+    project = (ROOT / "pyproject.toml").read_text().split("[project.scripts]")[0]
+    wanted = {name.lower() for name in re.findall(r'^  "([A-Za-z0-9_.-]+?)[>=<~]', project, re.MULTILINE)}
+    sources = [(ROOT / path).read_text() for path in tracked() if path.startswith(ROOMS) and path.endswith(".py")]
+    imported = {name for each in sources for name in re.findall(r"^\s*(?:from|import) (\w+)", each, re.MULTILINE)}
+    provides = packages_distributions()
+    used = {found.lower().replace("_", "-") for module in imported for found in provides.get(module, ())}
+    assert len(wanted) > 20
+    assert wanted - used == set()
 
 
 def test_the_top_level_holds_what_the_design_lists() -> None:
