@@ -82,7 +82,7 @@ def test_the_same_recording_is_signed_to_the_same_bytes_so_that_a_crash_changes_
     ("signing", "words"),
     [
         ({"key": {"algorithm": "Ed25519", "file": "device.key"}, "chain": "chain.pem"}, "takes a P-256 key"),
-        ({"key": {"algorithm": "P-256", "file": "video.pem"}}, "media_signing has chain, key"),
+        ({"key": {"algorithm": "P-256", "file": "video.pem"}}, "media_signing lacks chain; it has chain, key"),
         (
             {
                 "key": {

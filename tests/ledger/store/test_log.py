@@ -202,7 +202,7 @@ def test_refuses_to_go_on_with_another_key_or_name(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path / "ledger")
     ledger.log.make_checkpoint()
     ledger.close()
-    with refused("LOG_KEY"):
+    with refused("LOG_ORIGIN"):
         Ledger.open(tmp_path / "ledger", origin="other.example/log")
     (tmp_path / "ledger" / KEY_FILE).write_bytes(bytes(32))
     with refused("LOG_KEY"):
