@@ -318,7 +318,8 @@ class TestServing:
 def test_OD12_every_one_of_a_herd_is_held_once_and_a_live_device_goes_straight_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    count, waiting, kept, live = 120, 4, 8, Voice()
+    count, waiting, kept, live = 60, 4, 16, Voice()
+    monkeypatch.setattr(lanes_of, "SOONEST_SECONDS", 0.5)
     monkeypatch.setattr(application, "Lanes", partial(Lanes, waiting=waiting, kept=kept))
     go_on, real = threading.Event(), Receiver.statement
 
