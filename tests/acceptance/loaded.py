@@ -18,10 +18,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.acceptance.program import RUN_SECONDS, Ran, environment
+from tests.acceptance.program import Ran, environment
 
 JOURNEY = ("examples.demo.run", "ledger.bundle", "ledger.verify_report")  # what `demo` and `verify` load when they run
 FIRST, THEN = "from ledger.cli import build, main; build()", "main()"  # what is done once, and by each run
+LAST_SECONDS = 120
 _WAIT = "import sys; from tests.acceptance.loaded import wait; wait(*sys.argv[1:])"
 
 
@@ -87,7 +88,7 @@ def _become(home: Path, variables: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(home)
-    signal.alarm(int(RUN_SECONDS))  # whatever hangs ends by that, and is seen to
+    signal.alarm(LAST_SECONDS)  # whatever hangs ends by that, and is seen to
 
 
 def wait(first: str, then: str, *libraries: str) -> None:
