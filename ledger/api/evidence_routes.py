@@ -37,7 +37,7 @@ def evidence_routes(
 ) -> APIRouter:
     """`/api/v1/evidence/segments`, `…/statements`, and the same of one device."""
     router = APIRouter(tags=["evidence"])
-    video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers)
+    video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers, ledger.evidence.record)
     receiver = Receiver(ledger.evidence, ledger.media, quota or Quota(), video.take)
     memory, lanes, strangers = BodyMemory(), lanes or Lanes(), strangers or Strangers()
 

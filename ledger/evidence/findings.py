@@ -33,6 +33,7 @@ class Code(StrEnum):
     REPLAY = "REPLAY"  # what is held came again, long after it was taken
     UNTRUSTED_TIME = "UNTRUSTED_TIME"  # the device's clock contradicts itself or the receiver's
     IMPOSSIBLE_TIME = "IMPOSSIBLE_TIME"  # the statement's own times contradict each other
+    SIGNED_AT_OTHER_TIME = "SIGNED_AT_OTHER_TIME"  # the camera signed its pictures at another time
     IMPOSSIBLE_VALUE = "IMPOSSIBLE_VALUE"  # outside what the device can measure
     IMPOSSIBLE_TRAVEL = "IMPOSSIBLE_TRAVEL"  # two positions further apart than the time between them allows
     DISAGREEMENT = "DISAGREEMENT"  # two devices at one place measure different values

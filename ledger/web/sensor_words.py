@@ -102,6 +102,7 @@ DEVICE_FINDINGS = MappingProxyType(
         Code.REPLAY: N_("Old statements of its device came again."),
         Code.UNTRUSTED_TIME: N_("Its device's clock was wrong: do not rely on its time."),
         Code.IMPOSSIBLE_TIME: N_("Its own times contradict each other."),
+        Code.SIGNED_AT_OTHER_TIME: N_("The camera signed its pictures at another time than is stated here."),
         Code.IMPOSSIBLE_VALUE: N_("The value is outside what was agreed as plausible."),
         Code.IMPOSSIBLE_TRAVEL: N_("It is further from its last position than it can have travelled."),
         Code.DISAGREEMENT: N_("Another device at the same place measures another value: one of the two is wrong."),

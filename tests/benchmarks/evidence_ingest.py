@@ -150,7 +150,7 @@ def _child(home: Path) -> None:
     ledger.evidence.enrol(
         Device("camera-1", KEY.public_key, "Yard", NOON - timedelta(days=1), NOON + timedelta(days=99))
     )
-    video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers)
+    video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers, ledger.evidence.record)
     receiver = Receiver(ledger.evidence, ledger.media, Quota(), video.take)
     seconds, processor = 0.0, 0.0
     _touch(home / "touched", sum(path.stat().st_size for path in bodies))

@@ -82,7 +82,7 @@ def main(home: Path, way: str) -> None:
     ledger = Ledger.open(home / "ledger", origin="ledger.example/log", clock=lambda: NOW)
     ledger.evidence.enrol(device())
     media = RemoteStore(Behind(home / "behind"), home / "copies") if way == "another store" else ledger.media
-    video = SignedVideo(ledger.signed_video, media, ledger.signers)
+    video = SignedVideo(ledger.signed_video, media, ledger.signers, ledger.evidence.record)
     receiver = Receiver(ledger.evidence, media, examine=video.take)
     before = peak_mebibytes()
     path = home / "body"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from ledger.canonical import JsonValue
 from ledger.capture.camera import Camera
 from ledger.capture.segments import read_recording
 from ledger.capture.spool import Spool
-from ledger.errors import BadInput
-from ledger.evidence import Evidence
+from ledger.errors import BadInput, Unavailable
+from ledger.evidence import Code, Evidence
+from ledger.evidence.fields import write_time
 from ledger.intake.media_config import MEDIA_FOLDER
 from ledger.intake.receive import Receiver
-from ledger.intake.signed_video import SignedVideo
+from ledger.intake.signed_video import SIGNING_SLACK, SignedVideo
 from ledger.media_signing import Authenticity, Codec, Provenance
 from ledger.media_signing.archive import VideoStanding, completed, standing_of, worst
 from ledger.media_signing.records import UUID
@@ -29,6 +30,7 @@ from tests.ledger.capture import estate
 from tests.ledger.capture.estate import KEY, NOW, device, shot
 from tests.ledger.media_signing.authority import CAMERA, ROOT, TRUST, pem
 from tests.ledger.media_signing.encoded import encode, sign
+from tests.ledger.media_signing.film import BEGIN
 from tests.ledger.refusals import refused
 
 
@@ -51,15 +53,16 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-def _bodies(video: Path, folder: Path) -> list[bytes]:
+def _bodies(video: Path, folder: Path, *, stated: datetime = BEGIN) -> list[bytes]:
+    """The bodies of a recording that its device states to have begun at `stated`; `BEGIN` is when it was signed."""
     receiver = estate.Receiver()
     with Spool(folder / "spool") as spool, read_recording(video, target_seconds=1.0) as recording:
-        Camera(device(), KEY, spool=spool, intake=receiver, clock=lambda: NOW).film(recording, shot())
+        Camera(device(), KEY, spool=spool, intake=receiver, clock=lambda: NOW).film(recording, shot(started_at=stated))
     return receiver.taken
 
 
 def _receiver(ledger: Ledger, examine: Callable[..., None] | None = None) -> Receiver:
-    video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers)
+    video = SignedVideo(ledger.signed_video, ledger.media, ledger.signers, ledger.evidence.record)
     return Receiver(ledger.evidence, ledger.media, examine=examine or video.take)
 
 
@@ -115,6 +118,50 @@ def test_OV01_what_was_changed_before_the_device_signed_it_is_taken_and_told(
     assert all(receiver.segment(body, received_at=NOW).added for body in bodies)
     assert _kept(ledger, bodies[2]) == [(3, "tampered", "trusted")]
     assert _kept(ledger, bodies[1]) == [(2, "authentic", "trusted")]
+
+
+@pytest.mark.parametrize("away", [-SIGNING_SLACK - timedelta(seconds=4), SIGNING_SLACK + timedelta(seconds=4)])
+def test_old_video_that_is_handed_in_as_new_is_authentic_and_told(
+    ledger: Ledger, signed: Path, tmp_path: Path, away: timedelta
+) -> None:
+    bodies, receiver = _bodies(signed, tmp_path, stated=BEGIN + away), _receiver(ledger)
+    for body in bodies:
+        assert receiver.segment(body, received_at=NOW).added
+    assert _kept(ledger, bodies[2]) == [(3, "authentic", "trusted")]
+    (found,) = (each.finding for each in ledger.evidence.findings("camera-1"))
+    # One segment's signature is verified once the next one is here; the first one carries no record yet.
+    assert (found.code, found.sequence) == (Code.SIGNED_AT_OTHER_TIME, 3)
+    assert found.facts == {
+        "signed": write_time(BEGIN + timedelta(seconds=2)),
+        "stated_from": write_time(BEGIN + away + timedelta(seconds=2)),
+        "stated_until": write_time(BEGIN + away + timedelta(seconds=3)),
+        "provenance": "trusted",
+    }
+
+
+@pytest.mark.parametrize("away", [0, 290, -290])
+def test_two_clocks_that_are_looked_after_may_differ(ledger: Ledger, signed: Path, tmp_path: Path, away: int) -> None:
+    for body in _bodies(signed, tmp_path, stated=BEGIN + timedelta(seconds=away)):
+        _receiver(ledger).segment(body, received_at=NOW)
+    assert ledger.evidence.findings("camera-1") == ()
+
+
+def test_a_finding_stands_before_the_verdict_that_ends_the_examination(
+    ledger: Ledger, signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies, receiver = _bodies(signed, tmp_path, stated=BEGIN + timedelta(hours=1)), _receiver(ledger)
+    for body in bodies[:2]:
+        receiver.segment(body, received_at=NOW)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(ledger.signed_video), "keep", _full)
+        with refused("STORE_FULL"):
+            receiver.segment(bodies[2], received_at=NOW)
+    receiver.segment(bodies[2], received_at=NOW)
+    assert [each.finding.sequence for each in ledger.evidence.findings("camera-1")] == [3]
+
+
+def _full(*_: object) -> None:
+    raise Unavailable("STORE_FULL", "The disk is full.")
 
 
 def test_without_a_trust_list_the_signer_is_untrusted_and_nothing_is_tampered(
