@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -66,6 +67,7 @@ def main(kind: str, folder: str, point: str, count: str, port: str = "0") -> Non
     if kind == "http":
         arm(Death(point, int(count)))
         server = serve(create_app(ledger), port=0)
+        gc.freeze()  # as `ledger.program` does
         sys.stdout.write(f"{server.url}\n")
     else:
         mqtt.RETRY_SECONDS = 0.1
