@@ -15,8 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.bundle import crossing_of
+from ledger.bundle.handed import ClosedAnchor
+from ledger.bundling import KeptCrossings
+from ledger.checkpoint import open_checkpoint
 from ledger.store.check import Found, Severity, check_folder
+from ledger.store.crossing_files import CROSSINGS_FOLDER
 from ledger.store.ledger import DATABASE_FILE
+from tests.ledger.bundle.estate import TRUST_ROOT, Estate
 from tests.ledger.tea import whole_story
 
 PAGE_BYTES = 4096
@@ -40,9 +46,13 @@ class Flip:
 
 
 def filled(folder: Path) -> Path:
-    """A closed ledger with video, events, papers, a cosigned log and folded chains; its folder."""
+    """A closed ledger with video, events, papers, a cosigned log, folded chains and what crossed; its folder."""
     ledger = whole_story(folder)
+    checkpoint = open_checkpoint(ledger.log.make_checkpoint(), log_key=ledger.log.key)
+    crossing = crossing_of(TRUST_ROOT, **Estate().cross(checkpoint))
     ledger.close()
+    anchor = ClosedAnchor(checkpoint.size, checkpoint.root, crossing.judged.credential)
+    KeptCrossings(folder / "ledger" / CROSSINGS_FOLDER).keep_anchor(anchor, crossing)
     return folder / "ledger"
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from ledger.bundle.format import load_crossing
 from ledger.bundle.handed import verify_anchor, verify_told
 from ledger.bundling.bundler import Bundler
-from ledger.bundling.kept import CROSSINGS_FOLDER, KeptCrossings
+from ledger.bundling.kept import KeptCrossings
 from ledger.errors import BadInput, Refused
 from ledger.store import Ledger
+from ledger.store.crossing_files import CROSSINGS_FOLDER
 from ledger.timestamp import verify_stamp
 
 

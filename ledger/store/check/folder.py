@@ -9,12 +9,14 @@ from pathlib import Path
 
 from ledger.errors import WrongUse
 from ledger.intake.media_config import COPIES_FOLDER, MEDIA_FOLDER, open_remote
+from ledger.store.check.crossings import check_crossings
 from ledger.store.check.found import UNREADABLE, Found, Progress
 from ledger.store.check.key import check_key
 from ledger.store.check.media import check_copies, check_media
 from ledger.store.check.pages import check_pages
 from ledger.store.check.rows import check_rows
 from ledger.store.check.tree import check_log
+from ledger.store.crossing_files import CROSSINGS_FOLDER
 from ledger.store.ledger import DATABASE_FILE
 from ledger.store.log import TREE_SUFFIX
 from ledger.store.marks import APPLICATION_ID, open_read_only, read_marks
@@ -50,6 +52,7 @@ def check_folder(folder: Path, progress: Progress) -> Iterator[Found]:
             )
         )
         yield from check_copies(folder / COPIES_FOLDER, progress)
+        yield from check_crossings(folder / CROSSINGS_FOLDER, progress)
 
 
 def _readable(database: sqlite3.Connection) -> Found | None:

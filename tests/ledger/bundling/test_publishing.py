@@ -92,10 +92,12 @@ def test_a_damaged_file_is_named_and_handed_over_again(house: House, tmp_path: P
     raw = crossed(house, house.publish())
     publishing.keep_anchor(raw)
     (kept,) = (tmp_path / "ledger" / "crossings").iterdir()
-    kept.write_bytes(raw[:-3])
-    with refused("CROSSING_UNREADABLE"):
-        publishing.bundler.bundle_of(GoodsSubject(UNIT))
-    kept.unlink()
+    whole = kept.read_bytes()
+    for damaged in (whole[:-3], whole[:40] + bytes([whole[40] ^ 1]) + whole[41:], raw, b""):
+        kept.write_bytes(damaged)
+        with refused("CROSSING_UNREADABLE"):
+            publishing.bundler.bundle_of(GoodsSubject(UNIT))
+    kept.rename(kept.with_suffix(".cbor"))  # as an earlier program wrote it, without a digest
     assert publishing.state().crossed == 0
     publishing.keep_anchor(raw)
     assert verify(publishing.bundler.bundle_of(GoodsSubject(UNIT)), trust_root=house.root)

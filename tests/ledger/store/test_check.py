@@ -23,6 +23,7 @@ from ledger.intake.media_config import MEDIA_FOLDER
 from ledger.store import Ledger
 from ledger.store.check import Found, Severity, check_folder
 from ledger.store.check.rows import BOUND, BOUND_BY_SUMS_ALONE, DERIVED
+from ledger.store.crossing_files import CROSSINGS_FOLDER, read_sealed
 from ledger.store.database import _TABLES
 from ledger.store.ledger import DATABASE_FILE
 from ledger.store.page_sums import SUMS, WAL, beside
@@ -251,12 +252,26 @@ def test_C11_a_flipped_bit_of_the_write_ahead_log_is_found(tmp_path: Path) -> No
     ledger.close()
 
 
+@pytest.mark.parametrize("at", [0, 31, 32, -1])
+def test_C11_what_crossed_is_found_changed_in_digest_and_content(folder: Path, at: int) -> None:
+    (kept,) = (folder / CROSSINGS_FOLDER).iterdir()
+    raw = bytearray(kept.read_bytes())
+    raw[at] ^= 1
+    kept.write_bytes(raw)
+    assert damage(folder) == [("CROSSING_DAMAGED", f"crossings/{kept.name}")]
+    with refused("CROSSING_DAMAGED"):
+        read_sealed(kept)
+    kept.unlink()  # a relay hands it over again
+    assert damage(folder) == []
+
+
 def test_files_that_are_not_ours_are_noted_and_no_damage(folder: Path) -> None:
     (folder / MEDIA_FOLDER / "notes.txt").write_text("bought new disks")
     (folder / "ledger.tree" / "old").write_bytes(b"")
+    (folder / CROSSINGS_FOLDER / "anchor-1.cbor").write_bytes(b"of an earlier program")
     found = checked(folder)
     assert {(each.code, each.severity) for each in found} == {("FILE_UNKNOWN", Severity.NOTE)}
-    assert {each.thing for each in found} == {"media/notes.txt", "ledger.tree/old"}
+    assert {each.thing for each in found} == {"media/notes.txt", "ledger.tree/old", "crossings/anchor-1.cbor"}
 
 
 def test_every_table_is_bound_by_the_log_or_named_with_the_reason_why_not() -> None:
